@@ -1,0 +1,1 @@
+"""The window of Transformer Playground: pages, widgets and theme; it never imports torch."""

@@ -1,0 +1,23 @@
+"""Which attention is on show: one kind of one text, as the engine has looked into it."""
+
+from dataclasses import dataclass
+
+from tfmcore.messages import AttentionFacts, AttentionKind
+
+
+@dataclass(frozen=True)
+class Capture:
+    """`facts` belong to this very text and target, whatever is typed meanwhile."""
+
+    text: str
+    target: str
+    kind: AttentionKind
+    facts: AttentionFacts
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What every request for a view of it says."""
+        return {"text": self.text, "target": self.target, "attention": self.kind}
+
+
+NOTHING = Capture("", "", "encoder", AttentionFacts(layers=0, heads=0, rows=[], columns=[]))

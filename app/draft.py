@@ -1,0 +1,88 @@
+"""The config that is being designed: one raw config with undo and redo, checked at every change."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from tfmcore.config import Config, Problem, find_preset, find_problems
+from tfmcore.config.config import Raw
+
+
+class Draft(QObject):
+    """The four sections as the forms show them. An option that is absent has its default."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.raw: Raw = Config().raw()
+        self.problems: list[Problem] = []
+        self._past: list[Raw] = []
+        self._future: list[Raw] = []
+
+    @property
+    def config(self) -> Config | None:
+        """The checked config; None while there are problems."""
+        return None if self.problems else Config.parse(self.raw)
+
+    @property
+    def preset(self) -> str:
+        return str(self.raw.get("model", {}).get("preset", ""))
+
+    def value(self, path: str) -> Any:
+        """The value of `section.name`; None where an optional option is empty."""
+        section, name = path.split(".")
+        field = Config.model_fields[section].annotation.model_fields[name]  # type: ignore[union-attr]
+        return self.raw.get(section, {}).get(name, field.get_default(call_default_factory=True))
+
+    def set(self, path: str, value: Any) -> None:
+        """Set `section.name`; None empties an optional option."""
+        self.set_many({path: value})
+
+    def set_many(self, values: Mapping[str, Any]) -> None:
+        """Set several options as one step of undo."""
+        raw = deepcopy(self.raw)
+        for path, value in values.items():
+            section, name = path.split(".")
+            if value is None:
+                raw.get(section, {}).pop(name, None)
+            else:
+                raw.setdefault(section, {})[name] = value
+        self._go_to(raw)
+
+    def load(self, config: Config) -> None:
+        self._go_to(config.raw())
+
+    def load_preset(self, name: str, overrides: list[str] | None = None) -> None:
+        self.load(find_preset(name).config(overrides or []))
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._future)
+
+    def undo(self) -> None:
+        if self._past:
+            self._future.append(self.raw)
+            self._show(self._past.pop())
+
+    def redo(self) -> None:
+        if self._future:
+            self._past.append(self.raw)
+            self._show(self._future.pop())
+
+    def _go_to(self, raw: Raw) -> None:
+        if raw != self.raw:
+            self._past.append(self.raw)
+            self._future.clear()
+            self._show(raw)
+
+    def _show(self, raw: Raw) -> None:
+        self.raw = raw
+        self.problems = find_problems(raw)
+        self.changed.emit()

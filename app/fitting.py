@@ -1,0 +1,111 @@
+"""What follows from a choice of source, file, task or preset, so that the draft fits together in one step of undo."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.draft import Draft
+from tfmcore.config import SOURCES, TASKS, Config, find_preset
+from tfmcore.messages import DataPreviewed
+
+TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
+LABELS = {"label", "labels", "class", "category", "target", "sentiment", "intent", "topic", "language", "lang"}
+MOST_CHARACTERS = 300
+PAIRS = ({"source", "target"}, {"src", "tgt"}, {"input", "output"}, {"question", "answer"}, {"text", "summary"})
+
+
+def choose_source(draft: Draft, source: str) -> dict[str, Any]:
+    """The changes for another source: its first task where it cannot serve the one of now."""
+    tasks, task = SOURCES[source].tasks, draft.value("data.task")
+    changes = {"data.source": source, "data.columns": {}}
+    return changes | (choose_task(draft, task if task in tasks else tasks[0]))
+
+
+def choose_task(draft: Draft, task: str) -> dict[str, Any]:
+    """The changes for another task: an architecture that can learn it, and no columns of the roles before."""
+    changes: dict[str, Any] = {"data.task": task}
+    if task != draft.value("data.task"):
+        changes["data.columns"] = {}
+    can = TASKS[task].architectures
+    if draft.value("model.architecture") not in can:
+        changes["model.architecture"] = can[0]
+    return changes
+
+
+def choose_files(draft: Draft, paths: Sequence[str]) -> dict[str, Any]:
+    """The changes for one's own file, or two parallel ones. A table is taken for labelled texts until its columns are
+    known, and for such texts letters make poor tokens."""
+    first, second = paths[0], paths[1] if len(paths) > 1 else ""
+    if second:
+        task = "translation"
+    elif is_table(first):
+        task = "classification"
+    else:
+        now = draft.value("data.task")
+        task = now if now in ("language_modeling", "masked_language_modeling") else "language_modeling"
+    files = {"data.source": "file", "data.path": first, "data.target_path": second, "data.columns": {}}
+    changes = choose_task(draft, task) | files
+    if is_table(first):
+        changes["model.architecture"] = TASKS[task].architectures[0]
+        if draft.value("tokenizer.kind") == "char":
+            changes |= {"tokenizer.kind": "wordpiece", "tokenizer.lowercase": True}
+    return {path: value for path, value in changes.items() if value != draft.value(path) or path.startswith("data.")}
+
+
+def is_table(path: str) -> bool:
+    """Whether the file has columns, by its name."""
+    return path.lower().removesuffix(".gz").endswith(TABLES)
+
+
+def task_of_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The likeliest task for a table, by the names of its columns or, where they say nothing, by its first rows."""
+    names = {column.strip().lower() for column in columns}
+    languages = [name for name in names if len(name) == 2 and name.isalpha()]
+    if any(pair <= names for pair in PAIRS) or (len(languages) == 2 and len(names) == 2):
+        return "translation"
+    by_column = list(zip(*rows, strict=False))
+    few = [len(set(values)) <= max(2, len(values) // 3) and max(map(len, values)) <= 32 for values in by_column]
+    if names & LABELS or (any(few) and not all(few)):
+        return "classification"
+    return "language_modeling"
+
+
+def example_of(preview: DataPreviewed) -> str:
+    """The text of the first row, to show as a sample."""
+    if not preview.rows or not preview.columns:
+        return ""
+    column = next(iter(preview.roles.values()), preview.columns[0])
+    place = preview.columns.index(column) if column in preview.columns else 0
+    return preview.rows[0][place][:MOST_CHARACTERS] if place < len(preview.rows[0]) else ""
+
+
+def choose_preset(draft: Draft, name: str) -> Config:
+    """The whole preset; but one's own file, and how it is tokenised, stay where its task suits the architecture."""
+    config = find_preset(name).config()
+    own = draft.config
+    if own and own.data.source == "file" and config.model.architecture in TASKS[own.data.task].architectures:
+        config = Config.parse(config.raw() | {"data": own.raw()["data"], "tokenizer": own.raw()["tokenizer"]})
+    return config
+
+
+def consequences(changes: dict[str, Any]) -> str:
+    """What came along with a choice, in a sentence or two; nothing where nothing did."""
+    sentences = []
+    if "model.architecture" in changes:
+        kind = kind_words(changes["model.architecture"])
+        sentences.append(f"The model is now {kind}, which suits {TASKS[changes['data.task']].title.lower()}.")
+    if "tokenizer.kind" in changes:
+        sentences.append("Tokens are now word pieces in lower case, which suit a table of texts.")
+    return " ".join(sentences)
+
+
+def better_architecture(draft: Draft) -> str:
+    """The architecture that suits the task best, where the draft has another one that can learn it too."""
+    task = TASKS.get(draft.value("data.task"))
+    if task is None or draft.value("model.architecture") not in task.architectures[1:]:
+        return ""
+    return task.architectures[0]
+
+
+def kind_words(architecture: str) -> str:
+    """ "an encoder", "a decoder", "an encoder-decoder"."""
+    return f"{'an' if architecture.startswith('e') else 'a'} {architecture.replace('_', '-')}"

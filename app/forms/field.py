@@ -1,0 +1,259 @@
+"""An option in a form: its label, editor and unit, a mark where it differs from the preset, what is wrong with it."""
+
+from html import escape
+from typing import Any
+
+from PySide6.QtCore import QEvent, QObject, Qt, QUrl, Signal
+from PySide6.QtGui import QAction, QDesktopServices, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from app.forms.editors import (
+    ChoiceEditor,
+    CodesEditor,
+    Editor,
+    LineEditor,
+    ListEditor,
+    NumberEditor,
+    PathEditor,
+    SwitchEditor,
+)
+from app.forms.numbers import number_text
+from app.forms.roles import LABEL_WIDTH, RolesEditor
+from app.theme import GRID, body_font, icon, mix, theme
+from tfmcore.config import LANGUAGES, SOURCES, TASKS, Option, Problem
+
+UNIT_WIDTH, MARK_WIDTH = 9 * GRID, 2 * GRID
+TITLES = {
+    "data.source": {name: facts.title for name, facts in SOURCES.items()},
+    "data.task": {name: facts.title for name, facts in TASKS.items()},
+    "data.source_language": LANGUAGES,
+    "data.target_language": LANGUAGES,
+}
+
+
+def make_editor(option: Option) -> Any:
+    """The editor of an option, by its kind; paths and languages have their own."""
+    if option.path in ("data.source_language", "data.target_language"):
+        return ChoiceEditor(option, sorted(LANGUAGES, key=LANGUAGES.__getitem__), LANGUAGES)
+    if option.path == "data.languages":
+        return CodesEditor(option)
+    match option.kind:
+        case "bool" if not option.optional:
+            return SwitchEditor()
+        case "bool":
+            return ChoiceEditor(option, (True, False))
+        case "choice":
+            return ChoiceEditor(option, option.choices, TITLES.get(option.path))
+        case "int" | "float":
+            return NumberEditor(option)
+        case "list":
+            return ListEditor()
+        case "table":
+            return RolesEditor()
+        case _:
+            return PathEditor(option) if option.name.endswith("path") else LineEditor(option)
+
+
+class Field(QWidget):
+    """`edited(value)`, `value`, `set_value`, `set_problem`: every field's contract; `focused` when it is entered."""
+
+    edited = Signal(object)
+    focused = Signal()
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(objectName=f"row_{option.section}_{option.name}")
+        self.option = option
+        self.editor: Editor = make_editor(option)
+        self._preset_value: Any = None
+        self._highlighted = False
+        self._error: QLabel | None = None
+        self._nearest: Any = None
+        self._lay_out()
+        self.editor.edited.connect(self.edited)
+        self.widget.installEventFilter(self)
+
+    @property
+    def widget(self) -> QWidget:
+        """The editor as a widget."""
+        assert isinstance(self.editor, QWidget)
+        return self.editor
+
+    @property
+    def value(self) -> Any:
+        return self.editor.value
+
+    def set_value(self, value: Any) -> None:
+        self.editor.set_value(value)
+        self._show_mark()
+
+    # ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _lay_out(self) -> None:
+        option, tip = self.option, tooltip(self.option)
+        self.widget.setObjectName(f"field_{option.section}_{option.name}")
+        self.widget.setAccessibleName(option.title)
+        self.widget.setAccessibleDescription(option.help)
+        self.widget.setToolTip(tip)
+        if not isinstance(self.editor, SwitchEditor):
+            self.widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._mark = self._make_mark()
+        self._grid = QGridLayout(self, horizontalSpacing=GRID // 2, verticalSpacing=2)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setColumnStretch(2, 1)
+        self._grid.addWidget(self._mark, 0, 0, Qt.AlignmentFlag.AlignVCenter)
+        if isinstance(self.editor, RolesEditor):  # whose rows have labels of their own
+            self._grid.addWidget(self.widget, 0, 1, 1, 3)
+            return
+        self._grid.addWidget(self._make_label(tip), 0, 1, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(self.widget, 0, 2, 1, 1 if option.unit else 2)
+        if option.unit:
+            unit = QLabel(option.unit, toolTip=tip)
+            unit.setProperty("role", "muted")
+            unit.setFixedWidth(UNIT_WIDTH)
+            self._grid.addWidget(unit, 0, 3)
+
+    def _make_mark(self) -> QToolButton:
+        """The dot of a changed field, which keeps its place while it is hidden."""
+        option = self.option
+        mark = QToolButton(objectName=f"reset_{option.section}_{option.name}", icon=icon("circle-medium", "accent"))
+        mark.setProperty("kind", "quiet")
+        mark.setStyleSheet("padding: 0; border: none;")
+        mark.setFixedSize(MARK_WIDTH, MARK_WIDTH)
+        mark.setAccessibleName(f"Reset {option.title}")
+        mark.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        keeping = mark.sizePolicy()
+        keeping.setRetainSizeWhenHidden(True)
+        mark.setSizePolicy(keeping)
+        mark.hide()
+        mark.clicked.connect(lambda: self.edited.emit(self._preset_value))
+        return mark
+
+    def _make_label(self, tip: str) -> QLabel:
+        """The name; its own menu opens the paper, where there is one."""
+        label = QLabel(self.option.title, buddy=self.widget, toolTip=tip, wordWrap=True)
+        label.setFixedWidth(LABEL_WIDTH)
+        label.setContentsMargins(0, 4, 0, 4)
+        if self.option.paper:
+            paper = QAction("Open the paper", label)
+            paper.triggered.connect(lambda: QDesktopServices.openUrl(QUrl(self.option.paper)))
+            label.addAction(paper)
+            label.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        return label
+
+    # ── what is wrong, and what the preset says ──────────────────────────────────────────────────────────────────────
+
+    def set_problem(self, problem: Problem | None) -> None:
+        """Say why the value is invalid and offer the nearest valid one; None: it is fine."""
+        if problem is None and self._error is None:
+            return
+        if self._error is None:
+            self._make_problem_row()
+        assert self._error is not None
+        self._error.setVisible(problem is not None)
+        offered = problem is not None and problem.nearest is not None
+        self._mend.setVisible(offered)
+        if problem:
+            self._error.setText(_sentence(problem.reason))
+            self._nearest = problem.nearest
+            self._mend.setText(f"use {value_words(self.option, problem.nearest)}" if offered else "")
+        if self.widget.property("invalid") != (problem is not None):
+            self.widget.setProperty("invalid", problem is not None)
+            self.widget.style().polish(self.widget)
+
+    @property
+    def has_problem(self) -> bool:
+        return bool(self.widget.property("invalid"))
+
+    def _make_problem_row(self) -> None:
+        name = f"{self.option.section}_{self.option.name}"
+        self._error = QLabel(objectName=f"problem_{name}", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self._error.setProperty("role", "error")
+        self._mend = QPushButton(objectName=f"mend_{name}", font=body_font(small=True))
+        self._mend.setStyleSheet("padding: 1px 6px;")
+        self._mend.clicked.connect(lambda: self.edited.emit(self._nearest))
+        row = QHBoxLayout(spacing=GRID)
+        row.addWidget(self._error, 1)
+        row.addWidget(self._mend, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addLayout(row, 1, 1, 1, 3)
+
+    def set_preset_value(self, value: Any) -> None:
+        """The value to return to; a dot marks the field while it has another."""
+        self._preset_value = value
+        words = value_words(self.option, value)
+        self._mark.setToolTip(f"Changed; the preset has {words}. Click to return to it.")
+        self._show_mark()
+
+    def _show_mark(self) -> None:
+        self._mark.setVisible(self.value != self._preset_value)
+
+    def set_highlighted(self, highlighted: bool) -> None:
+        """Tint the row, as when its block is chosen in the diagram."""
+        if highlighted != self._highlighted:
+            self._highlighted = highlighted
+            self.update()
+
+    # ── reacting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._highlighted:
+            painter = QPainter(self)
+            painter.fillRect(self.rect(), mix(theme().background, theme().accent, 0.18))
+            painter.end()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.FocusIn:
+            self.focused.emit()
+        elif event.type() == QEvent.Type.FocusOut:
+            self.editor.flush()
+        elif isinstance(event, QKeyEvent) and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.editor.flush()  # a shortcut acts on what has been typed
+        elif event.type() == QEvent.Type.Wheel and isinstance(watched, QComboBox) and not watched.hasFocus():
+            event.ignore()  # so that scrolling a form never changes what lies under the pointer
+            return True
+        return False
+
+
+def _sentence(reason: str) -> str:
+    """A reason as a sentence; the name of an option at its head stays as it is."""
+    plain = reason.split(" ", 1)[0].isalpha()
+    return (reason[:1].upper() if plain else reason[:1]) + reason[1:].rstrip(".") + "."
+
+
+def value_words(option: Option, value: Any) -> str:
+    """A value as the form shows it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | dict):
+        items = value if isinstance(value, list) else [f"{role}: {column}" for role, column in value.items()]
+        return ", ".join(map(str, items)) or "none"
+    if isinstance(value, str):
+        return (
+            TITLES.get(option.path, {}).get(value) or (value.replace("_", "-") if option.choices else value) or "empty"
+        )
+    return number_text(value)
+
+
+def tooltip(option: Option) -> str:
+    """Meaning, bounds, unit, default and paper."""
+    facts = []
+    if option.minimum is not None and option.maximum is not None:
+        low, high = (
+            f"{bound:,}" if option.kind == "int" else number_text(bound) for bound in (option.minimum, option.maximum)
+        )
+        facts.append(f"{'above ' if option.exclusive_minimum else ''}{low} … {high} {option.unit}".rstrip())
+    facts.append(f"default: {value_words(option, option.default)}")
+    lines = [f"<b>{escape(option.title)}</b> &nbsp;{option.path}", escape(option.help), escape(" · ".join(facts))]
+    if option.paper:
+        lines.append(f"{escape(option.paper)} (right-click the name to open it)")
+    return "<p>" + "<br>".join(lines) + "</p>"

@@ -1,0 +1,83 @@
+"""Which column of a file plays which role of the task: one choice for each role."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
+
+from app.theme import GRID
+
+LABEL_WIDTH = 14 * GRID
+
+
+class RolesEditor(QWidget):
+    """The editor of a table role → column; a role that is left alone takes the column the engine guessed."""
+
+    edited = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._value: dict[str, str] = {}
+        self._boxes: dict[str, QComboBox] = {}
+        self._form = QFormLayout(self, horizontalSpacing=GRID // 2, verticalSpacing=GRID // 2)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._facts: tuple[Any, ...] = ()
+        self.set_roles(("text",), (), (), {})
+
+    @property
+    def value(self) -> dict[str, str]:
+        return dict(self._value)
+
+    def set_value(self, value: Any) -> None:
+        self._value = dict(value or {})
+        self._show()
+
+    def set_roles(
+        self, roles: Sequence[str], optional: Sequence[str], columns: Sequence[str], guessed: Mapping[str, str]
+    ) -> None:
+        """The roles of the task, the columns of the file, and what the engine takes where nothing is chosen."""
+        facts = (tuple(roles), tuple(optional), tuple(columns), dict(guessed))
+        if facts == self._facts:
+            return
+        self._facts = facts
+        if list(self._boxes) != [*roles, *optional]:
+            while self._form.rowCount():
+                self._form.removeRow(0)
+            self._boxes = {role: self._box(role) for role in (*roles, *optional)}
+            self.setFocusProxy(next(iter(self._boxes.values())))
+        self._show()
+
+    def _box(self, role: str) -> QComboBox:
+        box = QComboBox(objectName=f"field_data_columns_{role}", accessibleName=f"Column of the {role}")
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(6)
+        box.activated.connect(lambda _: self._on_chosen(role))
+        label = QLabel(f"{role.capitalize()} column", buddy=box)
+        label.setFixedWidth(LABEL_WIDTH)
+        self._form.addRow(label, box)
+        return box
+
+    def _show(self) -> None:
+        _, optional, columns, guessed = self._facts
+        for role, box in self._boxes.items():
+            nothing = "none" if role in optional else "choose a column"
+            box.clear()
+            box.addItem(f"automatic: {guessed[role]}" if role in guessed and role not in self._value else nothing, "")
+            chosen = self._value.get(role, "")
+            for column in dict.fromkeys((*columns, *([chosen] if chosen else []))):
+                box.addItem(column, column)
+            box.setCurrentIndex(max(box.findData(chosen), 0))
+
+    def _on_chosen(self, role: str) -> None:
+        self._value.pop(role, None)
+        if column := self._boxes[role].currentData():
+            self._value[role] = column
+        self.edited.emit(self.value)
+
+    def set_derived(self, value: Any, words: str) -> None:
+        """The guessed columns come with `set_roles`."""
+
+    def flush(self) -> None:
+        """Nothing waits to be said."""

@@ -1,0 +1,1 @@
+"""The pages of the rail, one file each; none imports another."""

@@ -1,0 +1,182 @@
+"""Model: the form of the model and its training, the block diagram drawn from it, and what it costs, all live."""
+
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import diagram
+from app.forms.section_form import SectionForm
+from app.panels.costs import Costs
+from app.panels.preset_bar import PresetBar
+from app.preparation import Preparation
+from app.session import Session
+from app.theme import GRID
+from app.widgets.diagram import BlockDiagram
+from tfmcore.config import SOURCES, TASKS
+
+SECTIONS = {"model": "Model", "training": "Training"}
+
+
+class ModelPage(QWidget):
+    """Edits go to the session's draft; everything else is redrawn from it."""
+
+    help: ClassVar[str] = (
+        "Design a model and how it is trained. Start from a preset and change what you like: a dot marks what differs "
+        "from the preset, and a click on it returns to the preset's value. Every name has a tooltip with its meaning; "
+        "numbers may be typed as 1e-3, 1_000 or 2k, and the arrow keys step. The diagram shows the model with the "
+        "shape of each tensor (B is the batch); click a block to find its options. Beside it stand the parameters, "
+        "the memory and the compute of the design; Try one batch measures the real time of a step on this machine. "
+        "Ctrl+Z undoes, Ctrl+Shift+Z redoes, Ctrl+Return trains."
+    )
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="page_model")
+        self._session, self._preparation = session, Preparation.of(session)
+        self._bar = PresetBar(session)
+        self._forms = {name: SectionForm(name, session.draft) for name in SECTIONS}
+        self._tabs = {
+            name: QPushButton(title, objectName=f"tab_{name}", checkable=True) for name, title in SECTIONS.items()
+        }
+        self._data = QLabel(objectName="data_summary", wordWrap=True)
+        self._diagram = BlockDiagram(objectName="diagram", accessibleName="Block diagram of the model")
+        self._costs = Costs(session)
+        self._lay_out()
+        self._wire()
+        self._add_actions()
+        self._redraw()
+
+    # ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _lay_out(self) -> None:
+        self._splitter = QSplitter(Qt.Orientation.Horizontal, objectName="model_splitter", childrenCollapsible=False)
+        for part in (self._form_side(), self._diagram, self._cost_side()):
+            self._splitter.addWidget(part)
+        self._splitter.setSizes(self._session.settings.get("model.splitter", [328, 560, 308]))
+        for index, share in enumerate((1, 2, 1)):
+            self._splitter.setStretchFactor(index, share)
+        column = QVBoxLayout(self, spacing=0)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._bar)
+        column.addWidget(self._splitter, 1)
+
+    def _form_side(self) -> QWidget:
+        group = QButtonGroup(self)
+        switch = QHBoxLayout(spacing=GRID // 2)
+        for button in self._tabs.values():
+            button.setProperty("kind", "quiet")
+            group.addButton(button)
+            switch.addWidget(button)
+        switch.addStretch(1)
+        self._stack = QStackedWidget()
+        for name, form in self._forms.items():
+            holder = QWidget()
+            inner = QVBoxLayout(holder, spacing=2 * GRID)
+            inner.setContentsMargins(GRID // 2, GRID // 2, GRID, 2 * GRID)
+            inner.addWidget(form)
+            if name == "model":
+                inner.addLayout(self._data_summary())
+            inner.addStretch(1)
+            area = QScrollArea(widgetResizable=True, objectName=f"scroll_{name}")
+            area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            area.setWidget(holder)
+            self._stack.addWidget(area)
+        side = QWidget()
+        column = QVBoxLayout(side, spacing=GRID // 2)
+        column.setContentsMargins(GRID, GRID // 2, 0, 0)
+        column.addLayout(switch)
+        column.addWidget(self._stack, 1)
+        side.setMinimumWidth(320)
+        return side
+
+    def _data_summary(self) -> QHBoxLayout:
+        change = QPushButton("Change…", objectName="action_show_data", toolTip="Choose data and tokenizer")
+        change.setProperty("kind", "quiet")
+        change.clicked.connect(lambda: self._session.show_page("data"))
+        self._data.setProperty("role", "muted")
+        row = QHBoxLayout(spacing=GRID)
+        row.setContentsMargins(2 * GRID + GRID // 2, 0, 0, 0)
+        row.addWidget(self._data, 1)
+        row.addWidget(change, 0, Qt.AlignmentFlag.AlignTop)
+        return row
+
+    def _cost_side(self) -> QWidget:
+        holder = QWidget()
+        inner = QVBoxLayout(holder)
+        inner.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
+        inner.addWidget(self._costs)
+        area = QScrollArea(widgetResizable=True, objectName="scroll_costs", minimumWidth=296)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(holder)
+        return area
+
+    # ── wiring ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _wire(self) -> None:
+        settings = self._session.settings
+        for name, button in self._tabs.items():
+            button.clicked.connect(lambda _=False, name=name: self._show_section(name))
+        for name, form in self._forms.items():
+            form.more.set_folded(settings.get(f"{name}.folded", True))
+            form.changed_fold.connect(lambda folded, name=name: settings.set(f"{name}.folded", folded))
+        self._splitter.splitterMoved.connect(lambda *_: settings.set("model.splitter", self._splitter.sizes()))
+        self._diagram.block_clicked.connect(self._on_block_clicked)
+        self._session.field_wanted.connect(self._show_field)
+        self._preparation.changed.connect(self._redraw)
+        section = settings.get("model.section", "model")
+        self._show_section(section if section in SECTIONS else "model")
+
+    def _add_actions(self) -> None:
+        for text, keys, act in (
+            ("Try one batch", "Ctrl+T", self._costs.try_batch),
+            ("Save the config", "Ctrl+S", self._bar.save),
+            ("Open a config", "Ctrl+Shift+O", self._bar.open),
+        ):
+            action = QAction(text, self, shortcut=QKeySequence(keys))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.triggered.connect(act)
+            self.addAction(action)
+
+    # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _redraw(self) -> None:
+        draft = self._session.draft
+        for name, button in self._tabs.items():
+            wrong = sum(problem.field.startswith(f"{name}.") for problem in draft.problems)
+            button.setText(SECTIONS[name] + (f" ({wrong} to mend)" if wrong else ""))
+        config = draft.config
+        if config is None:
+            return
+        vocab_size, known = self._preparation.vocab_size()
+        result = self._preparation.result
+        self._diagram.set_columns(diagram.columns(config, vocab_size, len(result.labels) if result else None))
+        limit = "" if known else "at most "
+        self._data.setText(
+            f"Learns {TASKS[config.data.task].title.lower()} from “{SOURCES[config.data.source].title}”; tokens: "
+            f"{config.tokenizer.kind.replace('_', '-')}, {limit}{vocab_size:,} different."
+        )
+
+    def _show_section(self, name: str) -> None:
+        self._tabs[name].setChecked(True)
+        self._stack.setCurrentIndex(list(SECTIONS).index(name))
+        self._session.settings.set("model.section", name)
+
+    def _on_block_clicked(self, key: str) -> None:
+        self._show_section("model")
+        self._forms["model"].reveal(diagram.options_of(key))
+
+    def _show_field(self, path: str) -> None:
+        if (section := path.partition(".")[0]) in self._forms:
+            self._show_section(section)
+            self._forms[section].reveal([path])

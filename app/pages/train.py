@@ -1,0 +1,148 @@
+"""Train: the list of runs; of the chosen one the live curves, samples, log and config, and what one can do with it."""
+
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.panels.curves import Curves
+from app.panels.run_bar import RunBar
+from app.panels.run_record import ConfigText, Log, Samples
+from app.panels.run_table import RunTable
+from app.run_actions import RunActions
+from app.run_watch import RunFacts, RunFollower
+from app.session import Session
+from app.theme import GRID, icon
+from app.widgets.empty_state import EmptyState
+
+
+class TrainPage(QWidget):
+    """Follows one run at a time; closing the window, or another run, stops none."""
+
+    help: ClassVar[str] = (
+        "Every run trains in a process of its own and goes on when the window is closed. Choose a run on the left to "
+        "see its curves live: blue is the training loss (smoothed; the raw line stays, faint), orange the validation "
+        "loss, dashed the planned learning rate. Pause, resume and stop act after the current step; a stopped or "
+        "interrupted run goes on from its last checkpoint. The right button, or the three dots, renames a run, makes a "
+        "new design of its config or deletes it. In a plot the wheel zooms, dragging pans, L switches to a logarithmic "
+        "axis and R shows everything."
+    )
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="page_train")
+        self._session = session
+        self._follower: RunFollower | None = None
+        self._shown: RunFacts | None = None
+        actions = RunActions(session, self)
+        self.addActions([action for action in actions.all if not action.isSeparator()])
+        self._table, self._bar = RunTable(session, actions), RunBar(session, actions)
+        self._curves, self._samples = Curves(session), Samples(session)
+        self._log, self._config = Log(session), ConfigText(session)
+        self._lay_out()
+        session.runs.changed.connect(self._on_runs_changed)
+        session.run_changed.connect(self._follow_chosen)
+        self._on_runs_changed()
+        self._follow_chosen()
+
+    def _lay_out(self) -> None:
+        self._splitter = QSplitter(Qt.Orientation.Horizontal, objectName="train_splitter", childrenCollapsible=False)
+        self._splitter.addWidget(self._runs_side())
+        self._splitter.addWidget(self._chosen_side())
+        self._splitter.setSizes(self._session.settings.get("train.splitter", [300, 900]))
+        self._splitter.setStretchFactor(1, 1)
+        self._splitter.splitterMoved.connect(
+            lambda *_: self._session.settings.set("train.splitter", self._splitter.sizes())
+        )
+        self._empty = EmptyState(
+            icon_name="chart-line",
+            heading="Nothing has been trained yet",
+            sentence="Start one of the templates on Home, or design a model of your own and train it.",
+            action="Go to Home",
+            action_name="action_go_home",
+        )
+        self._empty.action_triggered.connect(lambda: self._session.show_page("home"))
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self._splitter)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self._stack)
+
+    def _runs_side(self) -> QWidget:
+        start = QPushButton(
+            "Train the design", objectName="action_start_run_here", icon=icon("play"), toolTip="Ctrl+Return"
+        )
+        start.clicked.connect(lambda: self._session.start_run())
+        heading = QLabel("Runs")
+        heading.setProperty("role", "heading")
+        top = QHBoxLayout()
+        top.addWidget(heading)
+        top.addStretch(1)
+        top.addWidget(start)
+        side = QWidget()
+        column = QVBoxLayout(side, spacing=GRID)
+        column.setContentsMargins(2 * GRID, GRID, GRID, 2 * GRID)
+        column.addLayout(top)
+        column.addWidget(self._table, 1)
+        side.setMinimumWidth(28 * GRID)
+        return side
+
+    def _chosen_side(self) -> QWidget:
+        self._tabs = QTabWidget(objectName="run_tabs", documentMode=True)
+        self._tabs.addTab(self._curves, "Curves")
+        self._tabs.addTab(self._samples, "Samples")
+        self._tabs.addTab(self._log, "Log")
+        self._tabs.addTab(self._config, "Config")
+        self._tabs.setCornerWidget(self._curves.toolbar)
+        self._tabs.currentChanged.connect(lambda tab: self._curves.toolbar.setVisible(tab == 0))
+        side = QWidget()
+        column = QVBoxLayout(side, spacing=GRID)
+        column.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
+        column.addWidget(self._bar)
+        column.addWidget(self._tabs, 1)
+        return side
+
+    def _on_runs_changed(self) -> None:
+        runs = self._session.runs
+        self._stack.setCurrentWidget(self._splitter if runs.facts else self._empty)
+        if runs.facts and not runs.find(self._session.run_id):
+            alive = (facts for facts in runs.facts if facts.state.alive)
+            self._session.choose_run(next(alive, runs.facts[0]).id)
+        chosen = runs.find(self._session.run_id)
+        self._bar.show_run(chosen)
+        if (chosen and chosen.id) != (self._shown and self._shown.id):
+            self._follow_chosen()
+        elif chosen and self._shown and chosen.state != self._shown.state:
+            self._log.look_again()
+        self._shown = chosen
+
+    def _follow_chosen(self) -> None:
+        """Leave the run that was followed; draw the chosen one from its beginning."""
+        facts = self._shown = self._session.runs.find(self._session.run_id)
+        self._bar.show_run(facts)
+        if self._follower:
+            self._follower.stop()
+            self._follower = None
+        if facts:
+            self._follower = RunFollower(facts.run, self)
+            self._follower.advanced.connect(self._on_advanced)
+            self._follower.failed.connect(lambda sentence: self._session.notify("error", sentence))
+            self._curves.show_run(self._follower.history, facts.config)
+            self._samples.show_run(self._follower.history)
+            self._log.show_run(facts.run)
+            self._config.show_run(facts.run)
+
+    def _on_advanced(self, items: list[object]) -> None:
+        if self._follower and self.sender() is self._follower:
+            self._curves.advance(self._follower.history, items)
+            self._samples.advance(self._follower.history, items)
+            self._log.advance(items)

@@ -1,0 +1,180 @@
+"""What the designed model costs: parameters by block, training memory, compute, and one real batch to measure it."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from app import units
+from app.panels.share_bars import ShareBars
+from app.preparation import Preparation
+from app.session import Session
+from app.theme import GRID, icon, mono_font
+from tfmcore.config import Config
+from tfmcore.config.estimate import Estimate, estimate
+from tfmcore.messages import AnyReply, Arrays, BatchTried, Progress, Refused, TryBatch
+
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+TIPS = {
+    "Vocabulary": "As prepared; until the data are prepared, the tokenizer's limit",
+    "Compute of a token, forward": "A training step costs three times as much: the backward pass takes two",
+    "Tokens of a step": "Batch × accumulation × context; shorter examples make fewer",
+}
+
+
+class Costs(QWidget):
+    """Follows the draft at every change; while it has problems, the last valid figures stay."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="costs")
+        self._session, self._preparation = session, Preparation.of(session)
+        self._request = 0
+        self._tried: tuple[Config, BatchTried] | None = None
+        self._asked: Config | None = None
+        self._parameters_title, self._memory_title = self._heading("parameters"), self._heading("memory")
+        self._parameters = ShareBars(words=units.count, objectName="parameters", accessibleName="Parameters by block")
+        self._memory = ShareBars(words=units.size, objectName="memory", accessibleName="Training memory by part")
+        self._facts: dict[str, QLabel] = {}
+        self._try = QPushButton("Try one batch", objectName="action_try_batch", icon=icon("timer-outline"))
+        self._try.setToolTip("Build the model and train a few steps on random tokens, to measure  (Ctrl+T)")
+        self._cancel = QPushButton("Cancel", objectName="action_cancel_try")
+        self._progress = QProgressBar(objectName="try_progress", textVisible=False, maximum=0)
+        self._progress.setFixedHeight(6)
+        self._outcome = QLabel(objectName="try_outcome", wordWrap=True)
+        self._lay_out()
+        self._try.clicked.connect(self.try_batch)
+        self._cancel.clicked.connect(lambda: session.data_engine.cancel(self._request))
+        self._preparation.changed.connect(self.redraw)
+        self.redraw()
+
+    def _heading(self, name: str) -> QLabel:
+        label = QLabel(objectName=f"{name}_total", textFormat=Qt.TextFormat.RichText)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        return label
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout(spacing=GRID)
+        buttons.addWidget(self._try)
+        buttons.addWidget(self._cancel)
+        buttons.addWidget(self._progress, 1)
+        buttons.addStretch(0)
+        self._grid = QGridLayout(horizontalSpacing=GRID, verticalSpacing=2)
+        self._grid.setColumnStretch(0, 1)
+        column = QVBoxLayout(self, spacing=GRID // 2)
+        column.setContentsMargins(0, 0, 0, 0)
+        for heading, bars in ((self._parameters_title, self._parameters), (self._memory_title, self._memory)):
+            column.addWidget(heading)
+            column.addWidget(bars)
+            column.addSpacing(GRID)
+        column.addLayout(self._grid)
+        column.addSpacing(GRID)
+        column.addLayout(buttons)
+        column.addWidget(self._outcome)
+        column.addStretch(1)
+
+    # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def redraw(self) -> None:
+        """Show the figures of the draft."""
+        self._show_trial()
+        config = self._session.draft.config
+        if config is None:
+            return
+        vocab_size, known = self._preparation.vocab_size()
+        result = self._preparation.result
+        labels = len(result.labels) if result and result.labels else 2
+        cost = estimate(config.model, vocab_size, config.data.task, labels)
+        self._parameters_title.setText(f"<b>{units.count(cost.total)}</b> parameters")
+        self._parameters.set_rows([row for row in cost.parameters.items() if row[1]])
+        training = config.training
+        memory = cost.training_memory(
+            training.batch_size, config.model.context_length, training.precision, training.gradient_checkpointing
+        )
+        self._memory_title.setText(f"<b>{units.size(sum(memory.values()))}</b> of memory to train")
+        self._memory.set_rows([row for row in memory.items() if row[1]])
+        self._show_facts(_facts(config, cost, vocab_size, known))
+
+    def _show_facts(self, facts: dict[str, str]) -> None:
+        for name, words in facts.items():
+            if name not in self._facts:
+                row = len(self._facts)
+                self._facts[name] = QLabel(objectName=f"cost_{row}", alignment=RIGHT)
+                self._facts[name].setFont(mono_font(small=True))
+                self._facts[name].setProperty("role", "muted")
+                self._grid.addWidget(QLabel(name, toolTip=TIPS.get(name, "")), row, 0)
+                self._grid.addWidget(self._facts[name], row, 1)
+            self._facts[name].setText(words)
+
+    # ── measuring ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def try_batch(self) -> None:
+        """Ask the engine to train a few steps; needs a draft without problems."""
+        config = self._session.draft.config
+        if config is None:
+            self._say(f"First mend this: {self._session.draft.problems[0]}", "error")
+            return
+        self._asked, self._tried = config, None
+        self._request = self._session.data_engine.ask(
+            TryBatch, self._on_reply, panel="model", config=config.raw(), vocab_size=self._preparation.vocab_size()[0]
+        )
+        self._say("", "")
+        self._show_trial()
+
+    def _on_reply(self, reply: AnyReply, arrays: Arrays) -> None:
+        if reply.id != self._request:
+            return
+        match reply:
+            case Progress():
+                self._progress.setMaximum(reply.total)
+                self._progress.setValue(reply.done)
+                self._say(reply.phase, "muted")
+            case BatchTried() if self._asked:
+                self._tried = (self._asked, reply)
+            case Refused():
+                self._say(reply.sentence, "error", reply.details)
+            case _:
+                self._say("Cancelled.", "muted")
+        if reply.final:
+            self._request = 0
+            self._progress.setMaximum(0)
+        self._show_trial()
+
+    def _show_trial(self) -> None:
+        self._try.setVisible(not self._request)
+        self._cancel.setVisible(bool(self._request))
+        self._progress.setVisible(bool(self._request))
+        if self._tried:
+            config, tried = self._tried
+            self._say(trial_words(config, tried), "")
+            if config != self._session.draft.config:
+                self._say(f"Before the last change: {trial_words(config, tried)}", "muted")
+
+    def _say(self, sentence: str, role: str, details: str = "") -> None:
+        self._outcome.setText(sentence)
+        self._outcome.setToolTip(details)
+        if self._outcome.property("role") != role:
+            self._outcome.setProperty("role", role)
+            self._outcome.style().polish(self._outcome)
+
+
+def trial_words(config: Config, tried: BatchTried) -> str:
+    """What one batch took, and what the whole training will at that pace."""
+    steps = config.training.steps
+    return (
+        f"{units.duration(tried.seconds)} a step · ≈ {units.duration(tried.seconds * steps)} for {steps:,} steps · "
+        f"{units.rate(tried.tokens / tried.seconds, 'tokens')} · {units.size(tried.bytes)} of memory"
+    )
+
+
+def _facts(config: Config, cost: Estimate, vocab_size: int, known: bool) -> dict[str, str]:
+    """Compute, tokens and vocabulary: a name and words for each. A backward pass costs twice a forward one."""
+    training, flops = config.training, sum(cost.flops_per_token.values())
+    tokens = training.batch_size * training.accumulation * config.model.context_length
+    step = 3 * flops * tokens
+    return {
+        "Compute of a token, forward": f"{units.count(flops)}FLOP",
+        "Compute of a training step": f"{units.count(step)}FLOP",
+        "Compute of all steps": f"{units.count(step * training.steps)}FLOP",
+        "Steps": f"{training.steps:,}",
+        "Tokens of a step": f"≤ {tokens:,}",
+        "Tokens of all steps": f"≤ {units.count(tokens * training.steps)}",
+        "Vocabulary": f"{vocab_size:,}" if known else f"≤ {vocab_size:,}",
+    }

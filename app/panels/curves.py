@@ -1,0 +1,117 @@
+"""The live curves of a run: loss, learning rate with its whole plan, gradient norm, tokens per second."""
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QWidget
+
+from app.history import MEASURES, Block, History
+from app.session import Session
+from app.theme import GRID
+from app.widgets.curve import CurveStyle
+from app.widgets.live_plot import LivePlot
+from tfmcore.config import Config
+from tfmcore.config.schedules import learning_rate
+from tfmcore.messages import Changed, Evaluated, Started, Warned
+
+PLAN_POINTS = 400
+PLOTS = {
+    "loss": ("Loss", "nats", "loss"),
+    "learning_rate": ("Learning rate", "", "learning_rate"),
+    "gradient_norm": ("Gradient norm", "", "gradient_norm"),
+    "speed": ("Speed", "tokens/s", "tokens_per_second"),
+}
+
+
+class Curves(QWidget):
+    """Draws a History; `advance` adds what has come since. `toolbar` is for its page to place."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="curves")
+        self.plots = {
+            name: LivePlot(title=title, unit=unit, objectName=f"plot_{name}")
+            for name, (title, unit, _) in PLOTS.items()
+        }
+        self._smoothing = QSlider(
+            Qt.Orientation.Horizontal, objectName="field_smoothing", minimum=0, maximum=99, value=90
+        )
+        self._smoothing.setFixedWidth(120)
+        self._smoothing.setAccessibleName("Smoothing of the training curves")
+        self._smoothing.setToolTip("Exponential smoothing of the training curves; the raw line stays, faint")
+        self.toolbar = QWidget(objectName="curves_toolbar")
+        self._lay_out()
+        self._smoothing.valueChanged.connect(self._on_smoothing_changed)
+        for plot in self.plots.values():
+            plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
+        first, *others = self.plots.values()
+        for plot in others:
+            plot.link_x(first)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self.toolbar, spacing=GRID)
+        row.setContentsMargins(0, 0, GRID, 0)
+        label = QLabel("Smoothing")
+        label.setProperty("role", "muted")
+        row.addWidget(label)
+        row.addWidget(self._smoothing)
+        grid = QGridLayout(horizontalSpacing=2 * GRID, verticalSpacing=GRID)
+        loss, *others = self.plots.values()
+        grid.addWidget(loss, 0, 0, 1, 3)
+        for column, plot in enumerate(others):
+            grid.addWidget(plot, 1, column)
+            grid.setColumnStretch(column, 1)
+        grid.setRowStretch(0, 3)
+        grid.setRowStretch(1, 2)
+        grid.setContentsMargins(0, GRID, 0, 0)
+        self.setLayout(grid)
+
+    def show_run(self, history: History, config: Config | None) -> None:
+        """Draw another run from its beginning."""
+        for plot in self.plots.values():
+            plot.clear()
+        self.plots["learning_rate"].add_series("training", CurveStyle(colour="training", bold=True), title="done")
+        if config:
+            self._draw_plan(config)
+        self._redraw(history)
+        for item in history.notables:
+            self._mark(item)
+
+    def advance(self, history: History, items: list[object]) -> None:
+        """Draw what has been added to the history; a restart, which voids points, draws all anew."""
+        if any(isinstance(item, Started) for item in items):
+            self._redraw(history)
+        else:
+            self._add([item for item in items if isinstance(item, Block)])
+            evaluations = [(item.step, item.loss) for item in items if isinstance(item, Evaluated)]
+            if evaluations:
+                self.plots["loss"].extend("validation", *np.array(evaluations, dtype=float).T)
+        for item in items:
+            self._mark(item)
+
+    def _add(self, blocks: list[Block]) -> None:
+        if blocks:
+            steps = np.concatenate([block.steps for block in blocks])
+            measures = np.concatenate([block.measures for block in blocks])
+            for plot, (_, _, measure) in zip(self.plots.values(), PLOTS.values(), strict=True):
+                plot.extend("training", steps, measures[:, MEASURES.index(measure)])
+
+    def _redraw(self, history: History) -> None:
+        for name, (_, _, measure) in PLOTS.items():
+            self.plots[name].set_series("training", *history.series(measure))
+        self.plots["loss"].set_series("validation", *history.validation())
+
+    def _draw_plan(self, config: Config) -> None:
+        """The whole planned schedule, at no more points than a screen shows."""
+        steps = np.unique(np.linspace(1, config.training.steps, PLAN_POINTS).round())
+        plan = [learning_rate(config.training, config.model.d_model, int(step)) for step in steps]
+        self.plots["learning_rate"].set_series("planned", steps, plan)
+
+    def _mark(self, item: object) -> None:
+        match item:
+            case Changed():
+                self.plots["learning_rate"].add_marker(item.step, f"set to {item.value:g}", "accent")
+            case Warned():
+                self.plots["loss"].add_marker(item.step, "warning", "warning")
+
+    def _on_smoothing_changed(self, value: int) -> None:
+        for plot in self.plots.values():
+            plot.set_smoothing(value / 100)

@@ -1,0 +1,79 @@
+"""All heads of all layers as thumbnails, of one kind of attention."""
+
+from collections.abc import Collection
+
+import numpy as np
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from app.capture import Capture
+from app.question import Question
+from app.session import Session
+from app.theme import GRID
+from app.widgets.segments import Segments
+from app.widgets.thumbnails import ThumbnailGrid
+from tfmcore.messages import AnyReply, Arrays, AttentionKind, Thumbnails, ThumbnailsDrawn
+
+KINDS: dict[AttentionKind, tuple[str, str]] = {
+    "encoder": ("Encoder", "What is read looks at what is read."),
+    "decoder": ("Decoder", "What is written looks at what stands before it."),
+    "cross": ("Cross", "What is written looks at what is read."),
+}
+
+
+class HeadGrid(QWidget):
+    """`kind_chosen(kind)` when another kind is picked; a click on a head is the session's."""
+
+    kind_chosen = Signal(str)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="head_grid")
+        self._session = session
+        self.kinds = Segments(objectName="kind", accessibleName="Kind of attention")
+        self.grid = ThumbnailGrid(objectName="thumbnails")
+        self._words = QLabel(objectName="kind_words", wordWrap=True)
+        self._words.setProperty("role", "muted")
+        self._question = Question(session, "inspect", self)
+        self._lay_out()
+        self.kinds.chosen.connect(self.kind_chosen)
+        self.grid.selected.connect(session.choose_head)
+        self._question.replied.connect(self._on_replied)
+        self._question.refused.connect(lambda sentence, details: session.notify("error", sentence, details))
+        self.grid.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout(spacing=GRID)
+        top.addWidget(self.kinds)
+        top.addStretch(1)
+        top.addWidget(self.grid.exporter.button(object_name="export_thumbnails"))
+        area = QScrollArea(widgetResizable=True, objectName="thumbnails_scroll")
+        area.setWidget(self.grid)
+        column = QVBoxLayout(self, spacing=GRID // 2)
+        column.setContentsMargins(2 * GRID, 0, GRID, GRID)
+        column.addLayout(top)
+        column.addWidget(self._words)
+        column.addWidget(area, 1)
+
+    def offer(self, kinds: Collection[str], chosen: str) -> None:
+        """The kinds of attention that the model has."""
+        self.kinds.set_choices([(kind, KINDS[kind][0]) for kind in KINDS if kind in kinds], chosen)
+
+    def show_capture(self, capture: Capture) -> None:
+        """Ask for all heads of another text or another kind of attention."""
+        self._words.setText(KINDS[capture.kind][1])
+        self._question.ask(Thumbnails, **capture.fields)
+
+    def show_head(self) -> None:
+        """Frame the session's head; none where the mean over heads is on show."""
+        layer, head = self._session.layer, self._session.head
+        self.grid.selection = None if head is None else (layer, head)
+        self.grid.update()
+
+    def clear(self) -> None:
+        self._question.forget()
+        self.grid.set_maps(np.zeros((0, 0, 1, 1)))
+
+    def _on_replied(self, reply: AnyReply, arrays: Arrays) -> None:
+        if isinstance(reply, ThumbnailsDrawn):
+            self.grid.set_maps(arrays["thumbnails"].astype(np.float32) / 255)
+            self.show_head()

@@ -1,0 +1,142 @@
+"""Which model is open, chosen from the runs with a checkpoint or from a folder; and what stands there if none is."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from app.run_watch import RunFacts
+from app.session import Session
+from app.theme import GRID, icon
+from app.widgets.empty_state import EmptyState
+from tfmcore.config import TASKS
+
+MOST_RUNS = 6
+
+
+def usable(session: Session) -> list[RunFacts]:
+    """The runs whose model can be opened, newest first."""
+    return [facts for facts in session.runs.facts if facts.has_checkpoint]
+
+
+def describe(facts: RunFacts) -> str:
+    """ "A first run · translation · step 1,500"."""
+    task = [TASKS[facts.config.data.task].title.lower()] if facts.config else []
+    return " · ".join([facts.label[:60], *task, f"step {facts.step:,}"])
+
+
+def choose_folder(owner: QWidget, session: Session) -> None:
+    """Ask for a model folder without stopping the event loop."""
+    dialog = QFileDialog(owner, "Open a model folder", str(session.workspace))
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.fileSelected.connect(session.open_model)
+    dialog.open()
+
+
+class ModelChooser(QWidget):
+    """One line: the runs to choose from, a folder, and the newest checkpoint of the run that is open."""
+
+    def __init__(self, session: Session, page: str) -> None:
+        super().__init__(objectName=f"model_chooser_{page}")
+        self._session = session
+        self._shown: list[tuple[str, str]] = []
+        self.combo = QComboBox(objectName=f"field_{page}_model", accessibleName="Model")
+        self.combo.setMinimumWidth(42 * GRID)
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._folder = self._button(
+            f"action_open_folder_{page}", "folder-open-outline", "Open a model folder  (Ctrl+O)"
+        )
+        self._again = self._button(f"action_reopen_{page}", "refresh", "Open the run's best checkpoint of now")
+        self._words = QLabel(objectName=f"model_words_{page}")
+        self._words.setProperty("role", "muted")
+        row = QHBoxLayout(self, spacing=GRID)
+        row.setContentsMargins(2 * GRID, 0, 2 * GRID, 0)
+        row.addWidget(QLabel("Model"))
+        row.addWidget(self.combo)
+        row.addWidget(self._folder)
+        row.addWidget(self._again)
+        row.addWidget(self._words)
+        row.addStretch(1)
+        self.combo.activated.connect(self._on_activated)
+        self._folder.clicked.connect(lambda: choose_folder(self, session))
+        self._again.clicked.connect(self._on_again_clicked)
+        session.runs.changed.connect(self._show)
+        session.model_changed.connect(self._show)
+        self._show()
+
+    def _button(self, name: str, glyph: str, tip: str) -> QPushButton:
+        button = QPushButton(objectName=name, icon=icon(glyph), toolTip=tip, accessibleName=tip)
+        button.setProperty("kind", "quiet")
+        return button
+
+    def _run_folder(self, run_id: str) -> str:
+        facts = self._session.runs.find(run_id)
+        return str(facts.run.folder) if facts else self._session.model_path
+
+    def _show(self) -> None:
+        saved = self._session.model
+        choices = [(describe(facts), str(facts.run.folder)) for facts in usable(self._session)]
+        mine = self._run_folder(saved.run) if saved else ""
+        if saved and mine not in [path for _, path in choices]:
+            choices.insert(0, (self._session.model_path, self._session.model_path))
+            mine = self._session.model_path
+        if choices != self._shown and not self.combo.view().isVisible():
+            self._shown = choices
+            self.combo.clear()
+            for text, path in choices:
+                self.combo.addItem(text, path)
+        self.combo.setCurrentIndex(self.combo.findData(mine))
+        facts = self._session.runs.find(saved.run) if saved else None
+        self._again.setVisible(facts is not None)
+        self._words.setText(f"its checkpoint of step {saved.step:,}" if saved and facts else "")
+
+    def _on_again_clicked(self) -> None:
+        if saved := self._session.model:
+            self._session.open_model(self._run_folder(saved.run))
+
+    def _on_activated(self, index: int) -> None:
+        self._session.open_model(self.combo.itemData(index))
+
+
+class NoModel(QWidget):
+    """Instead of a page that needs a model: the runs to open, a folder, or Home to train one."""
+
+    def __init__(self, session: Session, page: str, sentence: str) -> None:
+        super().__init__(objectName=f"no_model_{page}")
+        self._session, self._page = session, page
+        self._empty = EmptyState(
+            icon_name="cube-outline",
+            heading="Open a model or train one",
+            sentence=sentence,
+            action="Train one",
+            action_name=f"action_train_one_{page}",
+        )
+        self._runs = QVBoxLayout(spacing=GRID // 2)
+        self._heading = QLabel("Models of your runs", alignment=Qt.AlignmentFlag.AlignCenter)
+        self._heading.setProperty("role", "muted")
+        folder = QPushButton(
+            "Open a model folder…", objectName=f"action_open_model_{page}", icon=icon("folder-open-outline")
+        )
+        column = QVBoxLayout(self, spacing=GRID)
+        column.addStretch(2)
+        column.addWidget(self._empty)
+        column.addWidget(folder, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacing(2 * GRID)
+        column.addWidget(self._heading)
+        column.addLayout(self._runs)
+        column.addStretch(3)
+        self._empty.action_triggered.connect(lambda: session.show_page("home"))
+        folder.clicked.connect(lambda: choose_folder(self, session))
+        session.runs.changed.connect(self._show)
+        self._show()
+
+    def _show(self) -> None:
+        while item := self._runs.takeAt(0):
+            if widget := item.widget():
+                widget.deleteLater()
+        found = usable(self._session)[:MOST_RUNS]
+        self._heading.setVisible(bool(found))
+        for facts in found:
+            button = QPushButton(describe(facts), objectName=f"open_{self._page}_{facts.id}")
+            button.setProperty("kind", "quiet")
+            button.clicked.connect(lambda _=False, path=str(facts.run.folder): self._session.open_model(path))
+            self._runs.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)

@@ -1,0 +1,84 @@
+"""The head of the Model page: which preset the design starts from and why, its files, its name and the start."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QWidget
+
+from app import fitting
+from app.panels.config_files import ConfigFiles
+from app.session import Session
+from app.theme import GRID, icon
+from tfmcore.config import presets
+
+
+class PresetBar(QWidget):
+    """A preset replaces the whole design, in one step of undo."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="preset_bar")
+        self._session = session
+        self._files = ConfigFiles(session, self)
+        self._preset = QComboBox(objectName="field_model_preset", accessibleName="Preset")
+        self._preset.setPlaceholderText("Start from a preset…")
+        self._preset.setMinimumWidth(26 * GRID)
+        for name, preset in presets().items():
+            self._preset.addItem(preset.title, name)
+            self._preset.setItemData(self._preset.count() - 1, preset.why, Qt.ItemDataRole.ToolTipRole)
+        self._why = QLabel(objectName="preset_why", wordWrap=True)
+        self._why.setProperty("role", "muted")
+        self._open = QPushButton("Open…", objectName="action_open_config", icon=icon("folder-open-outline"))
+        self._open.setToolTip("Open a config (.toml)  (Ctrl+Shift+O)")
+        self._save = QPushButton("Save…", objectName="action_save_config", icon=icon("content-save-outline"))
+        self._save.setToolTip("Save the config as .toml  (Ctrl+S)")
+        self._label = QLineEdit(objectName="field_run_label", placeholderText="Name of the run", maxLength=200)
+        self._label.setAccessibleName("Name of the run")
+        self._label.setFixedWidth(22 * GRID)
+        self._start = QPushButton("Train", objectName="action_start_run", icon=icon("play", "on_accent"))
+        self._start.setProperty("kind", "primary")
+        self._start.setToolTip("Train this model as a new run  (Ctrl+Return)")
+        self._lay_out()
+        self._wire()
+        self._show_draft()
+
+    def _lay_out(self) -> None:
+        for button in (self._open, self._save):
+            button.setProperty("kind", "quiet")
+        self._why.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        row = QHBoxLayout(self, spacing=GRID)
+        row.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
+        row.addWidget(self._preset)
+        row.addWidget(self._why, 1)
+        for widget in (self._open, self._save, self._label, self._start):
+            row.addWidget(widget)
+
+    def _wire(self) -> None:
+        self._preset.activated.connect(lambda _: self._choose(self._preset.currentData()))
+        self._open.clicked.connect(self.open)
+        self._save.clicked.connect(self.save)
+        self._start.clicked.connect(self.start)
+        self._label.returnPressed.connect(self.start)
+        self._session.draft.changed.connect(self._show_draft)
+
+    def open(self) -> None:
+        self._files.ask_to_open()
+
+    def save(self) -> None:
+        self._files.ask_to_save()
+
+    def start(self) -> None:
+        """Train the draft; the session says what is in the way, if anything."""
+        self._session.start_run(self._label.text().strip())
+
+    def _choose(self, name: str) -> None:
+        self._session.draft.load(fitting.choose_preset(self._session.draft, name))
+
+    def _show_draft(self) -> None:
+        draft = self._session.draft
+        self._preset.setCurrentIndex(self._preset.findData(draft.preset) if draft.preset else -1)
+        if draft.problems:
+            more = len(draft.problems) - 1
+            words = f"Not ready: {draft.problems[0]}" + (f", and {more} more" if more else "")
+        else:
+            words = presets()[draft.preset].why if draft.preset in presets() else "Your own design, from the defaults."
+        self._why.setText(words)
+        self._why.setProperty("role", "error" if draft.problems else "muted")
+        self._why.style().polish(self._why)

@@ -1,0 +1,184 @@
+"""The lines above a run's curves: its state, how far it is, and what one can do with it."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import units
+from app.run_actions import RunActions
+from app.run_rows import tone
+from app.run_watch import RunFacts
+from app.session import Session
+from app.theme import GRID, icon
+from app.widgets.elided_label import ElidedLabel
+from tfmcore.messages import Command
+from tfmcore.runs import RunState
+
+SENTENCES = {
+    RunState.INTERRUPTED: (
+        "The process ended without a word (killed, or the machine went down). Resume goes on from its last checkpoint."
+    ),
+    RunState.SILENT: (
+        "Its process lives but has said nothing for a while: the machine may be busy, or it hangs. "
+        "End now ends it; its checkpoints stay."
+    ),
+    RunState.WAITING: "No trainer has taken it up yet.",
+}
+
+
+class RunBar(QWidget):
+    """Buttons that cannot act now are hidden, not grey; which those are follows from the run's state alone."""
+
+    def __init__(self, session: Session, actions: RunActions) -> None:
+        super().__init__(objectName="run_bar")
+        self._session = session
+        self._facts: RunFacts | None = None
+        self._label, self._words = ElidedLabel(objectName="run_label"), ElidedLabel(objectName="run_words")
+        self._state = QLabel(objectName="run_state")
+        self._label.setProperty("role", "heading")
+        self._words.setProperty("role", "muted")
+        self._sentence = QLabel(objectName="run_sentence", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self._sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._progress = QProgressBar(objectName="run_progress", textVisible=False, maximum=1000)
+        self._progress.setFixedHeight(6)
+        self._rate = QLineEdit(objectName="field_set_learning_rate", placeholderText="by schedule")
+        self._rate.setFixedWidth(14 * GRID)
+        self._rate.setAccessibleName("New learning rate")
+        self._rate.setToolTip("A learning rate that takes the schedule's place from the next step on; Enter sends it")
+        self._rate_label = QLabel("Learning rate")
+        self._rate_label.setBuddy(self._rate)
+        self._buttons = {
+            "pause_run": self._button("pause_run", "Pause", "pause", "Wait after this step"),
+            "resume_run": self._button("resume_run", "Resume", "play", "Go on from here, or from the last checkpoint"),
+            "stop_run": self._button("stop_run", "Stop", "stop", "End after this step, with a checkpoint"),
+            "kill_run": self._button("kill_run", "End now", "skull-outline", "End the process; its checkpoints stay"),
+            "save_run": self._button("save_run", "Save now", "content-save-outline", "Write a checkpoint"),
+            "use_run": self._button("use_run", "Use", "message-text-outline", "Open its best checkpoint"),
+            "inspect_run": self._button("inspect_run", "Inspect", "magnify", "Look inside its best checkpoint"),
+        }
+        self._more = QToolButton(objectName="action_more_run", toolTip="More", accessibleName="More acts on this run")
+        self._more.setIcon(icon("dots-horizontal"))
+        self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._more.setMenu(QMenu(self._more))
+        self._more.menu().addActions(actions.all)
+        self._lay_out()
+        self._wire()
+
+    def _button(self, name: str, text: str, glyph: str, tip: str) -> QPushButton:
+        return QPushButton(text, objectName=f"action_{name}", icon=icon(glyph), toolTip=tip)
+
+    def _lay_out(self) -> None:
+        upper = QHBoxLayout(spacing=GRID)
+        upper.addWidget(self._label)
+        upper.addStretch(1)
+        for button in (*self._buttons.values(), self._more):
+            upper.addWidget(button)
+        lower = QHBoxLayout(spacing=GRID)
+        lower.addWidget(self._state)
+        lower.addWidget(self._words)
+        lower.addStretch(1)
+        lower.addWidget(self._rate_label)
+        lower.addWidget(self._rate)
+        column = QVBoxLayout(self, spacing=GRID // 2)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(upper)
+        column.addLayout(lower)
+        column.addWidget(self._progress)
+        column.addWidget(self._sentence)
+
+    def _wire(self) -> None:
+        session = self._session
+        acts: dict[str, Callable[[RunFacts], object]] = {
+            "pause_run": lambda facts: session.command(facts, Command(kind="pause")),
+            "resume_run": session.resume_run,
+            "stop_run": lambda facts: session.command(facts, Command(kind="stop")),
+            "kill_run": session.kill_run,
+            "save_run": lambda facts: session.command(facts, Command(kind="save_now")),
+            "use_run": lambda facts: session.open_model(str(facts.run.folder), then="use"),
+            "inspect_run": lambda facts: session.open_model(str(facts.run.folder), then="inspect"),
+        }
+        for name, act in acts.items():
+            self._buttons[name].clicked.connect(lambda _=False, act=act: self._facts and act(self._facts))
+        self._rate.returnPressed.connect(self._on_rate_entered)
+
+    def show_run(self, facts: RunFacts | None) -> None:
+        self._facts = facts
+        self.setVisible(facts is not None)
+        if facts is None:
+            return
+        state, status = facts.state, facts.status
+        self._label.setText(facts.label)
+        _set_tone(self._state, facts.words, tone(facts))
+        self._words.setText(" · ".join(_words(facts)))
+        preparing = state == RunState.PREPARING
+        done, total = (status.done, status.total) if status and preparing else (facts.step, facts.steps)
+        self._progress.setMaximum(0 if preparing and not total else 1000)
+        self._progress.setValue(round(1000 * done / total) if total else 0)
+        self._progress.setVisible(state.alive)
+        sentence = facts.exit.sentence if facts.exit else SENTENCES.get(state, "")
+        _set_tone(self._sentence, sentence, "bad" if state == RunState.FAILED else "muted")
+        self._sentence.setVisible(bool(sentence))
+        for name, visible in _possible(facts).items():
+            self._buttons[name].setVisible(visible)
+        self._buttons["resume_run"].setText("Start" if state == RunState.WAITING else "Resume")
+        for widget in (self._rate, self._rate_label):
+            widget.setVisible(state in (RunState.RUNNING, RunState.PAUSED))
+
+    def _on_rate_entered(self) -> None:
+        try:
+            command = Command(kind="set_learning_rate", value=float(self._rate.text()))
+        except ValueError:
+            self._session.notify(
+                "warning", f"{self._rate.text()!r} is no learning rate: write a number above 0, such as 3e-4."
+            )
+            return
+        if self._facts:
+            self._session.command(self._facts, command)
+            self._rate.clear()
+
+
+def _set_tone(label: QLabel, text: str, tone: str) -> None:
+    label.setText(text)
+    if label.property("tone") != tone:
+        label.setProperty("tone", tone)
+        label.style().polish(label)
+
+
+def _words(facts: RunFacts) -> list[str]:
+    """How far it is, and the time left, as short phrases."""
+    status, words = facts.status, []
+    if facts.state == RunState.PREPARING and status and status.phase:
+        words.append(f"{status.phase}, {status.done:,} of {status.total:,}" if status.total else status.phase)
+    else:
+        words.append(f"step {facts.step:,} of {facts.steps:,}" if facts.steps else f"step {facts.step:,}")
+    if facts.state == RunState.RUNNING and status and status.seconds_left is not None:
+        words.append(f"{units.duration(status.seconds_left)} left")
+    if facts.state == RunState.SILENT and status:
+        words.append(f"last heard of {units.duration(status.age)} ago")
+    return words
+
+
+def _possible(facts: RunFacts) -> dict[str, bool]:
+    """Which acts make sense for a run in this state, beside the one that is under way."""
+    state, free = facts.state, not facts.asked
+    going = state in (RunState.RUNNING, RunState.PAUSED)
+    return {
+        "pause_run": state == RunState.RUNNING and free,
+        "resume_run": (state in (RunState.PAUSED, RunState.WAITING) or state.resumable) and free,
+        "stop_run": (going or state in (RunState.PREPARING, RunState.SILENT)) and facts.asked != "stopping",
+        "kill_run": state == RunState.SILENT,
+        "save_run": going and free,
+        "use_run": facts.has_checkpoint,
+        "inspect_run": facts.has_checkpoint,
+    }

@@ -1,0 +1,208 @@
+"""What a run has left in words: its samples over time, its log, the config that ran."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QTextCursor
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.background import in_background
+from app.history import History
+from app.session import Session
+from app.theme import GRID, icon, mono_font
+from app.widgets.empty_state import EmptyState
+from app.widgets.export import write_atomically
+from tfmcore.messages import Changed, Evaluated, Failed, Finished, Sampled, Saved, Started, Warned
+from tfmcore.runs import Run
+
+LOG_BYTES = 200_000
+MOST_LINES = 20_000
+
+
+def sample_words(sample: Sampled) -> str:
+    """A sample as a block of text: step, prompt, what came out and, where there is one, the right answer."""
+    lines = [f"── step {sample.step:,} " + "─" * 40, f"▸ {sample.prompt}" if sample.prompt else "", sample.text]
+    if sample.expected:
+        right = "✓" if sample.expected.strip() == sample.text.strip() else "✗"
+        lines.append(f"{right} {sample.expected}")
+    return "\n".join(line for line in lines if line)
+
+
+def event_words(event: object) -> str:
+    """An event as a line of the log; empty for those that the curves show better."""
+    match event:
+        case Started():
+            return (
+                f"step {event.step:,}: started on {event.device} with {event.threads} threads: "
+                f"{event.parameters:,} parameters, {event.num_train:,} to train on, {event.num_validation:,} held out"
+            )
+        case Evaluated():
+            metrics = "".join(f", {name} {value:.4g}" for name, value in event.metrics.items())
+            return f"step {event.step:,}: validation loss {event.loss:.4f}{metrics}"
+        case Saved():
+            return f"step {event.step:,}: saved {event.folder}{', the best so far' if event.best else ''}"
+        case Changed():
+            return f"step {event.step:,}: {event.setting} set to {event.value:g}"
+        case Warned():
+            return f"step {event.step:,}: warning: {event.sentence}"
+        case Failed():
+            return f"step {event.step:,}: failed: {event.sentence}\n{event.details}".rstrip()
+        case Finished():
+            return f"step {event.step:,}: {event.reason.replace('_', ' ')}"
+    return ""
+
+
+class TextRecord(QWidget):
+    """A read-only text that grows at its end, followed by the view while it stands there; to copy and to save."""
+
+    def __init__(self, session: Session, name: str, what: str, empty: str) -> None:
+        super().__init__(objectName=name)
+        self._session, self._name = session, name
+        self._text = QPlainTextEdit(objectName=f"{name}_text", readOnly=True, font=mono_font(), accessibleName=what)
+        self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
+        self._text.setMaximumBlockCount(MOST_LINES)
+        self._empty = EmptyState(icon_name="text-box-outline", heading=f"No {what.lower()} yet", sentence=empty)
+        self._copy = self._button("copy", "Copy", "content-copy")
+        self._save = self._button("save", "Save as…", "download")
+        row = QHBoxLayout(spacing=0)
+        row.addStretch(1)
+        row.addWidget(self._copy)
+        row.addWidget(self._save)
+        written = QWidget()
+        column = QVBoxLayout(written, spacing=GRID // 2)
+        column.setContentsMargins(0, GRID // 2, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self._text, 1)
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(written)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self._stack)
+        self._copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text))
+        self._save.clicked.connect(self._on_save_clicked)
+
+    def _button(self, act: str, text: str, glyph: str) -> QPushButton:
+        button = QPushButton(text, objectName=f"action_{act}_{self._name}", icon=icon(glyph, "muted"))
+        button.setProperty("kind", "quiet")
+        return button
+
+    @property
+    def text(self) -> str:
+        return self._text.toPlainText()
+
+    def set_text(self, text: str) -> None:
+        self._text.setPlainText(text)
+        self._text.moveCursor(QTextCursor.MoveOperation.End)
+        self._stack.setCurrentIndex(int(bool(text)))
+
+    def append(self, text: str) -> None:
+        if text:
+            self._text.appendPlainText(text)
+            self._stack.setCurrentIndex(1)
+
+    def save(self, path: str) -> None:
+        """Write the text as UTF-8; a failure is said in the one place."""
+        content = self.text.encode()
+        in_background(
+            self,
+            lambda: write_atomically(Path(path), content),
+            lambda _: None,
+            lambda error: self._session.notify("error", str(error)),
+        )
+
+    def _on_save_clicked(self) -> None:
+        dialog = QFileDialog(self, "Save as text", f"{self._session.run_id}-{self._name}.txt", "Text (*.txt *.toml)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.save)
+        dialog.open()
+
+
+class Samples(TextRecord):
+    """What the run made of its prompts, oldest first."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(
+            session, "samples", "Samples", "The run writes what it makes of its prompts every few hundred steps."
+        )
+
+    def show_run(self, history: History) -> None:
+        self.set_text("".join(sample_words(sample) + "\n\n" for sample in history.samples).rstrip())
+
+    def advance(self, history: History, items: list[object]) -> None:
+        """Add the new ones; a restart, which voids some, writes all anew."""
+        if any(isinstance(item, Started) for item in items):
+            self.show_run(history)
+            return
+        new = "\n\n".join(sample_words(item) for item in items if isinstance(item, Sampled))
+        self.append(f"\n{new}" if new and self.text else new)
+
+
+class Log(TextRecord):
+    """The run's events in words, after what its process printed."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "log", "Log", "What happens to the run is written here.")
+        self._run: Run | None = None
+        self._words: list[str] = []
+
+    def show_run(self, run: Run) -> None:
+        """The words come with `advance`, what the process printed from a thread."""
+        self._run, self._words = run, []
+        self.set_text("")
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read what the process has printed: it may have died with its last words there."""
+        if run := self._run:
+            in_background(self, lambda: (run, _tail(run)), self._on_read, lambda error: self.append(str(error)))
+
+    def advance(self, items: list[object]) -> None:
+        words = list(filter(None, map(event_words, items)))
+        self._words = [*self._words, *words][-MOST_LINES:]
+        self.append("\n".join(words))
+
+    def _on_read(self, found: tuple[Run, str]) -> None:
+        run, printed = found
+        if run is self._run and printed:
+            self.set_text("\n".join([printed, *self._words]))
+
+
+class ConfigText(TextRecord):
+    """run.toml as it stands."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "config_text", "Config", "The config that ran is shown here.")
+        self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self._run: Run | None = None
+
+    def show_run(self, run: Run) -> None:
+        self._run, path = run, run.folder / "run.toml"
+        in_background(
+            self, lambda: (run, path.read_text("utf-8")), self._on_read, lambda error: self.set_text(str(error))
+        )
+
+    def _on_read(self, found: tuple[Run, str]) -> None:
+        run, text = found
+        if run is self._run:
+            self.set_text(text)
+            self._text.moveCursor(QTextCursor.MoveOperation.Start)
+
+
+def _tail(run: Run) -> str:
+    """The end of log.txt; empty where there is none."""
+    path = run.folder / "log.txt"
+    if not path.exists():
+        return ""
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - LOG_BYTES))
+        return file.read().decode(errors="replace").strip()

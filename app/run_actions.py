@@ -1,0 +1,55 @@
+"""What one can do with the chosen run besides training it: the same menu in the list and in the run's bar."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction, QKeySequence
+
+from app.run_watch import RunFacts
+from app.session import Session
+from app.theme import icon
+
+
+class RunActions(QObject):
+    """`all` in the order of a menu; `rename_wanted` where the list lets its label be edited."""
+
+    rename_wanted = Signal()
+
+    def __init__(self, session: Session, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._delete = self._action("delete_run", "Delete", "trash-can-outline", "Delete", session.delete_run)
+        self._delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # not while one reads the log
+        apart = QAction(self)
+        apart.setSeparator(True)
+        self.all = [
+            self._action("rename_run", "Rename", "pencil-outline", "F2", lambda _: self.rename_wanted.emit()),
+            self._action("branch_run", "New design from its config", "source-branch", "Ctrl+D", session.branch_run),
+            self._action("copy_run_id", "Copy its id", "content-copy", "Ctrl+Shift+C", session.copy_run_id),
+            self._action("show_run_folder", "Open its folder", "folder-open-outline", "", session.show_run_folder),
+            apart,
+            self._delete,
+        ]
+        session.runs.changed.connect(self._enable)
+        session.run_changed.connect(self._enable)
+        self._enable()
+
+    def _action(self, name: str, text: str, glyph: str, key: str, act: Callable[[RunFacts], None]) -> QAction:
+        action = QAction(icon(glyph), text, self, objectName=f"action_{name}")
+        action.setShortcut(QKeySequence(key))
+        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        action.triggered.connect(lambda: self._do(act))
+        return action
+
+    def _do(self, act: Callable[[RunFacts], None]) -> None:
+        if facts := self._chosen():
+            act(facts)
+
+    def _chosen(self) -> RunFacts | None:
+        return self._session.runs.find(self._session.run_id)
+
+    def _enable(self) -> None:
+        facts = self._chosen()
+        for action in self.all:
+            action.setEnabled(facts is not None)
+        self._delete.setEnabled(facts is not None and not facts.state.alive)

@@ -1,0 +1,119 @@
+"""The runs as rows of a view, and the words and colours for what they are doing."""
+
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QColor
+
+from app import units
+from app.run_watch import RunFacts
+from app.session import Session
+from app.theme import mono_font, theme
+from tfmcore.runs import RunState
+
+TONES = {
+    RunState.PREPARING: "training",
+    RunState.RUNNING: "training",
+    RunState.PAUSED: "warning",
+    RunState.STOPPING: "warning",
+    RunState.SILENT: "bad",
+    RunState.INTERRUPTED: "warning",
+    RunState.FAILED: "bad",
+    RunState.FINISHED: "good",
+}
+"""The theme's colour for a state; the others are muted."""
+COLUMNS = ("Run", "State", "Steps", "Curve", "Loss")
+FACTS = Qt.ItemDataRole.UserRole
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+def tone(facts: RunFacts) -> str:
+    """The theme token of a run's state."""
+    return TONES.get(facts.state, "muted")
+
+
+def steps_words(facts: RunFacts) -> str:
+    """ "340 / 1,000", or only the steps done where the config cannot be read."""
+    return f"{facts.step:,} / {facts.steps:,}" if facts.steps else f"{facts.step:,}"
+
+
+def loss_words(facts: RunFacts) -> str:
+    loss = facts.status.loss if facts.status else None
+    return units.NO_NUMBER if loss is None else units.number(loss)
+
+
+def matches(facts: RunFacts, wanted: str) -> bool:
+    """Whether every word of `wanted` stands in the run's label, state or task, or begins its id."""
+    task = facts.config.data.task if facts.config else ""
+    text = f"{facts.label} {facts.words} {task}".casefold()
+    return all(word in text or facts.id.startswith(word) for word in wanted.casefold().split())
+
+
+class RunRows(QAbstractTableModel):
+    """COLUMNS of each run, its RunFacts as FACTS; the label can be edited."""
+
+    def __init__(self, session: Session, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.rows: list[RunFacts] = []
+
+    def show(self, rows: list[RunFacts]) -> None:
+        """Where only values have changed, the view keeps its selection, its place and an editor that is open."""
+        if [facts.id for facts in rows] == [facts.id for facts in self.rows]:
+            changed = [row for row, (new, old) in enumerate(zip(rows, self.rows, strict=True)) if new != old]
+            self.rows = rows
+            for row in changed:
+                self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
+        else:
+            self.beginResetModel()
+            self.rows = rows
+            self.endResetModel()
+
+    def row_of(self, run_id: str) -> int | None:
+        return next((row for row, facts in enumerate(self.rows) if facts.id == run_id), None)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            return RIGHT if COLUMNS[section] in ("Steps", "Loss") else left
+        return COLUMNS[section] if role == Qt.ItemDataRole.DisplayRole else None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        editable = Qt.ItemFlag.ItemIsEditable if index.column() == 0 else Qt.ItemFlag.NoItemFlags
+        return super().flags(index) | editable
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        facts, column = self.rows[index.row()], COLUMNS[index.column()]
+        match role:
+            case Qt.ItemDataRole.UserRole:
+                return facts
+            case Qt.ItemDataRole.DisplayRole:
+                return (facts.label, facts.words, steps_words(facts), "", loss_words(facts))[index.column()]
+            case Qt.ItemDataRole.EditRole if column == "Run":
+                return facts.label
+            case Qt.ItemDataRole.ToolTipRole:
+                sentence = facts.exit.sentence if facts.exit else ""
+                return "\n".join(filter(None, (facts.label, facts.id, sentence)))
+            case Qt.ItemDataRole.ForegroundRole if column == "State":
+                return QColor(getattr(theme(), tone(facts)))
+            case Qt.ItemDataRole.FontRole if column in ("Steps", "Loss"):
+                return mono_font(small=True)
+            case Qt.ItemDataRole.TextAlignmentRole if column in ("Steps", "Loss"):
+                return RIGHT
+        return None
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        if role != Qt.ItemDataRole.EditRole or not str(value).strip():
+            return False
+        self._session.rename_run(self.rows[index.row()], str(value))
+        return True

@@ -1,0 +1,189 @@
+"""Watching run folders without waiting for a disk: the list of all runs, and the events of one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.background import in_background
+from app.history import Block, History, blocks
+from tfmcore.config import Config, UserError
+from tfmcore.messages import AnyEvent
+from tfmcore.runs import EventReader, Exit, Run, RunState, Status, list_runs
+
+LIST_EVERY_MS = 1000
+FOLLOW_EVERY_MS = 250
+CHUNK_BYTES = 2**20
+CATCH_UP_MS = 20
+"""Between two chunks of a long history, so that the curves are drawn while no thread takes the interpreter."""
+
+Stamp = tuple[int, int]
+"""When a run folder and its checkpoints have last been changed: its documents are replaced, never rewritten."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A run as the list shows it; `config` is None where run.toml cannot be read."""
+
+    run: Run = field(compare=False)
+    id: str
+    label: str
+    state: RunState
+    status: Status | None
+    exit: Exit | None
+    config: Config | None = field(compare=False)
+    has_checkpoint: bool
+    stamp: Stamp = field(default=(0, 0), compare=False)
+    asked: str = ""
+    """What it was asked to do and has not yet done, such as "pausing"."""
+
+    @property
+    def words(self) -> str:
+        """Its state for people, or what it is about to do."""
+        if self.asked:
+            return f"{self.asked} …"
+        return "not started" if self.state == RunState.WAITING else str(self.state)
+
+    @property
+    def step(self) -> int:
+        return max(self.status.step if self.status else 0, self.exit.step if self.exit else 0)
+
+    @property
+    def steps(self) -> int:
+        return self.config.training.steps if self.config else 0
+
+
+class RunList(QObject):
+    """All runs of a workspace, newest first, looked at once a second in a thread."""
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.folder = folder
+        self.facts: list[RunFacts] = []
+        self._seen: dict[str, RunFacts] = {}
+        self._asked: dict[str, tuple[str, Callable[[RunFacts], object], object]] = {}
+        self._looking = False
+        self._fault = ""
+        self._timer = QTimer(self, interval=LIST_EVERY_MS)
+        self._timer.timeout.connect(self.refresh)
+        self._timer.start()
+        self.refresh()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.stop()
+        self.blockSignals(True)
+
+    def find(self, run_id: str) -> RunFacts | None:
+        return next((facts for facts in self.facts if facts.id == run_id), None)
+
+    def refresh(self) -> None:
+        """Look again soon; `changed` follows if anything did."""
+        if not self._looking:
+            self._looking = True
+            in_background(self, self._look, self._on_looked, self._on_failed)
+
+    def expect(self, run_id: str, word: str, until: Callable[[RunFacts], object] = lambda facts: facts.state) -> None:
+        """Show what a run was asked to do, at once, and for as long as `until` gives what it gives now; "" ends it."""
+        if facts := self.find(run_id):
+            self._asked[run_id] = word, until, until(facts)
+            self._show([self._with_asked(replace(each, asked="")) for each in self.facts])
+
+    def _look(self) -> list[RunFacts]:
+        found = [self._facts(run) for run in list_runs(self.folder)]
+        self._seen = {facts.id: facts for facts in found}
+        return found
+
+    def _facts(self, run: Run) -> RunFacts:
+        """Of a run that has ended, what was seen before: it stays so until its folder changes."""
+        stamp = _stamp(run)
+        seen = self._seen.get(run.id)
+        if seen and seen.stamp == stamp and not seen.state.alive:
+            return seen
+        has_checkpoint = any((run.folder / "checkpoints").glob("step-*/manifest.json"))
+        config = seen.config if seen and seen.config else _config(run)
+        return RunFacts(run, run.id, run.label, run.state(), run.status(), run.exit(), config, has_checkpoint, stamp)
+
+    def _on_looked(self, found: list[RunFacts]) -> None:
+        self._looking, self._fault = False, ""
+        facts = [self._with_asked(each) for each in found]
+        if facts != self.facts or any(each.state == RunState.SILENT for each in facts):  # whose silence grows
+            self._show(facts)
+
+    def _with_asked(self, facts: RunFacts) -> RunFacts:
+        if facts.id not in self._asked:
+            return facts
+        word, until, then = self._asked[facts.id]
+        if word and until(facts) == then:
+            return replace(facts, asked=word)
+        del self._asked[facts.id]
+        return facts
+
+    def _show(self, facts: list[RunFacts]) -> None:
+        self.facts = facts
+        self.changed.emit()
+
+    def _on_failed(self, error: Exception) -> None:
+        self._looking = False
+        if str(error) != self._fault:  # said once, though it is tried every second
+            self._fault = str(error)
+            self.failed.emit(f"The runs in {self.folder} cannot be listed: {error}")
+
+
+def _stamp(run: Run) -> Stamp:
+    paths = (run.folder, run.folder / "checkpoints")
+    first, second = (path.stat().st_mtime_ns if path.is_dir() else 0 for path in paths)
+    return first, second
+
+
+def _config(run: Run) -> Config | None:
+    try:
+        return run.config()
+    except UserError:
+        return None
+
+
+class RunFollower(QObject):
+    """The history of one run, kept up to date; `advanced` carries what has been added."""
+
+    advanced = Signal(list)
+    failed = Signal(str)
+
+    def __init__(self, run: Run, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.run = run
+        self.history = History()
+        self._reader = EventReader(run.folder)
+        self._reading = False
+        self._timer = QTimer(self, interval=FOLLOW_EVERY_MS)
+        self._timer.timeout.connect(self._read_on)
+        self._timer.start()
+        self._read_on()
+
+    def stop(self) -> None:
+        self._timer.stop()
+        self.deleteLater()
+
+    def _read_on(self) -> None:
+        if not self._reading:
+            self._reading = True
+            in_background(self, self._read, self._on_read, self._on_failed)
+
+    def _read(self) -> list[Block | AnyEvent]:
+        return list(blocks(self._reader.read(CHUNK_BYTES)))
+
+    def _on_read(self, items: list[Any]) -> None:
+        self._reading = False
+        if items:
+            self.history.extend(items)
+            self.advanced.emit(items)
+            QTimer.singleShot(CATCH_UP_MS, self, self._read_on)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._reading = False
+        self.failed.emit(str(error))

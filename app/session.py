@@ -1,0 +1,253 @@
+"""What all pages share: the workspace, the draft, the open model, the pinned texts, the chosen head; and every act."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+
+from app.background import in_background
+from app.draft import Draft
+from app.engine_client import EngineClient
+from app.run_watch import RunFacts, RunList
+from app.settings import Settings
+from app.trash import Trash
+from tfmcore.config import TASKS, Config, SavedModel, UserError, presets
+from tfmcore.messages import Command
+from tfmcore.runs import Run, find_model, start_trainer
+
+
+class Session(QObject):
+    """Pages call its methods and redraw on its signals; they never call each other."""
+
+    model_changed = Signal()
+    pinned_changed = Signal()
+    head_changed = Signal()
+    run_changed = Signal()
+    page_wanted = Signal(str)
+    field_wanted = Signal(str)
+    notified = Signal(str, str, str)
+    offered = Signal(str, str, object)
+
+    def __init__(self, workspace: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.workspace = workspace
+        self.settings = Settings(workspace / "settings.toml")
+        self.draft = Draft(self)
+        self.runs = RunList(workspace / "runs", self)
+        self.engine = EngineClient("engine", self)
+        self.data_engine = EngineClient("data_engine", self)
+        self._trash = Trash(workspace / ".trash")
+        self._under_way: set[str] = set()
+        self.model_path: str = ""
+        self.model: SavedModel | None = None
+        self.run_id: str = ""
+        self.pinned_text: str = ""
+        self.pinned_target: str = ""
+        self.layer: int = 0
+        self.head: int | None = None
+        self.engine.died.connect(lambda sentence: self.notify("warning", sentence))
+        self.data_engine.died.connect(lambda sentence: self.notify("warning", sentence))
+        self.runs.failed.connect(lambda sentence: self.notify("error", sentence))
+        self._do(self._trash.sweep)
+
+    # ── words to the user ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def notify(self, level: str, sentence: str, details: str = "") -> None:
+        """Show a sentence in the one place for it; `level` is info, warning or error."""
+        self.notified.emit(level, sentence, details)
+
+    def offer(self, sentence: str, word: str, act: Callable[[], None]) -> None:
+        """Show a sentence with a button, `word`, that does `act`: how something done is undone."""
+        self.offered.emit(sentence, word, act)
+
+    def _on_failed(self, error: Exception) -> None:
+        details = error.details if isinstance(error, UserError) else repr(error)
+        self.notify("error", str(error), details)
+
+    def _do(self, work: Callable[[], Any], done: Callable[[Any], None] = lambda _: None) -> None:
+        """An act that touches the disk: off this thread, its error said in the one place."""
+        in_background(self, work, done, self._on_failed)
+
+    def _do_once(
+        self,
+        act: str,
+        work: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """The same, but passed over while that very act is under way: a double click starts one trainer."""
+        if act in self._under_way:
+            return
+        self._under_way.add(act)
+
+        def ended(then: Callable[[Any], None], what: Any) -> None:
+            self._under_way.discard(act)
+            then(what)
+
+        in_background(
+            self, work, lambda result: ended(done, result), lambda error: ended(failed or self._on_failed, error)
+        )
+
+    def _ask(self, facts: RunFacts, word: str, work: Callable[[], Any], until: Callable[[RunFacts], object]) -> None:
+        """An act on a run, shown in the list as `word` until it has come about or failed."""
+
+        def failed(error: Exception) -> None:
+            self.runs.expect(facts.id, "")
+            self._on_failed(error)
+
+        self.runs.expect(facts.id, word, until)
+        self._do_once(f"{word} {facts.id}", work, lambda _: self.runs.refresh(), failed)
+
+    # ── selection ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def show_page(self, name: str) -> None:
+        self.page_wanted.emit(name)
+
+    def show_field(self, path: str) -> None:
+        """Show and focus the field of `section.name`, wherever it is."""
+        self.field_wanted.emit(path)
+
+    def open_model(self, path: str, then: str = "") -> None:
+        """Open a model folder or a run's best checkpoint; then show the page `then`, if any."""
+        self._do(lambda: (folder := find_model(path, self.runs.folder), SavedModel.read(folder)), self._on_opened)
+        if then:
+            self.show_page(then)
+
+    def _on_opened(self, found: tuple[Path, SavedModel]) -> None:
+        self.model_path, self.model = str(found[0]), found[1]
+        self.model_changed.emit()
+
+    def close_model(self) -> None:
+        self.model_path, self.model = "", None
+        self.model_changed.emit()
+
+    def pin(self, text: str, target: str = "") -> None:
+        if (text, target) != (self.pinned_text, self.pinned_target):
+            self.pinned_text, self.pinned_target = text, target
+            self.pinned_changed.emit()
+
+    def choose_head(self, layer: int, head: int | None) -> None:
+        if (layer, head) != (self.layer, self.head):
+            self.layer, self.head = layer, head
+            self.head_changed.emit()
+
+    def choose_run(self, run_id: str) -> None:
+        if run_id != self.run_id:
+            self.run_id = run_id
+            self.run_changed.emit()
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start_preset(self, name: str, overrides: list[str] | None = None, label: str = "") -> None:
+        """Load a preset into the draft and train it."""
+        self.draft.load_preset(name, overrides)
+        self.start_run(label)
+
+    def start_run(self, label: str = "") -> None:
+        """Train the draft as a new run, and show it."""
+        config = self.draft.config
+        if config is None:
+            self.notify("error", f"The run cannot start: {self.draft.problems[0]}")
+            self.show_field(self.draft.problems[0].field)
+            return
+        self._do_once(
+            "start",
+            lambda: _create_and_start(self.runs.folder, config, label or default_label(config)),
+            self._on_run_started,
+        )
+
+    def _on_run_started(self, run: Run) -> None:
+        self.runs.refresh()
+        self.choose_run(run.id)
+        self.show_page("train")
+
+    def resume_run(self, facts: RunFacts) -> None:
+        """Un-pause a paused run; start one that has ended, or was never started, from its last checkpoint."""
+        if facts.state.alive:
+            self.command(facts, Command(kind="resume"))
+        else:
+            self._ask(facts, "starting", lambda: start_trainer(facts.run), _life)
+
+    def command(self, facts: RunFacts, command: Command) -> None:
+        """Ask a run that trains for something; it acts after its current step."""
+        if command.kind in ASKED:
+            word, until = ASKED[command.kind]
+            self._ask(facts, word, lambda: facts.run.command(command), until)
+        else:
+            self._do(lambda: facts.run.command(command))
+
+    def kill_run(self, facts: RunFacts) -> None:
+        """For a run that no longer responds; its last checkpoint stays."""
+        self._ask(facts, "ending", lambda: facts.run.kill(), _life)
+
+    def rename_run(self, facts: RunFacts, label: str) -> None:
+        self._do(lambda: facts.run.rename(label), lambda _: self.runs.refresh())
+
+    def branch_run(self, facts: RunFacts) -> None:
+        """Design another run from the config of this one."""
+        if facts.config is None:
+            self.notify("error", f"The config of {facts.label!r} cannot be read: {facts.run.folder / 'run.toml'}")
+            return
+        self.draft.load(facts.config)
+        self.show_page("model")
+
+    def copy_run_id(self, facts: RunFacts) -> None:
+        QGuiApplication.clipboard().setText(facts.id)
+
+    def show_run_folder(self, facts: RunFacts) -> None:
+        """Open a run's folder in the desktop's file manager."""
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(facts.run.folder))):
+            self.notify("warning", f"No file manager opened; the folder is {facts.run.folder}")
+
+    def delete_run(self, facts: RunFacts) -> None:
+        """Move a run that has ended out of the list; a notice offers to bring it back."""
+
+        def done(kept: Path) -> None:
+            self.runs.refresh()
+            undo = f"{facts.label!r} was deleted; it stays in {kept.parent.name} for a week."
+            self.offer(undo, "Undo", lambda: self._bring_back(kept, facts))
+
+        if facts.state.alive:
+            self.notify("warning", f"{facts.label!r} is {facts.words}: stop it before you delete it.")
+        else:
+            if self.model and self.model.run == facts.id:
+                self.close_model()
+            self._do_once(f"delete {facts.id}", lambda: self._trash.take(facts.run.folder), done)
+
+    def _bring_back(self, kept: Path, facts: RunFacts) -> None:
+        self._do(lambda: self._trash.give_back(kept, facts.run.folder), lambda _: self.runs.refresh())
+
+    def close(self) -> None:
+        """End the engines and look at the runs no more; they go on."""
+        self.runs.stop()
+        self.engine.close()
+        self.data_engine.close()
+
+
+def _life(facts: RunFacts) -> object:
+    """What differs when a run goes from one state to the next, or from one process to the next."""
+    return facts.state, facts.status and facts.status.pid, facts.exit and facts.exit.time
+
+
+ASKED: dict[str, tuple[str, Callable[[RunFacts], object]]] = {
+    "pause": ("pausing", _life),
+    "resume": ("going on", _life),
+    "stop": ("stopping", _life),
+    "save_now": ("saving", lambda facts: (*facts.stamp[1:], facts.state.alive)),
+}
+"""The commands that take effect after the current step: how the list shows them, and what differs when they have."""
+
+
+def default_label(config: Config) -> str:
+    """What a run is called that nobody named: as the preset it started from, else what learns what."""
+    if preset := presets().get(config.model.preset):
+        return preset.title
+    return f"{config.model.architecture.replace('_', '-')}, {TASKS[config.data.task].title.lower()}"
+
+
+def _create_and_start(runs: Path, config: Config, label: str) -> Run:
+    run = Run.create(runs, config, label)
+    start_trainer(run)
+    return run

@@ -1,0 +1,204 @@
+"""The parts of a block diagram as plain data, and where each goes: columns that grow upward, as in the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import QPointF, QRectF
+
+WIDTH, TALL, SHORT, PLAIN = 184.0, 44.0, 30.0, 24.0
+"""A block's width, and its height with a subtitle, without one, and as bare text."""
+GAP, LABEL_GAP, PADDING, RADIUS, LOOP, TAP = 22.0, 32.0, 20.0, 8.0, 14.0, 13.0
+COLUMN_GAP, MARGIN, REPEAT = 88.0, 12.0, 44.0
+"""Between columns (where the cross-attention arrow runs), around everything, and beside a frame for its "× 6"."""
+BARE_KINDS = ("input", "output_text")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A box, or with `children` a group of them, listed from the bottom up.
+
+    `kind` chooses the colour: embedding, position, attention, cross_attention, feed_forward, norm, head, output; input
+    and output_text are bare text. `repeat` frames the group and writes "× n" beside it; `residual` leads its input
+    around it and adds it at the end. `shape` stands at the arrow that leaves it.
+    """
+
+    key: str
+    title: str = ""
+    subtitle: str = ""
+    kind: str = ""
+    repeat: int | None = None
+    children: tuple[Block, ...] = ()
+    residual: bool = False
+    shape: str = ""
+
+    def leaves(self) -> Iterator[Block]:
+        """The boxes of it, from the bottom up."""
+        if not self.children:
+            yield self
+        for child in self.children:
+            yield from child.leaves()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A stack such as the encoder; `title` stands beneath it."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass
+class Drawing:
+    """What to paint, y growing downward."""
+
+    size: tuple[float, float] = (0.0, 0.0)
+    boxes: list[tuple[QRectF, Block]] = field(default_factory=list)
+    frames: list[tuple[QRectF, str, bool]] = field(default_factory=list)
+    """(frame, "× 6", whether that stands on its right)"""
+    sums: list[QPointF] = field(default_factory=list)
+    lines: list[tuple[list[QPointF], bool]] = field(default_factory=list)
+    """(corners, whether it ends in an arrow head)"""
+    labels: list[tuple[QPointF, str]] = field(default_factory=list)
+    titles: list[tuple[QPointF, str]] = field(default_factory=list)
+
+
+def lay_out(columns: Sequence[Column]) -> Drawing:
+    """Place every part; the first of several columns sends its top to the cross-attention of the others."""
+    drawing = Drawing()
+    side = LOOP + PADDING + REPEAT
+    stacks = []
+    for index, column in enumerate(columns):
+        centre = MARGIN + side + WIDTH / 2 + index * (WIDTH + 2 * PADDING + COLUMN_GAP + LOOP)
+        stack = _Stack(drawing, centre, right=index > 0 or len(columns) == 1)
+        stack.title(column.title)
+        stack.place(column.blocks)
+        stack.finish()
+        stacks.append(stack)
+    if not stacks:
+        return drawing
+    if len(stacks) > 1:
+        _cross(drawing, stacks[0], stacks[1:])
+    height = max(stack.y for stack in stacks) + MARGIN
+    drawing.size = (stacks[-1].centre + WIDTH / 2 + side + MARGIN, height)
+    _flip(drawing, height)
+    return drawing
+
+
+class _Stack:
+    """Lays one column from the bottom up; y grows upward here."""
+
+    def __init__(self, drawing: Drawing, centre: float, *, right: bool) -> None:
+        self.drawing, self.centre, self.right = drawing, centre, right
+        self.y = MARGIN
+        self.label = ""
+        self.floor = self.y
+        self.low, self.high = self.y, float("inf")
+        self.started = False
+        self.cross: list[QRectF] = []
+
+    def title(self, text: str) -> None:
+        self.drawing.titles.append((QPointF(self.centre, self.y + 8), text))
+        self.y = self.floor = self.low = self.y + 20
+
+    def place(self, blocks: Sequence[Block]) -> None:
+        for block in blocks:
+            if block.repeat is not None and block.children:
+                self._frame(block)
+            elif block.residual:
+                self._loop(block)
+            elif block.children:
+                self.place(block.children)
+            else:
+                self._box(block)
+            self.label = block.shape or self.label
+
+    def finish(self) -> None:
+        """The last arrow, and what it carries."""
+        if self.label:
+            self._arrow(self.y + LABEL_GAP)
+
+    def _gap(self) -> float:
+        return 0.0 if not self.started else LABEL_GAP if self.label else GAP
+
+    def _box(self, block: Block) -> None:
+        bottom = max(self.y + self._gap(), self.floor)
+        height = PLAIN if block.kind in BARE_KINDS else TALL if block.subtitle else SHORT
+        if self.started:
+            self._arrow(bottom)
+        rect = QRectF(self.centre - WIDTH / 2, bottom, WIDTH, height)
+        self.drawing.boxes.append((rect, block))
+        if block.kind == "cross_attention":
+            self.cross.append(rect)
+        self._reach(bottom + height)
+
+    def _frame(self, block: Block) -> None:
+        bottom = max(self.y + (LABEL_GAP - 6 if self.label else GAP / 2), self.floor)
+        self.high = min(self.high, bottom)
+        self.floor = bottom + PADDING
+        self.place(block.children)
+        top = self.y + PADDING / 2
+        margin = LOOP + PADDING / 2
+        left = self.centre - WIDTH / 2 - margin
+        frame = QRectF(left, bottom, WIDTH + 2 * margin, top - bottom)
+        self.drawing.frames.append((frame, f"× {block.repeat}", self.right))
+        self.low, self.floor = top, top + GAP / 2
+
+    def _loop(self, block: Block) -> None:
+        first = len(self.drawing.boxes)
+        self.place(block.children or (Block(block.key, block.title, block.subtitle, block.kind),))
+        tap = self.drawing.boxes[first][0].top() - TAP  # y grows upward, so a box's "top" is its lower edge
+        self.label = ""
+        at = self.y + GAP / 2 + RADIUS + 2
+        self._arrow(at - RADIUS)
+        self.drawing.sums.append(QPointF(self.centre, at))
+        sign = 1 if self.right else -1
+        outer = self.centre + sign * (WIDTH / 2 + LOOP)
+        inner = self.centre + sign * RADIUS
+        corners = [QPointF(self.centre, tap), QPointF(outer, tap), QPointF(outer, at), QPointF(inner, at)]
+        self.drawing.lines.append((corners, True))
+        self._reach(at + RADIUS)
+
+    def _arrow(self, to: float) -> None:
+        self.drawing.lines.append(([QPointF(self.centre, self.y), QPointF(self.centre, to)], True))
+        if self.label:
+            middle = (self.low + min(self.high, to)) / 2
+            self.drawing.labels.append((QPointF(self.centre + 8, middle), self.label))
+        self.y, self.label = to, ""
+
+    def _reach(self, y: float) -> None:
+        self.y = self.floor = self.low = y
+        self.high, self.started = float("inf"), True
+
+
+def _cross(drawing: Drawing, source: _Stack, others: Sequence[_Stack]) -> None:
+    """From the top of the first column, through the gap beside it, into each cross-attention."""
+    for stack in others:
+        gutter = stack.centre - WIDTH / 2 - LOOP - PADDING - COLUMN_GAP / 2
+        for rect in stack.cross:
+            y = rect.center().y()
+            path = [
+                QPointF(source.centre, source.y),
+                QPointF(gutter, source.y),
+                QPointF(gutter, y),
+                QPointF(rect.left(), y),
+            ]
+            drawing.lines.append((path, True))
+
+
+def _flip(drawing: Drawing, height: float) -> None:
+    """Turn y so that it grows downward."""
+
+    def point(at: QPointF) -> QPointF:
+        return QPointF(at.x(), height - at.y())
+
+    def rect(area: QRectF) -> QRectF:
+        return QRectF(area.left(), height - area.bottom(), area.width(), area.height())
+
+    drawing.boxes = [(rect(area), block) for area, block in drawing.boxes]
+    drawing.frames = [(rect(area), text, right) for area, text, right in drawing.frames]
+    drawing.sums = [point(at) for at in drawing.sums]
+    drawing.lines = [([point(at) for at in corners], head) for corners, head in drawing.lines]
+    drawing.labels = [(point(at), text) for at, text in drawing.labels]
+    drawing.titles = [(point(at), text) for at, text in drawing.titles]

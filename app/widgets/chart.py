@@ -1,0 +1,126 @@
+"""The area of a live plot: its axes, its crosshair, its markers, and the range on show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtWidgets import QWidget
+
+from app import units
+from app.theme import body_font, theme, themes, translucent
+
+Extent = tuple[float, float]
+
+
+class Ticks(pg.AxisItem):
+    """An axis whose numbers are easy to read: "25,000", "0.0005"."""
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        if self.logMode:
+            return [units.number(10**value, 3) for value in values]
+        return [f"{value:,.6g}".replace("-", "−") for value in values]
+
+
+class Chart(pg.PlotWidget):
+    """Signals: `pointed(x or None)` as the mouse moves, `moved` by hand, `x_changed` by anyone, `reset_wanted`."""
+
+    pointed = Signal(object)
+    moved = Signal()
+    x_changed = Signal()
+    reset_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None, *, x_name: str = "step") -> None:
+        super().__init__(parent, background=None, axisItems={side: Ticks(side) for side in ("left", "bottom")})
+        self.setFrameShape(Chart.Shape.NoFrame)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        self.plot = self.getPlotItem()
+        self.box = self.plot.getViewBox()
+        self.box.disableAutoRange()
+        self.axes = {side: self.plot.getAxis(side) for side in ("left", "bottom")}
+        self.axes["left"].setWidth(52)
+        for axis in self.axes.values():
+            axis.enableAutoSIPrefix(False)
+            axis.setTickDensity(0.7)
+        self.markers: list[tuple[pg.InfiniteLine, str]] = []
+        where = {"position": 0.03, "anchors": [(0, 1), (1, 1)]}
+        self.crosshair = pg.InfiniteLine(angle=90, label=f"{x_name} {{value:,.10g}}", labelOpts=where)
+        self.crosshair.label.setFont(body_font(small=True))
+        self.crosshair.hide()
+        self.plot.addItem(self.crosshair, ignoreBounds=True)
+        self.box.sigRangeChangedManually.connect(lambda *_: self.moved.emit())
+        self.box.sigXRangeChanged.connect(lambda *_: self.x_changed.emit())
+        self.box.sigResized.connect(lambda *_: self.x_changed.emit())
+        self.scene().sigMouseMoved.connect(self._on_mouse_moved)
+        self.scene().sigMouseClicked.connect(self._on_mouse_clicked)
+        themes.theme_changed.connect(self._recolour)
+        self._recolour()
+
+    @property
+    def x_range(self) -> Extent:
+        low, high = self.box.viewRange()[0]
+        return low, high
+
+    @property
+    def columns(self) -> int:
+        """The width of the area in pixels."""
+        return max(int(self.box.width()), 16)
+
+    def show_x(self, low: float, high: float, pad: float = 0.0) -> None:
+        """Show [low, high] with a share `pad` of it at each end."""
+        around = (high - low) * pad or (0.0 if high > low else 1.0)
+        if self.x_range != (low - around, high + around):
+            self.box.setXRange(low - around, high + around, padding=0)
+
+    def show_y(self, low: float, high: float) -> None:
+        """Show [low, high] with some room around it."""
+        around = (high - low) * 0.06 or max(abs(low) * 0.1, 1e-6)
+        self.box.setYRange(low - around, high + around, padding=0)
+
+    def point_at(self, x: float | None) -> None:
+        """Put the crosshair there; None takes it away."""
+        self.crosshair.setVisible(x is not None)
+        if x is not None:
+            self.crosshair.setPos(x)
+            self.crosshair.label.valueChanged()  # as while it was hidden it did not listen
+
+    def add_marker(self, x: float, label: str, colour: str) -> None:
+        options = {"position": 0.94, "anchors": [(0, 0.5), (1, 0.5)]}
+        line = pg.InfiniteLine(pos=x, angle=90, label=label, labelOpts=options)
+        line.label.setFont(body_font(small=True))
+        self.plot.addItem(line, ignoreBounds=True)
+        self.markers.append((line, colour))
+        self._recolour()
+
+    def clear_markers(self) -> None:
+        for line, _ in self.markers:
+            self.plot.removeItem(line)
+        self.markers.clear()
+
+    def _recolour(self) -> None:
+        t = theme()
+        self.resetCachedContent()  # pyqtgraph keeps the painted background
+        for axis in self.axes.values():
+            axis.setPen(t.border)
+            axis.setTextPen(t.muted)
+            axis.setTickFont(body_font(small=True))
+            axis.setGrid(48)
+        self.crosshair.setPen(pg.mkPen(t.muted, width=1))
+        self.crosshair.label.setColor(t.muted)
+        for line, colour in self.markers:
+            line.setPen(pg.mkPen(translucent(getattr(t, colour), 0.7), width=1, style=Qt.PenStyle.DashLine))
+            line.label.setColor(getattr(t, colour))
+
+    def _on_mouse_moved(self, at: QPointF) -> None:
+        inside = self.plot.sceneBoundingRect().contains(at)
+        self.pointed.emit(self.box.mapSceneToView(at).x() if inside else None)
+
+    def _on_mouse_clicked(self, event: Any) -> None:
+        if event.double():
+            self.reset_wanted.emit()
+
+    def leaveEvent(self, event: Any) -> None:
+        super().leaveEvent(event)
+        self.pointed.emit(None)

@@ -1,0 +1,135 @@
+"""One series on a live plot: its lines, its points and its button in the legend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import QToolButton
+
+from app import units
+from app.theme import body_font, theme, translucent
+from app.widgets.series import Series, decimate
+
+FEW_POINTS = 200
+BOLD = 2
+
+
+@dataclass(frozen=True)
+class CurveStyle:
+    """`colour` is a theme token, "series:3" of the palette, or "#rrggbb"; `planned` is faint and dashed.
+
+    `smoothed` draws the moving average bold over the faint raw line; `bold` suits curves without noise.
+    """
+
+    colour: str
+    smoothed: bool = False
+    bold: bool = False
+    points: bool = False
+    planned: bool = False
+
+
+class Curve:
+    """Draws a `Series`. Pens of two pixels are slow, so only lines of one mean a column are drawn bold."""
+
+    def __init__(self, name: str, title: str, style: CurveStyle, plot: pg.PlotItem, smoothing: float) -> None:
+        self.name, self.title, self.style = name, title, style
+        self.series = Series(smoothing if style.smoothed else 0.0)
+        self.raw = pg.PlotCurveItem(connect="finite", antialias=True, skipFiniteCheck=False)
+        self.line = pg.PlotCurveItem(connect="finite", antialias=True, skipFiniteCheck=False)
+        self.dots = pg.ScatterPlotItem(size=6, pxMode=True)
+        self.line.setZValue(1 if style.planned else 3)
+        self.dots.setZValue(4)
+        for item in (self.raw, self.line, self.dots):
+            plot.addItem(item, ignoreBounds=True)
+        self.button = QToolButton(checkable=True, checked=True, toolTip=f"Show or hide {title}", accessibleName=title)
+        self.button.setProperty("kind", "legend")
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setFont(body_font(small=True))
+        self.button.setIconSize(QSize(10, 10))
+        self.button.toggled.connect(self.recolour)
+        self.show_value(None)
+
+    @property
+    def shown(self) -> bool:
+        return self.button.isChecked()
+
+    @property
+    def _smooth(self) -> bool:
+        return self.style.smoothed and self.series.smoothing > 0
+
+    @property
+    def colour(self) -> QColor:
+        t, name = theme(), self.style.colour
+        if name.startswith("series:"):
+            return QColor(t.series[int(name.removeprefix("series:")) % len(t.series)])
+        return QColor(name if name.startswith("#") else getattr(t, name))
+
+    def remove(self, plot: pg.PlotItem) -> None:
+        for item in (self.raw, self.line, self.dots):
+            plot.removeItem(item)
+        self.button.setParent(None)
+        self.button.deleteLater()
+
+    def draw(self, low: float, high: float, columns: int, log: bool) -> tuple[float, float] | None:
+        """Show what is visible of [low, high] in `columns` pixels; the least and greatest y of it, if any."""
+        if not self.shown or not self.series.length:
+            for item in (self.raw, self.line, self.dots):
+                item.setData([], [])
+            return None
+        smooth = self._smooth
+        x, y = self._visible(self.series.y, low, high, columns, log)
+        bold = smooth or self.style.bold
+        # A band of strokes side by side looks the same without antialiasing, and paints several times faster.
+        self.raw.setData(*((x, y) if smooth else ([], [])), antialias=len(x) <= columns)
+        self.line.setData(
+            *(self._visible(self.series.smoothed, low, high, columns, log, mean=True) if bold else (x, y))
+        )
+        known = np.isfinite(y)
+        lonely = known.sum() == 1  # a line of one point would be invisible
+        dotted = lonely or (self.style.points and known.sum() <= FEW_POINTS)
+        self.dots.setData(*((x[known], y[known]) if dotted else ([], [])))
+        return (float(y[known].min()), float(y[known].max())) if known.any() else None
+
+    def _visible(
+        self, y: np.ndarray, low: float, high: float, columns: int, log: bool, *, mean: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        x, y = decimate(self.series.x, y, low, high, columns, mean=mean)
+        if log:
+            y = np.log10(y, out=np.full_like(y, np.nan), where=y > 0)
+        return x, np.where(np.isfinite(y), y, np.nan)
+
+    def show_value(self, at: int | None) -> None:
+        """Write the value at a point, or the last one, beside the title."""
+        if self.style.planned or not self.series.length:
+            self.button.setText(self.title)
+            return
+        at = self.series.length - 1 if at is None else at
+        self.button.setText(f"{self.title} {units.number(float(self.series.y[at]))}")
+
+    def recolour(self) -> None:
+        """Take pens and brushes from the theme anew."""
+        colour = self.colour
+        pen = pg.mkPen(translucent(colour.name(), 0.6) if self.style.planned else colour, width=1)
+        pen.setWidth(BOLD if self._smooth or self.style.bold else 1)
+        pen.setStyle(Qt.PenStyle.DashLine if self.style.planned else Qt.PenStyle.SolidLine)
+        self.line.setPen(pen)
+        self.raw.setPen(pg.mkPen(translucent(colour.name(), 0.35), width=1))
+        self.dots.setBrush(colour)
+        self.dots.setPen(None)
+        self.button.setIcon(_swatch(colour, filled=self.shown))
+
+
+def _swatch(colour: QColor, *, filled: bool) -> QIcon:
+    pixmap = QPixmap(20, 20)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(colour)
+    painter.setBrush(colour if filled else Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(3, 3, 13, 13)
+    painter.end()
+    return QIcon(pixmap)

@@ -1,0 +1,126 @@
+"""The one place where messages appear: an icon, a sentence, details to unfold and copy, and a way to dismiss it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from app.theme import GRID, icon, mix, mono_font, theme, themes
+
+Level = Literal["info", "warning", "error"]
+LEVELS: tuple[str, ...] = get_args(Level)
+_LOOKS = {
+    "info": ("information-outline", "accent"),
+    "warning": ("alert-outline", "warning"),
+    "error": ("alert-circle-outline", "bad"),
+}
+
+
+class ErrorBar(QWidget):
+    """Hidden until `show_message`; a new message replaces the old one."""
+
+    dismissed = Signal()
+
+    def __init__(self, parent: QWidget | None = None, **properties: Any) -> None:
+        super().__init__(parent, **({"accessibleName": "Message"} | properties))
+        name = self.objectName() or "message"
+        self.level: str = "info"
+        self.icon = QLabel(margin=4)
+        self.sentence = QLabel(wordWrap=True, objectName=f"{name}_sentence")
+        self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.sentence.setTextFormat(Qt.TextFormat.PlainText)
+        self.sentence.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.act = QPushButton(objectName=f"{name}_act")
+        self._act: Callable[[], None] | None = None
+        self.more = QPushButton("Details", checkable=True, objectName=f"{name}_details")
+        self.copy = QPushButton("Copy", objectName=f"{name}_copy", icon=icon("content-copy", "muted"))
+        self.close_button = QPushButton(objectName=f"{name}_dismiss", icon=icon("close", "muted"))
+        self.close_button.setToolTip("Dismiss (Esc)")
+        self.close_button.setAccessibleName("Dismiss the message")
+        for button in (self.more, self.copy, self.close_button):
+            button.setProperty("kind", "quiet")
+        self.details = QPlainTextEdit(readOnly=True, objectName=f"{name}_text")
+        self.details.setAccessibleName("Details of the message")
+        self.details.setFont(mono_font(small=True))
+        self.details.setMaximumHeight(20 * GRID)
+        self._lay_out()
+        self.act.clicked.connect(self._on_act_clicked)
+        self.more.toggled.connect(self._on_more_toggled)
+        self.copy.clicked.connect(self._on_copy_clicked)
+        self.close_button.clicked.connect(self.dismiss)
+        themes.theme_changed.connect(self._recolour)
+        self.hide()
+
+    def _lay_out(self) -> None:
+        line = QHBoxLayout(spacing=GRID)
+        line.addWidget(self.icon, alignment=Qt.AlignmentFlag.AlignTop)
+        line.addWidget(self.sentence, 1)
+        for button in (self.act, self.more, self.copy, self.close_button):
+            line.addWidget(button, alignment=Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self, spacing=GRID // 2)
+        layout.setContentsMargins(2 * GRID, GRID // 2, GRID, GRID // 2)
+        layout.addLayout(line)
+        layout.addWidget(self.details)
+
+    def show_message(self, level: str, sentence: str, details: str = "") -> None:
+        """Show one sentence; `level` is info, warning or error. Raises ValueError for another level."""
+        if level not in LEVELS:
+            raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}")
+        self.level = level
+        self._recolour()
+        self.sentence.setText(sentence)
+        self.details.setPlainText(details)
+        self._act = None
+        self.act.hide()
+        self.more.setVisible(bool(details))
+        self.more.setChecked(False)
+        self.details.hide()
+        self.setAccessibleDescription(sentence)
+        self.show()
+
+    def offer(self, sentence: str, word: str, act: Callable[[], None]) -> None:
+        """Show a sentence and a button, `word`, that does `act` and takes the message away."""
+        self.show_message("info", sentence)
+        self._act = act
+        self.act.setText(word)
+        self.act.show()
+
+    def dismiss(self) -> None:
+        """Hide the message."""
+        self.hide()
+        self.dismissed.emit()
+
+    def _recolour(self) -> None:
+        self.icon.setPixmap(icon(*_LOOKS[self.level]).pixmap(20, 20))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t = theme()
+        colour = getattr(t, _LOOKS[self.level][1])
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), mix(t.background, colour, 0.1))
+        painter.fillRect(0, 0, 3, self.height(), QColor(colour))
+        painter.end()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.dismiss()
+        else:
+            super().keyPressEvent(event)
+
+    def _on_act_clicked(self) -> None:
+        act = self._act
+        self.dismiss()
+        if act:
+            act()
+
+    def _on_more_toggled(self, shown: bool) -> None:
+        self.details.setVisible(shown)
+        self.more.setText("Hide details" if shown else "Details")
+
+    def _on_copy_clicked(self) -> None:
+        parts = (self.sentence.text(), self.details.toPlainText())
+        QGuiApplication.clipboard().setText("\n\n".join(part for part in parts if part))

@@ -1,0 +1,110 @@
+"""A few small options, a line each: a slider with its value, a number, a word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QRegularExpression, Qt, Signal
+from PySide6.QtGui import QRegularExpressionValidator
+from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QSlider, QSpinBox, QWidget
+
+from app.theme import GRID, mono_font
+
+
+class Slider(QWidget):
+    """A number on a slider in steps of a twentieth, its value beside it."""
+
+    STEPS = 20
+    valueChanged = Signal(float)
+
+    def __init__(self, low: float, high: float, *, zero: str = "", **properties: Any) -> None:
+        super().__init__(**properties)
+        self._zero = zero
+        self._slider = QSlider(
+            Qt.Orientation.Horizontal, minimum=round(low * self.STEPS), maximum=round(high * self.STEPS), pageStep=4
+        )
+        self._label = QLabel(font=mono_font(), alignment=Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._label.setFixedWidth(6 * GRID)
+        row = QHBoxLayout(self, spacing=GRID)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._slider, 1)
+        row.addWidget(self._label)
+        self.setFocusProxy(self._slider)
+        self._slider.valueChanged.connect(self._on_value_changed)
+        self._show()
+
+    def value(self) -> float:
+        return self._slider.value() / self.STEPS
+
+    def setValue(self, value: float) -> None:
+        self._slider.setValue(round(value * self.STEPS))
+        self._show()
+
+    def _on_value_changed(self) -> None:
+        self._show()
+        self.valueChanged.emit(self.value())
+
+    def _show(self) -> None:
+        self._slider.setAccessibleName(self.accessibleName())
+        self._label.setText(self._zero if self._zero and not self.value() else f"{self.value():.2f}")
+
+
+class Number(QSpinBox):
+    """A whole number; `zero` says what 0 means."""
+
+    def __init__(self, low: int, high: int, *, zero: str = "", step: int = 1, **properties: Any) -> None:
+        super().__init__(minimum=low, maximum=high, singleStep=step, specialValueText=zero, **properties)
+        self.setGroupSeparatorShown(True)
+        self.setFont(mono_font())
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+class Word(QLineEdit):
+    """A text, or with `pattern` only what fits it."""
+
+    valueChanged = Signal(str)
+
+    def __init__(self, *, pattern: str = "", **properties: Any) -> None:
+        super().__init__(**properties)
+        if pattern:
+            self.setValidator(QRegularExpressionValidator(QRegularExpression(pattern), self))
+        self.textChanged.connect(self.valueChanged)
+
+    def value(self) -> str:
+        return self.text()
+
+    def setValue(self, value: str) -> None:
+        self.setText(value)
+
+
+Knob = Slider | Number | Word
+
+
+class Knobs(QWidget):
+    """Lines of label and knob; `changed` when the user turns one."""
+
+    changed = Signal()
+
+    def __init__(self, prefix: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._prefix = prefix
+        self.knobs: dict[str, Knob] = {}
+        self._form = QFormLayout(
+            self, horizontalSpacing=2 * GRID, verticalSpacing=GRID // 2, labelAlignment=Qt.AlignmentFlag.AlignLeft
+        )
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+
+    def add(self, name: str, title: str, tip: str, knob: Knob) -> None:
+        knob.setObjectName(f"field_{self._prefix}_{name}")
+        knob.setAccessibleName(title)
+        label = QLabel(title)
+        label.setBuddy(knob)
+        for widget in (label, knob):
+            widget.setToolTip(tip)
+        self._form.addRow(label, knob)
+        self.knobs[name] = knob
+        knob.valueChanged.connect(self.changed)
+
+    def values(self) -> dict[str, Any]:
+        return {name: knob.value() for name, knob in self.knobs.items()}

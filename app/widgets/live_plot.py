@@ -1,0 +1,295 @@
+"""A plot of curves that grow while one watches: smooth at a million points, honest about gaps and outliers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from app.theme import GRID, body_font, icon, theme, themes
+from app.widgets.chart import Chart
+from app.widgets.curve import Curve, CurveStyle
+from app.widgets.export import Exporter
+from app.widgets.flow import Flow
+
+VIEW_MS, DATA_MS = 16, 100
+"""How long after a movement, and after a new point, a frame is drawn: together with whatever else came meanwhile."""
+APART_MS = 25
+"""So far apart linked plots draw new points, for all at once would keep the window busy for longer than a frame."""
+RESET_ICON = "fit-to-screen-outline"
+DEFAULT_STYLES: dict[str, CurveStyle] = {
+    "training": CurveStyle(colour="training", smoothed=True),
+    "validation": CurveStyle(colour="validation", points=True),
+    "planned": CurveStyle(colour="training", planned=True),
+    "learning_rate": CurveStyle(colour="training", bold=True),
+}
+
+
+class LivePlot(QWidget):
+    """Named series over a common x, usually steps; `crosshair_moved(x or None)` as the mouse moves.
+
+    "training" is blue and smoothed with its raw line kept faint, "validation" orange with points, "planned" faint and
+    dashed; other series take the next colour, or the style given to `add_series`.
+    """
+
+    crosshair_moved = Signal(object)
+
+    def __init__(
+        self,
+        parent: QWidget | None = None,
+        *,
+        title: str = "",
+        x_name: str = "step",
+        unit: str = "",
+        smoothing: float = 0.9,
+        log: bool = False,
+        **properties: Any,
+    ) -> None:
+        super().__init__(parent, **({"accessibleName": f"Plot of {title}"} | properties))
+        self.title, self.x_name, self.unit, self.smoothing = title, x_name, unit, smoothing
+        self.curves: dict[str, Curve] = {}
+        self._linked: list[LivePlot] = [self]
+        self._follow = True
+        self._lay_out(log)
+        self._wire()
+
+    def _lay_out(self, log: bool) -> None:
+        self.chart = Chart(self, x_name=self.x_name)
+        self.heading = QLabel(f"{self.title} ({self.unit})" if self.unit else self.title)
+        self.heading.setProperty("role", "heading")
+        self.log = self._tool("log", "Logarithmic axis (L)", text="Log", checkable=True, checked=log)
+        self.reset = self._tool("reset", "Show everything (R, or double-click)", icon=icon(RESET_ICON, "muted"))
+        self.exporter = Exporter(self, name=self.title or "plot", paint=self.paint_figure, table=self.table)
+        self.export = self.exporter.button(object_name=f"{self.objectName()}_export", parent=self)
+        self.legend = Flow(spacing=GRID // 2)
+        header = QHBoxLayout(spacing=0)
+        header.addWidget(self.heading, 1)
+        for button in (self.log, self.reset, self.export):
+            header.addWidget(button)
+        layout = QVBoxLayout(self, spacing=0)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(header)
+        layout.addLayout(self.legend)
+        layout.addWidget(self.chart)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.frame = QTimer(self, singleShot=True)
+
+    def _wire(self) -> None:
+        self.frame.timeout.connect(self._on_frame)
+        self.log.toggled.connect(self._on_log_toggled)
+        self.reset.clicked.connect(self.reset_view)
+        self.chart.pointed.connect(self.point_at)
+        self.chart.moved.connect(self._on_moved)
+        self.chart.x_changed.connect(self._on_x_changed)
+        self.chart.reset_wanted.connect(self.reset_view)
+        themes.theme_changed.connect(self._recolour)
+        self._on_log_toggled(self.log.isChecked())
+
+    def _tool(self, name: str, tip: str, **properties: Any) -> QToolButton:
+        button = QToolButton(
+            self, objectName=f"{self.objectName()}_{name}", toolTip=tip, accessibleName=tip, **properties
+        )
+        button.setProperty("kind", "quiet")
+        button.setFont(body_font(small=True))
+        return button
+
+    # Data in
+
+    def add_series(self, name: str, style: CurveStyle | None = None, title: str | None = None) -> Curve:
+        """Declare a series before its points, to choose its style and its title in the legend."""
+        style = style or DEFAULT_STYLES.get(name) or CurveStyle(colour=f"series:{self._next_colour()}")
+        curve = Curve(name, title or name, style, self.chart.plot, self.smoothing)
+        curve.button.setObjectName(f"{self.objectName()}_legend_{name}")
+        curve.button.toggled.connect(lambda: self._schedule())
+        self.legend.addWidget(curve.button)
+        self.curves[name] = curve
+        curve.recolour()
+        return curve
+
+    def set_series(self, name: str, x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> None:
+        """Replace a series' points; not-a-number is a gap."""
+        self._curve(name).series.set(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+        self._schedule_points()
+
+    def append(self, name: str, x: float, y: float) -> None:
+        """Add one point; it is drawn with the next frame."""
+        self._curve(name).series.append(x, y)
+        self._schedule_points()
+
+    def extend(self, name: str, x: np.ndarray, y: np.ndarray) -> None:
+        """Add many points; a million that are there already make it no slower."""
+        self._curve(name).series.extend(x, y)
+        self._schedule_points()
+
+    def remove_series(self, name: str) -> None:
+        curve = self.curves.pop(name, None)
+        if curve is not None:
+            curve.remove(self.chart.plot)
+            self._schedule()
+
+    def clear(self) -> None:
+        """Take away every series and marker."""
+        for name in list(self.curves):
+            self.remove_series(name)
+        self.chart.clear_markers()
+        self.chart.show_y(0, 1)
+        self.reset_view()
+
+    def add_marker(self, x: float, label: str, colour: str = "muted") -> None:
+        """A vertical line with a label; `colour` names a theme token."""
+        self.chart.add_marker(x, label, colour)
+
+    def set_smoothing(self, smoothing: float) -> None:
+        """Smooth the series whose style asks for it: 0 is the raw line, 0.99 very smooth."""
+        self.smoothing = smoothing
+        for curve in self.curves.values():
+            if curve.style.smoothed:
+                curve.series.smooth(smoothing)
+                curve.recolour()
+        self._schedule()
+
+    def link_x(self, other: LivePlot) -> None:
+        """Show the same steps and the same crosshair in both plots."""
+        group = [*other._linked, *(plot for plot in self._linked if plot not in other._linked)]
+        for plot in group:
+            plot._linked = group
+
+    def _curve(self, name: str) -> Curve:
+        return self.curves.get(name) or self.add_series(name)
+
+    def _next_colour(self) -> int:
+        return sum(curve.style.colour.startswith("series:") for curve in self.curves.values())
+
+    # Data out
+
+    def table(self) -> Iterator[Sequence[object]]:
+        """A row for each x of any series, an empty cell where a series has none."""
+        curves = [curve for curve in self.curves.values() if curve.series.length]
+        yield [self.x_name, *(curve.title for curve in curves)]
+        columns = [dict(zip(c.series.x.tolist(), c.series.y.tolist(), strict=True)) for c in curves]
+        for x in sorted(set().union(*columns)):
+            yield [x, *(column.get(x, "") for column in columns)]
+
+    def paint_figure(self, painter: QPainter, size: QSizeF) -> None:
+        """Paint title, legend and plot."""
+        head = 24.0
+        painter.setFont(body_font(small=True, bold=True))
+        painter.setPen(QColor(theme().text))
+        at = QPointF(GRID, 16)
+        painter.drawText(at, self.heading.text())
+        at.setX(at.x() + painter.fontMetrics().horizontalAdvance(self.heading.text()) + 2 * GRID)
+        painter.setFont(body_font(small=True))
+        for curve in self.curves.values():
+            if curve.shown:
+                painter.setPen(curve.colour)
+                painter.drawText(at, curve.title)
+                at.setX(at.x() + painter.fontMetrics().horizontalAdvance(curve.title) + 2 * GRID)
+        self.chart.point_at(None)
+        for curve in self.curves.values():
+            curve.dots.setExportMode(True, {"antialias": True})  # as shapes: on screen the dots are pixmaps
+        self.chart.render(
+            painter,
+            QRectF(0, head, size.width(), size.height() - head),
+            self.chart.rect(),
+            Qt.AspectRatioMode.IgnoreAspectRatio,
+        )
+        for curve in self.curves.values():
+            curve.dots.setExportMode(False)
+
+    def sizeHint(self) -> QSize:
+        return QSize(420, 240)
+
+    # Drawing
+
+    def reset_view(self) -> None:
+        """Show everything, and follow new points again, in all linked plots."""
+        for plot in self._linked:
+            plot._follow = True
+            plot._schedule()
+
+    def redraw(self) -> None:
+        """Bring ranges, lines and legend up to date; called by itself once a frame."""
+        self.frame.stop()
+        if self._follow:
+            self._fit_x()
+        low, high = self.chart.x_range
+        extents = [c.draw(low, high, self.chart.columns, self.log.isChecked()) for c in self.curves.values()]
+        known = [extent for extent in extents if extent is not None]
+        if self._follow and known:
+            self.chart.show_y(min(low for low, _ in known), max(high for _, high in known))
+        if not self.chart.crosshair.isVisible():
+            for curve in self.curves.values():
+                curve.show_value(None)
+
+    def _fit_x(self) -> None:
+        shown = [c.series.x for plot in self._linked for c in plot.curves.values() if c.shown and c.series.length]
+        if shown:
+            self.chart.show_x(float(min(x[0] for x in shown)), float(max(x[-1] for x in shown)), pad=0.02)
+
+    def _schedule_points(self) -> None:
+        self._schedule(DATA_MS + APART_MS * self._linked.index(self))
+
+    def _schedule(self, delay: int = VIEW_MS) -> None:
+        if not self.frame.isActive() or self.frame.remainingTime() > delay:
+            self.frame.start(delay)
+
+    def _recolour(self) -> None:
+        for curve in self.curves.values():
+            curve.recolour()
+        self._schedule()
+
+    # Reacting
+
+    def point_at(self, x: float | None) -> None:
+        """Put the crosshair of all linked plots at `x`; None takes it away."""
+        for plot in self._linked:
+            plot.show_crosshair(x)
+        self.crosshair_moved.emit(x)
+
+    def show_crosshair(self, x: float | None) -> None:
+        """Put the crosshair at the step nearest to `x` and the values there into the legend."""
+        points = [(c, None if x is None else c.series.nearest(x)) for c in self.curves.values() if c.shown]
+        steps = [float(c.series.x[at]) for c, at in points if at is not None and not c.style.planned]
+        self.chart.point_at(min(steps, key=lambda step: abs(step - x)) if x is not None and steps else None)
+        for curve, at in points:
+            curve.show_value(at)
+
+    def _on_frame(self) -> None:
+        if self.isVisible():  # a plot that nobody sees costs nothing; it draws when it is shown
+            self.redraw()
+
+    def _on_log_toggled(self, checked: bool) -> None:
+        self.chart.axes["left"].setLogMode(checked)
+        self._schedule()
+
+    def _on_moved(self) -> None:
+        for plot in self._linked:
+            plot._follow = False
+
+    def _on_x_changed(self) -> None:
+        # pyqtgraph's own link aligns pixels, not steps, and goes astray with a plot that is not on show.
+        for plot in self._linked:
+            plot.chart.show_x(*self.chart.x_range)
+        self._schedule()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._schedule()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        if event.key() == Qt.Key.Key_L:
+            self.log.toggle()
+        elif event.key() == Qt.Key.Key_R:
+            self.reset_view()
+        elif event.key() in steps:
+            low, high = self.chart.x_range
+            x = self.chart.crosshair.value() if self.chart.crosshair.isVisible() else (low + high) / 2
+            self.point_at(x + steps[Qt.Key(event.key())] * (high - low) / 100)
+        else:
+            super().keyPressEvent(event)

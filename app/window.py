@@ -1,0 +1,234 @@
+"""The one window: a rail of pages, a header with the open model and what is running, the pages, a line of status."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.header import Header
+from app.help import HelpDialog
+from app.session import Session
+from app.theme import GRID, apply_theme, icon
+from app.widgets.error_bar import ErrorBar
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """A page of the rail; its class is `<Name>Page` in `app/pages/<name>.py`, loaded when it is first shown."""
+
+    name: str
+    title: str
+    icon: str
+
+    def build(self, session: Session) -> QWidget:
+        page_class = getattr(import_module(f"app.pages.{self.name}"), f"{self.name.title()}Page")
+        page: QWidget = page_class(session)
+        return page
+
+
+PAGES = (
+    PageFacts("home", "Home", "home-outline"),
+    PageFacts("data", "Data", "database-outline"),
+    PageFacts("model", "Model", "layers-outline"),
+    PageFacts("train", "Train", "chart-line"),
+    PageFacts("use", "Use", "message-text-outline"),
+    PageFacts("inspect", "Inspect", "magnify"),
+)
+SECTION_PAGES = {"data": "data", "tokenizer": "data", "model": "model", "training": "model"}
+THEMES = ("system", "light", "dark")
+
+
+class MainWindow(QMainWindow):
+    """Holds the pages; every act is the session's."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="window", windowTitle="Transformer Playground")
+        self._session = session
+        self._pages: dict[str, QWidget] = {}
+        self._rail_buttons: dict[str, QToolButton] = {}
+        self._lay_out()
+        self._add_actions()
+        self._wire()
+        self._restore()
+
+    # ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _lay_out(self) -> None:
+        self._stack = QStackedWidget(objectName="pages")
+        self._errors = ErrorBar(objectName="notice")
+        self._header = Header(self._session)
+        content = QWidget()
+        column = QVBoxLayout(content, spacing=0)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._header)
+        column.addWidget(self._errors)
+        column.addWidget(self._stack, 1)
+        centre = QWidget()
+        row = QHBoxLayout(centre, spacing=0)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._rail())
+        row.addWidget(content, 1)
+        self.setCentralWidget(centre)
+        self._status = QLabel(objectName="status_text")
+        self.statusBar().addWidget(self._status, 1)
+        self.statusBar().addPermanentWidget(QLabel(str(self._session.workspace), objectName="status_workspace"))
+        self.statusBar().setSizeGripEnabled(False)
+        self.setMinimumSize(960, 600)
+
+    def _rail(self) -> QWidget:
+        rail = QWidget(objectName="rail")
+        rail.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        column = QVBoxLayout(rail, spacing=GRID // 2)
+        column.setContentsMargins(0, GRID, 1, GRID)
+        for number, page in enumerate(PAGES, 1):
+            button = QToolButton(
+                objectName=f"rail_{page.name}",
+                text=page.title,
+                icon=icon(page.icon),
+                checkable=True,
+                toolTip=f"{page.title}  (Ctrl+{number})",
+                toolButtonStyle=Qt.ToolButtonStyle.ToolButtonTextUnderIcon,
+                focusPolicy=Qt.FocusPolicy.TabFocus,  # a click leaves the keys to the page
+            )
+            button.setFixedSize(10 * GRID, 7 * GRID)
+            button.setIconSize(QSize(22, 22))
+            button.clicked.connect(lambda _=False, name=page.name: self.show_page(name))
+            self._rail_buttons[page.name] = button
+            column.addWidget(button)
+        column.addStretch(1)
+        self._theme_button = self._rail_tool("action_theme", "theme-light-dark", "Light, dark or as the system")
+        self._help_button = self._rail_tool("action_help", "help-circle-outline", "Help on this page  (F1)")
+        column.addWidget(self._theme_button)
+        column.addWidget(self._help_button)
+        return rail
+
+    def _rail_tool(self, name: str, glyph: str, tip: str) -> QToolButton:
+        button = QToolButton(objectName=name, icon=icon(glyph, "muted"), toolTip=tip, accessibleName=tip)
+        button.setFixedSize(10 * GRID, 4 * GRID)
+        button.setIconSize(QSize(18, 18))
+        return button
+
+    # ── wiring ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _add_actions(self) -> None:
+        group = QActionGroup(self)
+        for number, page in enumerate(PAGES, 1):
+            action = self._action(f"Show {page.title}", f"Ctrl+{number}", lambda name=page.name: self.show_page(name))
+            group.addAction(action)
+        draft = self._session.draft
+        self._action("Undo a change of the config", QKeySequence.StandardKey.Undo, draft.undo)
+        self._action("Redo it", "Ctrl+Shift+Z", draft.redo)
+        self._action("Train the designed model", "Ctrl+Return", self._session.start_run)
+        self._action("Open a model folder", QKeySequence.StandardKey.Open, self.choose_model)
+        self._action("Light, dark or as the system", "Ctrl+Shift+L", self.next_theme)
+        self._action("Help on this page", "F1", self.show_help)
+        self._action("List all shortcuts", "?", self.show_help)
+        self._action("Quit; runs go on", QKeySequence.StandardKey.Quit, self.close)
+
+    def _action(self, text: str, shortcut: QKeySequence.StandardKey | str, act: object) -> QAction:
+        action = QAction(text, self)
+        action.setShortcut(QKeySequence(shortcut))
+        action.triggered.connect(lambda _=False: act())  # type: ignore[operator]
+        self.addAction(action)
+        return action
+
+    def _wire(self) -> None:
+        session = self._session
+        session.page_wanted.connect(self.show_page)
+        session.field_wanted.connect(self._show_field)
+        session.notified.connect(self._errors.show_message)
+        session.offered.connect(self._errors.offer)
+        session.engine.busy_changed.connect(self._show_status)
+        session.data_engine.busy_changed.connect(self._show_status)
+        self._header.open_wanted.connect(self.choose_model)
+        self._theme_button.clicked.connect(self.next_theme)
+        self._help_button.clicked.connect(self.show_help)
+
+    def _restore(self) -> None:
+        settings = self._session.settings
+        self.resize(1280, 800)
+        if geometry := settings.get("window.geometry", ""):
+            self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
+        page = settings.get("window.page", "home")
+        self.show_page(page if page in self._rail_buttons else "home")
+        if settings.notice:
+            self._session.notify("warning", settings.notice)
+
+    # ── acts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def show_page(self, name: str) -> None:
+        """Show a page of the rail; it is built the first time."""
+        if name not in self._pages:
+            facts = next(page for page in PAGES if page.name == name)
+            self._pages[name] = facts.build(self._session)
+            self._stack.addWidget(self._pages[name])
+        self._stack.setCurrentWidget(self._pages[name])
+        for page in PAGES:
+            button = self._rail_buttons[page.name]
+            button.setChecked(page.name == name)
+            button.setIcon(icon(page.icon, "accent" if page.name == name else "muted"))
+        self._session.settings.set("window.page", name)
+
+    def _show_field(self, path: str) -> None:
+        self.show_page(SECTION_PAGES[path.split(".")[0]])
+        if field := self.findChild(QWidget, f"field_{path.replace('.', '_')}"):
+            field.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def choose_model(self) -> None:
+        """Ask for a model folder without stopping the event loop."""
+        dialog = QFileDialog(self, "Open a model folder", str(self._session.workspace))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self._session.open_model(path, then="use"))
+        dialog.open()
+
+    def next_theme(self) -> None:
+        settings, app = self._session.settings, QApplication.instance()
+        choice = THEMES[(THEMES.index(settings.get("window.theme", "system")) + 1) % len(THEMES)]
+        settings.set("window.theme", choice)
+        if isinstance(app, QApplication):
+            apply_theme(app, choice)
+        self._status.setText(f"Theme: {choice if choice != 'system' else 'as the system'}")
+
+    def show_help(self) -> None:
+        """The current page explained, and every shortcut that works now."""
+        facts = next(facts for facts in PAGES if self._pages.get(facts.name) is self._stack.currentWidget())
+        page: Any = self._pages[facts.name]
+        shortcuts = [
+            (action.shortcut().toString(), action.text())
+            for action in [*self.actions(), *page.actions()]
+            if not action.shortcut().isEmpty()
+        ]
+        HelpDialog(facts.title, page.help, shortcuts, self).open()
+
+    def _show_status(self) -> None:
+        working = [
+            word
+            for engine, word in ((self._session.engine, "model"), (self._session.data_engine, "data"))
+            if engine.busy
+        ]
+        self._status.setText(f"The {' and '.join(working)} engine is working …" if working else "")
+
+    def come_to_front(self) -> None:
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.raise_()
+        self.activateWindow()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        geometry = bytes(self.saveGeometry().toBase64().data()).decode()
+        self._session.settings.set("window.geometry", geometry)
+        self._session.close()
+        super().closeEvent(event)

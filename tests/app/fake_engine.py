@@ -1,0 +1,260 @@
+"""An engine without a process: it answers by the messages of the real one, a token at a time, and can be killed."""
+
+from collections.abc import Iterator
+from functools import singledispatchmethod
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.engine_client import OnReply
+from app.session import Session
+from tfmcore.config import SavedModel, find_preset
+from tfmcore.messages import (
+    Arrays,
+    AttentionFacts,
+    AttentionViewed,
+    Cancelled,
+    Candidate,
+    Classified,
+    Classify,
+    ExportAttention,
+    Exported,
+    Fill,
+    Filled,
+    Generate,
+    Generated,
+    Hypothesis,
+    Inspect,
+    Inspected,
+    Mask,
+    Progress,
+    Refused,
+    Reply,
+    Request,
+    Thumbnails,
+    ThumbnailsDrawn,
+    Token,
+    Translate,
+    Translated,
+    ViewAttention,
+)
+
+Answer = tuple[Reply, Arrays]
+WORDS = ["The", " value", " of", " the", " expression", " is", " evaluated", " first", ",", " then", " its", " class"]
+KINDS = {"encoder": ("text", "text"), "decoder": ("target", "target"), "cross": ("target", "text")}
+
+
+class FakeEngine(QObject):
+    """`kinds` are the kinds of attention that its model has; `asked` are all requests so far, `faults` the sentences
+    with which the next ones of a kind are refused."""
+
+    busy_changed = Signal(bool)
+    died = Signal(str)
+
+    def __init__(self, kinds: tuple[str, ...] = ("decoder",), layers: int = 3, heads: int = 4) -> None:
+        super().__init__()
+        self.kinds, self.layers, self.heads = kinds, layers, heads
+        self.asked: list[Request] = []
+        self.cancelled: list[int] = []
+        self.faults: dict[str, str] = {}
+        self._running: dict[int, tuple[Iterator[Answer], OnReply]] = {}
+        self._timer = QTimer(self, interval=0)
+        self._timer.timeout.connect(self._go_on)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running)
+
+    def ask(self, request: type[Request], on_reply: OnReply, *, panel: str = "", **fields: object) -> int:
+        message = request(id=len(self.asked) + 1, panel=panel, **fields)
+        for old in [old for old in self.asked if old.id in self._running]:
+            if type(old) is type(message) and old.panel == panel:
+                self.cancel(old.id)
+        self.asked.append(message)
+        fault = self.faults.get(message.kind)  # type: ignore[attr-defined]
+        refusal: Iterator[Answer] = iter([(Refused(id=message.id, sentence=fault or ""), {})])
+        self._running[message.id] = (refusal if fault else self.answer(message), on_reply)
+        self._timer.start()
+        return message.id
+
+    def cancel(self, request_id: int) -> None:
+        if request_id in self._running:
+            self.cancelled.append(request_id)
+            self._running[request_id] = (iter([(Cancelled(id=request_id), {})]), self._running[request_id][1])
+
+    def kill(self) -> None:
+        """Die in mid-answer: whoever waits is told."""
+        waiting, self._running = self._running, {}
+        for number, (_, on_reply) in waiting.items():
+            on_reply(Refused(id=number, sentence="The engine was killed; the next request starts a new one."), {})
+        self.died.emit("The engine was killed; the next request starts a new one.")
+
+    def close(self) -> None:
+        self._timer.stop()
+        self._running = {}
+
+    def last(self, kind: type[Request]) -> Request:
+        """The newest request of a kind."""
+        return next(request for request in reversed(self.asked) if isinstance(request, kind))
+
+    def _go_on(self) -> None:
+        """One reply of the oldest request."""
+        if not self._running:
+            self._timer.stop()
+            return
+        number, (answers, on_reply) = next(iter(self._running.items()))
+        reply, arrays = next(answers)
+        if reply.final:
+            del self._running[number]
+        on_reply(reply, arrays)
+
+    # ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @singledispatchmethod
+    def answer(self, request: Request) -> Iterator[Answer]:
+        raise AssertionError(f"unexpected request {request}")
+
+    @answer.register
+    def _(self, request: Generate) -> Iterator[Answer]:
+        start, written = len(request.continuation), []
+        for index in range(request.max_new_tokens):
+            place = start + index
+            chances = np.sort(np.random.default_rng(place).dirichlet(np.full(len(WORDS), 0.4)))[::-1]
+            ids = [(place + i) % len(WORDS) for i in range(5)]
+            options = [
+                Candidate(id=id, text=WORDS[id], probability=float(share))
+                for id, share in zip(ids, chances[:5], strict=True)
+            ]
+            chosen = options[0] if place % 4 else options[1]
+            written.append(chosen.text)
+            yield Token(id=request.id, index=index, token=chosen, alternatives=options), {}
+        notice = "The prompt has 900 tokens: the model read the last 96 of them." if len(request.prompt) > 500 else ""
+        tokens = request.prompt.split()
+        yield (
+            Generated(
+                id=request.id, text="".join(written), prompt_tokens=tokens, num_tokens=len(written), seconds=0.5,
+                reason="length", notice=notice,
+            ),
+            {},
+        )  # fmt: skip
+
+    @answer.register
+    def _(self, request: Classify) -> Iterator[Answer]:
+        labels = ["en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "pl", "cs", "hu", "fi", "tr", "ro", "id"]
+        shares = np.sort(np.random.default_rng(len(request.text)).dirichlet(np.full(len(labels), 0.3)))[::-1]
+        tokens = ["[CLS]", *request.text, "[SEP]", *request.pair]
+        yield Classified(id=request.id, labels=labels, probabilities=shares.tolist(), tokens=tokens), {}
+
+    @answer.register
+    def _(self, request: Translate) -> Iterator[Answer]:
+        words = request.text.split()
+        beams = [
+            Hypothesis(
+                text=" ".join(reversed(words)) + "!" * number,
+                score=-0.1 - number,
+                tokens=[f" {word}" for word in reversed(words)] + ["!"] * number,
+                probabilities=np.linspace(0.9, 0.4, len(words) + number).tolist(),
+            )
+            for number in range(request.beams)
+        ]
+        alignment = np.eye(len(words), dtype=np.float32)[::-1] * 0.8 + 0.1 / len(words)
+        yield (
+            Translated(id=request.id, hypotheses=beams, source_tokens=[f" {word}" for word in words], seconds=0.02),
+            {"alignment": alignment},
+        )
+
+    @answer.register
+    def _(self, request: Fill) -> Iterator[Answer]:
+        words = request.text.replace("[MASK]", " [MASK] ").split()
+        masks = [
+            Mask(
+                position=place,
+                candidates=[
+                    Candidate(id=i, text=text, probability=0.6 / (i + 1))
+                    for i, text in enumerate([" value", " type", " name", " object", " result"])
+                ],
+            )
+            for place, word in enumerate(words)
+            if word == "[MASK]"
+        ]
+        text = request.text.replace("[MASK]", "value")
+        yield Filled(id=request.id, text=text, tokens=["[CLS]", *words, "[SEP]"], masks=masks), {}
+
+    @answer.register
+    def _(self, request: Inspect) -> Iterator[Answer]:
+        yield Progress(id=request.id, phase="Reading layer by layer", done=1, total=self.layers), {}
+        facts = {}
+        for kind in self.kinds:
+            rows, columns = (self._tokens(request, kind, side) for side in (0, 1))
+            facts[kind] = AttentionFacts(layers=self.layers, heads=self.heads, rows=rows, columns=columns)
+        yield Inspected(id=request.id, attentions=facts, bytes=1, seconds=0.1, notice=self.faults.get("notice", "")), {}
+
+    @answer.register
+    def _(self, request: Thumbnails) -> Iterator[Answer]:
+        rows, columns = (edges((0, self._length(request, side)), 32)[:-1] for side in (0, 1))
+        maps = np.stack([self._weights(request, layer, rows)[:, :, columns] for layer in range(self.layers)])
+        largest = maps.max(axis=(2, 3), keepdims=True)
+        yield ThumbnailsDrawn(id=request.id), {"thumbnails": (maps / largest * 255).astype(np.uint8)}
+
+    @answer.register
+    def _(self, request: ViewAttention) -> Iterator[Answer]:
+        lengths = (self._length(request, 0), self._length(request, 1))
+        spans = [span or (0, n) for span, n in zip((request.rows, request.columns), lengths, strict=True)]
+        rows, columns = (edges(span, request.size) for span in spans)
+        weights = self._weights(request, request.layer, rows[:-1])[:, :, columns[:-1]]
+        shown = weights[request.heads] if request.heads else weights.mean(axis=0, keepdims=True)
+        pooled = shown.shape[1:] != tuple(b - a for a, b in spans)
+        arrays: Arrays = {"weights": shown.astype(np.float32)}
+        if pooled:
+            arrays |= {"row_edges": rows, "column_edges": columns}
+        yield AttentionViewed(id=request.id, pooled=pooled), arrays
+
+    @answer.register
+    def _(self, request: ExportAttention) -> Iterator[Answer]:
+        np.savez(request.path, decoder=np.zeros((self.layers, self.heads, 2, 2)))
+        yield Exported(id=request.id, path=request.path), {}
+
+    def _tokens(self, request: Inspect | Thumbnails | ViewAttention, kind: str, side: int) -> list[str]:
+        text = request.text if KINDS[kind][side] == "text" or "cross" not in self.kinds else request.target or "own own"
+        words = text.split()
+        return ["[CLS]", *(f" {word}" for word in words)]
+
+    def _weights(self, request: Thumbnails | ViewAttention, layer: int, rows: np.ndarray) -> np.ndarray:
+        """(H, rows, S): each head looks a fixed number of tokens back, more or less sharply."""
+        at, to = rows[:, None], np.arange(self._length(request, 1))[None]
+        scores = np.stack([-np.abs(at - head - to) / (1 + layer) for head in range(self.heads)]).astype(np.float32)
+        if request.attention == "decoder":
+            scores = np.where(to <= at, scores, -np.inf)
+        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        found: np.ndarray = weights / weights.sum(axis=-1, keepdims=True)
+        return found
+
+    def _length(self, request: Thumbnails | ViewAttention, side: int) -> int:
+        return len(self._tokens(request, request.attention, side))
+
+
+def edges(span: tuple[int, int], size: int) -> np.ndarray:
+    """Where at most `size` cells of a span begin and end."""
+    return np.linspace(*span, min(span[1] - span[0], size) + 1).round().astype(np.int64)
+
+
+def connect(session: Session, engine: FakeEngine) -> FakeEngine:
+    """Put it in the place of the session's engine process."""
+    session.engine.close()
+    session.engine = engine  # type: ignore[assignment]
+    return engine
+
+
+def open_preset(session: Session, name: str) -> SavedModel:
+    """As if a model trained by this preset had been opened."""
+    config = find_preset(name).config()
+    labels = config.data.languages if config.data.task == "classification" else []
+    saved = SavedModel(
+        task=config.data.task, vocab_size=512, model=config.model, labels=labels, data=config.data, step=1500
+    )
+    folder = session.workspace / "models" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    saved.write(folder)
+    session.model_path, session.model = str(folder), saved
+    session.model_changed.emit()
+    return saved

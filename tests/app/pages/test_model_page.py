@@ -1,0 +1,159 @@
+"""The Model page: everything is redrawn from the draft at once, and a batch is really measured."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QWidget
+
+from app.pages.model import ModelPage
+from app.theme import apply_theme
+from tfmcore.config import Config, presets, to_toml
+from tfmcore.config.estimate import estimate
+from tfmcore.messages import BatchTried, Progress, Refused, TryBatch
+
+
+@pytest.fixture
+def page(qtbot, session, told) -> ModelPage:
+    page = ModelPage(session)
+    qtbot.addWidget(page)
+    page.resize(1196, 736)
+    with qtbot.waitExposed(page):
+        page.show()
+    return page
+
+
+def words(page: QWidget, name: str) -> str:
+    return page.findChild(QLabel, name).text()
+
+
+def click(qtbot, page: QWidget, name: str) -> None:
+    qtbot.mouseClick(page.findChild(QPushButton, name), Qt.MouseButton.LeftButton)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_fills_everything(qtbot, page, session, name):
+    box = page.findChild(QComboBox, "field_model_preset")
+    box.setCurrentIndex(box.findData(name))
+    box.activated.emit(box.currentIndex())
+    config = presets()[name].config()
+    assert session.draft.config == config
+    assert words(page, "preset_why") == presets()[name].why
+    assert page._diagram.drawing.boxes
+    vocab_size = config.tokenizer.vocab_size
+    cost = estimate(config.model, vocab_size, config.data.task, 2)
+    assert sum(amount for _, amount in page._costs._parameters.rows) == cost.total
+    session.draft.undo()
+    assert session.draft.config == Config()
+
+
+def test_figures_follow_each_change_and_stay_through_a_wrong_one(page, session):
+    before = words(page, "parameters_total")
+    session.draft.set("model.d_model", 256)
+    after = words(page, "parameters_total")
+    assert before != after
+    session.draft.set("model.num_heads", 3)
+    assert words(page, "parameters_total") == after
+    assert "num_heads" in words(page, "preset_why")
+    assert page.findChild(QPushButton, "tab_model").text() == "Model (1 to mend)"
+    session.draft.undo()
+    assert page.findChild(QPushButton, "tab_model").text() == "Model"
+
+
+def test_every_block_leads_to_fields_that_are_in_sight(qtbot, page, session):
+    for preset in ("nano-decoder", "t5-mini", "tell-languages", "bert-mini"):
+        session.draft.load_preset(preset)
+        for key in dict.fromkeys(block.key for _, block in page._diagram.drawing.boxes):
+            page._diagram.block_clicked.emit(key)
+            qtbot.waitUntil(lambda: isinstance(page.focusWidget(), QWidget))
+            assert page.focusWidget().objectName().startswith("field_model_")
+
+
+def test_training_has_its_own_side_of_the_switch(qtbot, page, session):
+    click(qtbot, page, "tab_training")
+    assert page.findChild(QLineEdit, "field_training_steps").isVisible()
+    assert not page.findChild(QLineEdit, "field_model_d_model").isVisible()
+    session.show_field("model.d_model")
+    assert page.findChild(QLineEdit, "field_model_d_model").isVisible()
+
+
+def test_a_batch_is_measured_and_kept_beside_the_config_it_was_of(qtbot, page, session, told):
+    click(qtbot, page, "action_try_batch")
+    (request,) = told.requests(TryBatch)
+    assert (request.panel, request.vocab_size) == ("model", 2048)
+    told.answer(request, Progress, phase="building the model", done=1, total=4)
+    assert words(page, "try_outcome") == "building the model"
+    assert page.findChild(QPushButton, "action_cancel_try").isVisible()
+    told.answer(request, BatchTried, seconds=0.1, tokens=2048, bytes=2**20, parameters=1)
+    assert "100 ms a step" in words(page, "try_outcome")
+    assert "1 min 40 s for 1,000 steps" in words(page, "try_outcome")
+    session.draft.set("training.batch_size", 16)
+    assert words(page, "try_outcome").startswith("Before the last change")
+
+
+def test_a_measurement_can_be_cancelled_and_can_fail(qtbot, page, told):
+    click(qtbot, page, "action_try_batch")
+    click(qtbot, page, "action_cancel_try")
+    assert words(page, "try_outcome") == "Cancelled."
+    click(qtbot, page, "action_try_batch")
+    told.answer(told.requests(TryBatch)[-1], Refused, sentence="Not enough memory for 12 GB.", details="trace")
+    assert words(page, "try_outcome") == "Not enough memory for 12 GB."
+    assert page.findChild(QPushButton, "action_try_batch").isVisible()
+
+
+def test_a_draft_with_problems_starts_nothing_and_says_why(qtbot, page, session, told):
+    said: list[str] = []
+    session.notified.connect(lambda level, sentence, details: said.append(sentence))
+    session.draft.set("training.learning_rate", -1.0)
+    click(qtbot, page, "action_try_batch")
+    assert not told.requests(TryBatch)
+    assert "learning_rate" in words(page, "try_outcome")
+    click(qtbot, page, "action_start_run")
+    assert "learning_rate" in said[0]
+    assert page.findChild(QLineEdit, "field_training_learning_rate").isVisible()
+    assert not session.runs.facts
+
+
+def test_a_config_is_saved_and_opened_again(qtbot, page, session, own_folders):
+    path = own_folders / "my run.toml"
+    session.draft.set("model.d_model", 64)
+    with qtbot.waitSignal(session.notified) as notice:
+        page._bar._files.save(str(path))
+    assert notice.args[0] == "info"
+    session.draft.load_preset("bert-mini")
+    with qtbot.waitSignal(session.draft.changed):
+        page._bar._files.open(str(path))
+    assert session.draft.value("model.d_model") == 64
+    assert path.read_text(encoding="utf-8") == to_toml(session.draft.config, comments=True)
+
+
+@pytest.mark.parametrize("text", ["model = 3", "[model]\nd_model = 0\nnum_heads = 0", "\x00", "[model"])
+def test_a_wrong_config_changes_nothing_and_is_said_in_a_sentence(qtbot, page, session, own_folders: Path, text):
+    path = own_folders / "wrong.toml"
+    path.write_text(text, encoding="utf-8")
+    before = session.draft.raw
+    with qtbot.waitSignal(session.notified) as notice:
+        page._bar._files.open(str(path))
+    level, sentence, _ = notice.args
+    assert level == "error"
+    assert "wrong.toml" in sentence
+    assert "\n" not in sentence
+    assert session.draft.raw is before
+
+
+def test_nothing_is_cut_off_at_the_smallest_size(qapp, page, session):
+    apply_theme(qapp, "dark")
+    session.draft.load_preset("t5-mini")
+    for area in ("scroll_model", "scroll_training", "scroll_costs"):
+        scroll = page.findChild(QWidget, area)
+        assert scroll.widget().minimumSizeHint().width() <= scroll.viewport().width() or not scroll.isVisible(), area
+    assert page._splitter.sizes()[0] >= 320
+
+
+def test_splitter_and_fold_are_remembered(qtbot, page, session):
+    page._forms["model"].more.set_folded(False)
+    page._splitter.moveSplitter(400, 1)
+    again = ModelPage(session)
+    qtbot.addWidget(again)
+    assert not again._forms["model"].more.folded
+    assert session.settings.get("model.splitter", [0]) == page._splitter.sizes()

@@ -1,0 +1,113 @@
+"""The live curves: what the history says, a restart, the plan, and a million steps."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtWidgets import QSlider
+from pytestqt.qtbot import QtBot
+
+from app.history import MEASURES, Block, History, blocks
+from app.panels.curves import Curves
+from app.session import Session
+from tests.app.conftest import stepped_event
+from tfmcore.config import Config
+from tfmcore.messages import Changed, Evaluated, Event, Started, Warned
+
+STARTED = Started(steps=2000, parameters=1, vocab_size=2, num_train=3, num_validation=4, device="cpu", threads=1)
+
+
+@pytest.fixture
+def curves(session: Session, qtbot: QtBot) -> Curves:
+    curves = Curves(session)
+    qtbot.addWidget(curves)
+    qtbot.addWidget(curves.toolbar)
+    curves.resize(860, 560)
+    curves.show()
+    return curves
+
+
+def advance(curves: Curves, history: History, events: list[Event]) -> None:
+    items = list(blocks(events))
+    history.extend(items)
+    curves.advance(history, items)
+
+
+def steps(curves: Curves, plot: str, name: str = "training") -> list[float]:
+    return curves.plots[plot].curves[name].series.x.tolist()
+
+
+def test_every_measure_has_its_plot_and_grows(curves: Curves) -> None:
+    history = History()
+    curves.show_run(history, Config())
+    advance(curves, history, [STARTED, stepped_event(1), stepped_event(2), Evaluated(step=2, loss=1.0)])
+    advance(curves, history, [stepped_event(3), Evaluated(step=3, loss=0.9), stepped_event(4)])
+    for plot in curves.plots:
+        assert steps(curves, plot) == [1, 2, 3, 4]
+    assert steps(curves, "loss", "validation") == [2, 3]
+    assert curves.plots["speed"].curves["training"].series.y.tolist() == [768 / 0.05] * 4
+
+
+def test_a_restart_draws_what_is_trained_again_once(curves: Curves) -> None:
+    history = History()
+    curves.show_run(history, Config())
+    advance(curves, history, [STARTED, *(stepped_event(n) for n in range(1, 8)), Evaluated(step=6, loss=1.0)])
+    again = STARTED.model_copy(update={"step": 5})
+    advance(curves, history, [again, stepped_event(6), Evaluated(step=6, loss=0.8)])
+    assert steps(curves, "loss") == [1, 2, 3, 4, 5, 6]
+    assert steps(curves, "loss", "validation") == [6]
+
+
+def test_the_whole_plan_is_dashed_ahead_and_the_done_part_bold(curves: Curves) -> None:
+    config = Config()
+    curves.show_run(History(), config)
+    planned = curves.plots["learning_rate"].curves["planned"]
+    assert planned.style.planned
+    assert planned.series.x[[0, -1]].tolist() == [1, config.training.steps]
+    assert planned.series.y.max() == pytest.approx(config.training.learning_rate, rel=1e-3)
+    assert curves.plots["learning_rate"].curves["training"].style.bold
+
+
+def test_changes_and_warnings_are_marked_and_go_with_their_run(curves: Curves) -> None:
+    history = History()
+    curves.show_run(history, None)
+    advance(curves, history, [Changed(step=3, setting="learning_rate", value=0.01), Warned(step=4, sentence="careful")])
+    marks = [len(curves.plots[name].chart.markers) for name in ("learning_rate", "loss")]
+    assert marks == [1, 1]
+    curves.show_run(History(), None)
+    assert not curves.plots["loss"].chart.markers
+    curves.show_run(history, None)
+    assert len(curves.plots["loss"].chart.markers) == 1
+
+
+def test_the_slider_smooths_all_plots(curves: Curves) -> None:
+    curves.toolbar.findChild(QSlider, "field_smoothing").setValue(50)
+    assert {plot.smoothing for plot in curves.plots.values()} == {0.5}
+
+
+def test_an_export_that_fails_is_said(curves: Curves, session: Session, qtbot: QtBot, tmp_path: Path) -> None:
+    with qtbot.waitSignal(session.notified) as said:
+        curves.plots["loss"].exporter._on_file_selected(str(tmp_path / "no" / "loss.csv"))
+    assert "could not be written" in said.args[1]
+
+
+def test_a_block_after_a_million_steps_takes_a_frame(curves: Curves) -> None:
+    history = History()
+    curves.show_run(history, None)
+    noise = np.random.default_rng(0).random((1_000_000, len(MEASURES)))
+    items: list[Block] = [Block(np.arange(1.0, 1_000_001), noise)]
+    history.extend(items)
+    curves.advance(history, items)
+    times = []
+    for number in range(5):
+        first = 1_000_001 + number * 5000
+        items = [Block(np.arange(first, first + 5000.0), noise[:5000])]
+        start = time.thread_time()
+        history.extend(items)
+        curves.advance(history, items)
+        for plot in curves.plots.values():
+            plot.redraw()
+        times.append(time.thread_time() - start)
+    assert min(times) < 0.05
+    assert len(curves.plots["loss"].curves["training"].series.x) == 1_025_000

@@ -1,0 +1,179 @@
+"""A run's bar: in each state the acts that make sense, each of them by its button."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
+from pytestqt.qtbot import QtBot
+
+from app import session as session_module
+from app.panels.run_bar import RunBar
+from app.run_actions import RunActions
+from app.session import Session
+from tests.app.conftest import add_checkpoint, facts_of, until, write_status
+from tfmcore.runs import Run, RunState
+
+ACTS = {
+    RunState.WAITING: {"resume"},
+    RunState.PREPARING: {"stop"},
+    RunState.RUNNING: {"pause", "stop", "save"},
+    RunState.PAUSED: {"resume", "stop", "save"},
+    RunState.STOPPING: set(),
+    RunState.SILENT: {"stop", "kill"},
+    RunState.INTERRUPTED: {"resume"},
+    RunState.FINISHED: set(),
+    RunState.STOPPED: {"resume"},
+    RunState.FAILED: {"resume"},
+}
+
+
+@pytest.fixture
+def bar(session: Session, qtbot: QtBot) -> RunBar:
+    bar = RunBar(session, RunActions(session, session))
+    qtbot.addWidget(bar)
+    bar.resize(860, 120)
+    bar.show()
+    return bar
+
+
+def click(qtbot: QtBot, bar: RunBar, name: str) -> None:
+    button = bar.findChild(QPushButton, f"action_{name}_run")
+    assert button.isVisible()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def shown(bar: RunBar) -> set[str]:
+    buttons = [button for button in bar.findChildren(QPushButton) if button.isVisible()]
+    return {button.objectName().removeprefix("action_").removesuffix("_run") for button in buttons}
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_each_state_has_its_acts_its_word_and_fits(bar: RunBar, run: Run, state: RunState) -> None:
+    bar.show_run(facts_of(run, state))
+    assert shown(bar) == ACTS[state]
+    word = bar.findChild(QLabel, "run_state").text()
+    assert word == ("not started" if state == RunState.WAITING else str(state))
+    assert bar.findChild(QProgressBar, "run_progress").isVisible() == state.alive
+    assert bar.findChild(QLineEdit, "field_set_learning_rate").isVisible() == (
+        state in (RunState.RUNNING, RunState.PAUSED)
+    )
+    bar.show_run(facts_of(run, state, has_checkpoint=True, label="a long label " * 30))
+    assert shown(bar) == ACTS[state] | {"use", "inspect"}
+    assert bar.minimumSizeHint().width() <= 860
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_an_act_under_way_is_shown_and_not_offered_again(bar: RunBar, run: Run, state: RunState) -> None:
+    bar.show_run(facts_of(run, state, asked="stopping"))
+    assert bar.findChild(QLabel, "run_state").text() == "stopping …"
+    assert shown(bar) <= {"kill"}
+
+
+@pytest.mark.parametrize(
+    ("state", "act", "kind", "word"),
+    [
+        (RunState.RUNNING, "pause", "pause", "pausing …"),
+        (RunState.RUNNING, "stop", "stop", "stopping …"),
+        (RunState.RUNNING, "save", "save_now", "saving …"),
+        (RunState.PAUSED, "resume", "resume", "going on …"),
+    ],
+)
+def test_commands_go_to_the_run_and_are_shown_at_once(
+    bar: RunBar, session: Session, qtbot: QtBot, run: Run, state: RunState, act: str, kind: str, word: str
+) -> None:
+    write_status(run, state, step=20)
+    until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [state])
+    session.runs.changed.connect(lambda: bar.show_run(session.runs.find(run.id)))
+    bar.show_run(session.runs.facts[0])
+    click(qtbot, bar, act)
+    assert bar.findChild(QLabel, "run_state").text() == word
+    until(qtbot, session, (run.folder / "control.jsonl").exists)
+    assert f'"{kind}"' in (run.folder / "control.jsonl").read_text()
+    if act == "save":
+        add_checkpoint(run)
+    else:
+        write_status(run, RunState.STOPPING)
+    until(qtbot, session, lambda: not session.runs.facts[0].asked)
+
+
+def test_a_learning_rate_is_sent_by_enter_and_nonsense_is_said(
+    bar: RunBar, session: Session, qtbot: QtBot, run: Run
+) -> None:
+    bar.show_run(facts_of(run, RunState.RUNNING))
+    field = bar.findChild(QLineEdit, "field_set_learning_rate")
+    for nonsense in ("fast", "-1", "nan", ""):
+        field.setText(nonsense)
+        with qtbot.waitSignal(session.notified) as said:
+            qtbot.keyClick(field, Qt.Key.Key_Return)
+        assert "is no learning rate" in said.args[1]
+    field.setText("3e-4")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    qtbot.waitUntil((run.folder / "control.jsonl").exists)
+    assert '"value":0.0003' in (run.folder / "control.jsonl").read_text()
+    assert field.text() == ""
+
+
+def test_a_run_that_waits_is_started_once(
+    bar: RunBar, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Run] = []
+    monkeypatch.setattr(session_module, "start_trainer", started.append)
+    (run.folder / "status.json").unlink()
+    until(qtbot, session, lambda: session.runs.facts)
+    bar.show_run(session.runs.facts[0])
+    assert bar.findChild(QPushButton, "action_resume_run").text() == "Start"
+    click(qtbot, bar, "resume")
+    click(qtbot, bar, "resume")
+    assert session.runs.facts[0].words == "starting …"
+    qtbot.waitUntil(lambda: bool(started))
+    assert len(started) == 1
+
+
+def test_the_model_of_a_run_opens_where_it_is_used(bar: RunBar, session: Session, qtbot: QtBot, run: Run) -> None:
+    folder = add_checkpoint(run)
+    bar.show_run(facts_of(run, RunState.FINISHED, has_checkpoint=True))
+    pages: list[str] = []
+    session.page_wanted.connect(pages.append)
+    for act in ("use", "inspect"):
+        with qtbot.waitSignal(session.model_changed):
+            click(qtbot, bar, act)
+        assert session.model_path == str(folder)
+    assert pages == ["use", "inspect"]
+
+
+@pytest.fixture
+def hung(run: Run) -> Iterator[subprocess.Popen[bytes]]:
+    """A trainer that has stopped to say anything 30 seconds ago: a process that is not allowed to run."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    psutil.Process(process.pid).suspend()
+    write_status(run, RunState.RUNNING, pid=process.pid, step=20)
+    status = run.status()
+    assert status
+    status.model_copy(update={"ticks": status.ticks - 30, "heartbeat": status.heartbeat - 30}).write(
+        run.folder / "status.json"
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_hung_trainer_shows_the_age_of_its_heartbeat_and_can_be_stopped_and_ended(
+    bar: RunBar, session: Session, qtbot: QtBot, run: Run, hung: "subprocess.Popen[bytes]"
+) -> None:
+    until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.SILENT])
+    bar.show_run(session.runs.facts[0])
+    assert "last heard of 30 s ago" in bar.findChild(QLabel, "run_words").text()
+    click(qtbot, bar, "stop")
+    qtbot.waitUntil((run.folder / "control.jsonl").exists)
+    click(qtbot, bar, "kill")
+    until(qtbot, session, lambda: session.runs.facts[0].state == RunState.INTERRUPTED)
+    assert hung.wait(timeout=5) != 0
+
+
+def test_more_acts_hang_under_the_three_dots(bar: RunBar, run: Run) -> None:
+    more = bar.findChild(QToolButton, "action_more_run")
+    assert {"Rename", "Delete", "Copy its id"} <= {action.text() for action in more.menu().actions()}

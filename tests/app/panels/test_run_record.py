@@ -1,0 +1,106 @@
+"""A run in words: samples, log and config, to read, to copy and to save."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QPushButton
+from pytestqt.qtbot import QtBot
+
+from app.history import History, blocks
+from app.panels.run_record import ConfigText, Log, Samples, TextRecord, event_words
+from app.session import Session
+from tests.app.conftest import add_run
+from tfmcore.messages import Changed, Evaluated, Event, Failed, Finished, Sampled, Saved, Started, Warned
+from tfmcore.runs import Run, RunState
+
+STARTED = Started(steps=9, parameters=1, vocab_size=2, num_train=3, num_validation=4, device="cpu", threads=1)
+EVENTS: list[Event] = [
+    STARTED,
+    Evaluated(step=1, loss=1.5, metrics={"accuracy": 0.25}),
+    Saved(step=2, folder="step-00000002", best=True),
+    Changed(step=3, setting="learning_rate", value=0.01),
+    Warned(step=4, sentence="careful"),
+    Failed(step=5, sentence="no more memory", details="Traceback"),
+    Finished(step=6, reason="early_stopping"),
+]
+
+
+@pytest.mark.parametrize("record", [Samples, Log, ConfigText])
+def test_an_empty_record_says_what_will_stand_here(session: Session, qtbot: QtBot, record: type[TextRecord]) -> None:
+    widget = record(session)
+    qtbot.addWidget(widget)
+    widget.show()
+    assert widget._empty.isVisible()
+    widget.append("something")
+    assert not widget._empty.isVisible()
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_every_event_has_its_line(event: Event) -> None:
+    assert event_words(event).startswith(f"step {event.step}: ")
+
+
+def test_the_log_follows_what_was_printed(session: Session, qtbot: QtBot, run: Run) -> None:
+    (run.folder / "log.txt").write_text("a warning of a library\n")
+    log = Log(session)
+    qtbot.addWidget(log)
+    log.show_run(run)
+    log.advance(EVENTS)
+    qtbot.waitUntil(lambda: log.text.startswith("a warning of a library\nstep 0: started"))
+    assert "Traceback" in log.text
+    (run.folder / "log.txt").write_text("a warning of a library\nlast words\n")
+    log.look_again()
+    qtbot.waitUntil(lambda: "last words" in log.text)
+    assert log.text.count("step 4: warning: careful") == 1
+
+
+def test_the_words_of_a_run_never_appear_under_another(
+    session: Session, qtbot: QtBot, run: Run, own_folders: Path
+) -> None:
+    other = add_run(own_folders / "runs", "another", RunState.RUNNING)
+    (run.folder / "log.txt").write_text("of the first")
+    (other.folder / "log.txt").write_text("of the second")
+    log, config = Log(session), ConfigText(session)
+    for widget in (log, config):
+        qtbot.addWidget(widget)
+        widget.show_run(run)
+        widget.show_run(other)
+    qtbot.waitUntil(lambda: log.text == "of the second" and "[data]" in config.text)
+
+
+def test_samples_show_the_right_answer_and_are_voided_by_a_restart(session: Session, qtbot: QtBot) -> None:
+    samples, history = Samples(session), History()
+    qtbot.addWidget(samples)
+    for items in (
+        [STARTED, Sampled(step=2, prompt="abc", text="cba", expected="cba")],
+        [Sampled(step=4, prompt="abc", text="cab", expected="cba")],
+    ):
+        history.extend(blocks(items))
+        samples.advance(history, items)
+    assert "✓ cba" in samples.text
+    assert "✗ cba" in samples.text
+    again = [STARTED.model_copy(update={"step": 2})]
+    history.extend(blocks(again))
+    samples.advance(history, again)
+    assert "step 2" in samples.text
+    assert "step 4" not in samples.text
+
+
+def test_a_record_is_copied_and_saved(session: Session, qtbot: QtBot, tmp_path: Path) -> None:
+    samples = Samples(session)
+    qtbot.addWidget(samples)
+    samples.show()
+    samples.set_text("Übung 🙂")
+    qtbot.mouseClick(samples.findChild(QPushButton, "action_copy_samples"), Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == "Übung 🙂"
+    qtbot.mouseClick(samples.findChild(QPushButton, "action_save_samples"), Qt.MouseButton.LeftButton)
+    dialog = samples.findChild(QFileDialog)
+    dialog.fileSelected.emit(str(tmp_path / "samples.txt"))
+    dialog.reject()
+    qtbot.waitUntil((tmp_path / "samples.txt").exists)
+    assert (tmp_path / "samples.txt").read_text(encoding="utf-8") == "Übung 🙂"
+    with qtbot.waitSignal(session.notified) as said:
+        samples.save(str(tmp_path / "no" / "such" / "folder.txt"))
+    assert "could not be written" in said.args[1]

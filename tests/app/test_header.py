@@ -1,0 +1,66 @@
+"""The header: which model is open, and what is running."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from app.header import Header
+from app.session import Session
+from tests.app.conftest import add_checkpoint, add_run, until, write_status
+from tfmcore.runs import Run, RunState
+
+
+@pytest.fixture
+def header(session: Session, qtbot: QtBot) -> Header:
+    header = Header(session)
+    qtbot.addWidget(header)
+    header.resize(1200, 32)
+    header.show()
+    return header
+
+
+def test_it_says_that_no_model_is_open_and_offers_to_open_one(header: Header, qtbot: QtBot) -> None:
+    assert header.findChild(QLabel, "header_model").text() == "No model is open"
+    assert header.findChild(QPushButton, "header_running").isHidden()
+    with qtbot.waitSignal(header.open_wanted):
+        qtbot.mouseClick(header.findChild(QPushButton, "action_open_model"), Qt.MouseButton.LeftButton)
+
+
+def test_it_names_the_open_model_as_it_is_written(header: Header, session: Session, qtbot: QtBot, run: Run) -> None:
+    run.rename("<b>A & B</b>")
+    add_checkpoint(run)
+    until(qtbot, session, lambda: [facts.label for facts in session.runs.facts] == ["<b>A & B</b>"])
+    with qtbot.waitSignal(session.model_changed):
+        session.open_model(str(run.folder))
+    assert header.findChild(QLabel, "header_name").text() == "<b>A & B</b>"
+    assert header.findChild(QLabel, "header_name").textFormat() == Qt.TextFormat.PlainText
+    words = header.findChild(QLabel, "header_model").text()
+    assert words.startswith("decoder · ")
+    assert words.endswith("step 20")
+    session.close_model()
+    assert header.findChild(QLabel, "header_name").isHidden()
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state.alive and state != RunState.SILENT])
+def test_a_click_on_what_is_running_shows_it(
+    header: Header, session: Session, qtbot: QtBot, run: Run, state: RunState
+) -> None:
+    write_status(run, state, step=20, seconds_left=49.0)
+    until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [state])
+    button = header.findChild(QPushButton, "header_running")
+    left = ", 49 s left" if state == RunState.RUNNING else ""
+    assert button.text() == f"A first run: {state}, step 20 of 1,000{left}"
+    with qtbot.waitSignal(session.page_wanted) as wanted:
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert wanted.args == ["train"]
+    assert session.run_id == run.id
+
+
+def test_long_names_and_many_runs_need_no_more_room(header: Header, session: Session, qtbot: QtBot, run: Run) -> None:
+    run.rename("a very long label " * 10)
+    for number in range(3):
+        add_run(session.runs.folder, f"run {number}", RunState.PAUSED)
+    until(qtbot, session, lambda: len(session.runs.facts) == 4)
+    assert header.findChild(QPushButton, "header_running").text().endswith("3 more")
+    assert header.minimumSizeHint().width() < 800

@@ -1,0 +1,113 @@
+"""What one can do with a run besides training it: rename, branch, copy, show, delete and bring back."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
+from pytestqt.qtbot import QtBot
+
+from app.run_actions import RunActions
+from app.session import Session
+from tests.app.conftest import add_checkpoint, add_run, until
+from tfmcore.runs import Exit, Run, RunState
+
+
+@pytest.fixture
+def actions(session: Session, qtbot: QtBot, run: Run) -> RunActions:
+    actions = RunActions(session, session)
+    until(qtbot, session, lambda: session.runs.facts)
+    session.choose_run(run.id)
+    return actions
+
+
+@pytest.fixture
+def ended(session: Session, qtbot: QtBot, run: Run, actions: RunActions) -> Run:
+    Exit(state=RunState.FINISHED, step=20).write(run.folder / "exit.json")
+    until(qtbot, session, lambda: session.runs.facts[0].state == RunState.FINISHED)
+    return run
+
+
+def trigger(actions: RunActions, name: str) -> None:
+    action = actions.findChild(QAction, f"action_{name}")
+    assert action.isEnabled()
+    action.trigger()
+
+
+def test_without_a_run_nothing_can_be_done(session: Session, qtbot: QtBot) -> None:
+    assert not any(action.isEnabled() for action in RunActions(session, session).all)
+
+
+def test_every_action_has_a_name_and_an_icon(actions: RunActions) -> None:
+    for action in actions.all:
+        assert action.isSeparator() or (action.text() and not action.icon().isNull())
+
+
+def test_a_living_run_is_not_deleted(actions: RunActions, session: Session, qtbot: QtBot, run: Run) -> None:
+    assert not actions.findChild(QAction, "action_delete_run").isEnabled()
+    with qtbot.waitSignal(session.notified) as said:
+        session.delete_run(session.runs.facts[0])
+    assert "stop it before" in said.args[1]
+    assert run.folder.exists()
+
+
+def test_a_deleted_run_leaves_the_list_and_comes_back(
+    actions: RunActions, session: Session, qtbot: QtBot, ended: Run
+) -> None:
+    with qtbot.waitSignal(session.offered) as offered:
+        trigger(actions, "delete_run")
+    sentence, word, undo = offered.args
+    assert "A first run" in sentence
+    assert word == "Undo"
+    assert (session.workspace / ".trash" / ended.id / "events.jsonl").exists()
+    until(qtbot, session, lambda: not session.runs.facts)
+    undo()
+    until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [ended.id])
+    assert ended.label == "A first run"
+
+
+def test_the_model_of_a_deleted_run_is_closed(actions: RunActions, session: Session, qtbot: QtBot, ended: Run) -> None:
+    add_checkpoint(ended)
+    with qtbot.waitSignal(session.model_changed):
+        session.open_model(str(ended.folder))
+    with qtbot.waitSignals([session.model_changed, session.offered]):
+        trigger(actions, "delete_run")
+    assert session.model is None
+    assert session.model_path == ""
+
+
+def test_a_branch_is_the_design_of_the_run(actions: RunActions, session: Session, qtbot: QtBot) -> None:
+    session.draft.set("model.num_layers", 7)
+    with qtbot.waitSignal(session.page_wanted) as wanted:
+        trigger(actions, "branch_run")
+    assert wanted.args == ["model"]
+    assert session.draft.config == session.runs.facts[0].config
+    session.draft.undo()
+    assert session.draft.value("model.num_layers") == 7
+
+
+def test_a_config_that_cannot_be_read_is_no_design(session: Session, qtbot: QtBot, own_folders: Path) -> None:
+    broken = add_run(own_folders / "runs", "broken")
+    (broken.folder / "run.toml").write_text("= nothing")
+    until(qtbot, session, lambda: [facts.config for facts in session.runs.facts] == [None])
+    with qtbot.waitSignal(session.notified) as said:
+        session.branch_run(session.runs.facts[0])
+    assert "cannot be read" in said.args[1]
+
+
+def test_its_id_is_copied(actions: RunActions, run: Run) -> None:
+    trigger(actions, "copy_run_id")
+    assert QGuiApplication.clipboard().text() == run.id
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_its_folder_is_shown_or_named(
+    actions: RunActions, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch, opens: bool
+) -> None:
+    said: list[str] = []
+    shown: list[QUrl] = []
+    session.notified.connect(lambda level, sentence, details: said.append(sentence))
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: shown.append(url) or opens)
+    trigger(actions, "show_run_folder")
+    assert Path(shown[0].toLocalFile()) == run.folder
+    assert [str(run.folder) in sentence for sentence in said] == ([] if opens else [True])

@@ -1,0 +1,103 @@
+"""Watching runs: the list and the history follow what trainers write, whoever they are."""
+
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.run_watch import RunFollower, RunList
+from tests.app.conftest import add_checkpoint, stepped_event, write_events, write_status
+from tfmcore.runs import Exit, Run, RunState
+
+
+def test_the_list_shows_state_steps_and_label(qtbot: QtBot, run: Run) -> None:
+    runs = RunList(run.folder.parent)
+    qtbot.waitUntil(lambda: bool(runs.facts), timeout=5000)
+    facts = runs.facts[0]
+    assert (facts.label, facts.state, facts.step, facts.steps) == ("A first run", RunState.RUNNING, 20, 1000)
+    run.rename("Another name")
+    Exit(state=RunState.FINISHED, step=1000).write(run.folder / "exit.json")
+    qtbot.waitUntil(lambda: runs.facts[0].label == "Another name", timeout=5000)
+    assert runs.facts[0].state == RunState.FINISHED
+
+
+def test_a_folder_that_is_no_run_and_a_broken_config_harm_nobody(qtbot: QtBot, run: Run) -> None:
+    (run.folder.parent / "notes").mkdir()
+    broken = run.folder.parent / "broken"
+    broken.mkdir()
+    (broken / "run.toml").write_text("= nothing")
+    runs = RunList(run.folder.parent)
+    qtbot.waitUntil(lambda: len(runs.facts) == 2, timeout=5000)
+    assert {facts.config is None for facts in runs.facts} == {True, False}
+
+
+def test_the_follower_reads_on_where_it_stopped(qtbot: QtBot, run: Run) -> None:
+    follower = RunFollower(run)
+    qtbot.waitUntil(lambda: follower.history.step == 20, timeout=5000)
+    write_events(run, stepped_event(21))
+    qtbot.waitUntil(lambda: follower.history.step == 21, timeout=5000)
+    with open(run.folder / "events.jsonl", "a") as file:
+        file.write(stepped_event(22).model_dump_json()[:30])
+    write_status(run, RunState.PAUSED)
+    with qtbot.assertNotEmitted(follower.failed, wait=400):
+        pass
+    assert follower.history.step == 21
+    follower.stop()
+
+
+def test_what_was_asked_of_a_run_is_shown_until_it_is_done(qtbot: QtBot, run: Run) -> None:
+    runs = RunList(run.folder.parent)
+    qtbot.waitUntil(lambda: bool(runs.facts), timeout=5000)
+    runs.expect("no such run", "pausing")
+    with qtbot.waitSignal(runs.changed):
+        runs.expect(run.id, "pausing")
+    assert runs.facts[0].words == "pausing …"
+    write_status(run, RunState.RUNNING, step=21)
+    runs.refresh()
+    qtbot.waitUntil(lambda: runs.facts[0].step == 21, timeout=5000)
+    assert runs.facts[0].words == "pausing …"
+    write_status(run, RunState.PAUSED, step=21)
+    runs.refresh()
+    qtbot.waitUntil(lambda: runs.facts[0].words == "paused", timeout=5000)
+    runs.expect(run.id, "going on")
+    runs.expect(run.id, "")
+    assert runs.facts[0].words == "paused"
+
+
+def test_a_run_that_has_ended_is_read_again_only_when_its_folder_changes(
+    qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Exit(state=RunState.FINISHED, step=1000).write(run.folder / "exit.json")
+    runs = RunList(run.folder.parent)
+    qtbot.waitUntil(lambda: bool(runs.facts), timeout=5000)
+    read: list[Run] = []
+    state = Run.state
+    monkeypatch.setattr(Run, "state", lambda run: read.append(run) or state(run))
+    runs._look()
+    assert not read
+    run.rename("Another name")
+    assert runs._look()[0].label == "Another name"
+    assert not runs._look()[0].has_checkpoint
+    add_checkpoint(run)
+    assert runs._look()[0].has_checkpoint
+    assert len(read) == 2
+
+
+def test_a_list_that_cannot_be_read_is_said_once(qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_folder: Path) -> list[Run]:
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr("app.run_watch.list_runs", refuse)
+    runs = RunList(run.folder.parent)
+    with qtbot.waitSignal(runs.failed) as said:
+        runs.refresh()
+    assert "Permission denied" in said.args[0]
+    with qtbot.assertNotEmitted(runs.failed, wait=50):
+        runs.refresh()
+
+
+def test_an_empty_workspace_has_no_runs(qtbot: QtBot, tmp_path: Path) -> None:
+    runs = RunList(tmp_path / "runs")
+    with qtbot.assertNotEmitted(runs.changed, wait=200):
+        pass
+    assert runs.facts == []

@@ -1,0 +1,155 @@
+"""The window: every page by click and by key, both themes, one place for errors, and a second window on a workspace."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QLabel,
+    QListView,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from app.engine_client import EngineClient
+from app.main import install_hook, raise_other, server_name
+from app.session import Session
+from app.theme import DARK, LIGHT, apply_theme, contrast
+from app.window import PAGES, MainWindow
+from tests.app.conftest import until
+from tfmcore.messages import Describe
+from tfmcore.runs import Exit, Run, RunState
+
+
+@pytest.fixture
+def window(session: Session, qtbot: QtBot, qapp: QApplication) -> MainWindow:
+    apply_theme(qapp, "dark")
+    window = MainWindow(session)
+    qtbot.addWidget(window)
+    window.show()
+    return window
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_page_opens_explains_itself_and_fits(window: MainWindow, qtbot: QtBot, page: object) -> None:
+    window.resize(1280, 800)
+    qtbot.mouseClick(window.findChild(QToolButton, f"rail_{page.name}"), Qt.MouseButton.LeftButton)  # type: ignore[attr-defined]
+    shown = window.findChild(QWidget, f"page_{page.name}")  # type: ignore[attr-defined]
+    assert shown.isVisible()
+    assert len(shown.help) > 80
+    assert window.width() == 1280, "the page must not need more width"
+    assert window.height() == 800, "nor more height"
+
+
+def test_pages_have_keys(window: MainWindow, qtbot: QtBot) -> None:
+    qtbot.keyClick(window, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
+    assert window.findChild(QWidget, "page_train").isVisible()
+
+
+def test_help_lists_every_shortcut(window: MainWindow, qtbot: QtBot) -> None:
+    window.show_help()
+    dialog = window.findChild(QDialog, "help")
+    texts = {label.text() for label in dialog.findChildren(QLabel)}
+    assert {"F1", "Ctrl+1", "Train the designed model"} <= texts
+    dialog.reject()
+
+
+def test_an_exception_in_a_slot_is_said_and_logged_and_the_window_lives(
+    window: MainWindow, session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    install_hook(session)
+    QTimer.singleShot(0, lambda: 1 // 0)
+    qtbot.waitUntil(lambda: window.findChild(QWidget, "notice").isVisible())
+    sentence = window.findChild(QLabel, "notice_sentence").text()
+    assert "division" in sentence
+    assert "\n" not in sentence
+    assert "Traceback" in window.findChild(QPlainTextEdit, "notice_text").toPlainText()
+    qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    assert window.findChild(QWidget, "page_data").isVisible()
+
+
+def test_a_problem_leads_to_its_field(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    session.draft.set("model.num_heads", 0)
+    session.start_run()
+    assert window.findChild(QWidget, "page_model").isVisible()
+    assert window.findChild(QWidget, "notice").isVisible()
+    assert not session.runs.facts
+
+
+def test_the_theme_and_the_page_are_remembered(window: MainWindow, session: Session) -> None:
+    window.show_page("train")
+    window.next_theme()
+    assert session.settings.get("window.page", "") == "train"
+    assert session.settings.get("window.theme", "system") == "light"
+
+
+def test_damaged_settings_are_said_at_the_start(own_folders: Path, qtbot: QtBot) -> None:
+    (own_folders / "settings.toml").write_bytes(b"\xff\x00")
+    session = Session(own_folders)
+    window = MainWindow(session)
+    qtbot.addWidget(window)
+    window.show()
+    assert "defaults are used" in window.findChild(QLabel, "notice_sentence").text()
+    session.close()
+
+
+def test_a_deleted_run_comes_back_by_a_click(window: MainWindow, session: Session, qtbot: QtBot, run: Run) -> None:
+    Exit(state=RunState.FINISHED, step=20).write(run.folder / "exit.json")
+    until(qtbot, session, lambda: session.runs.facts)
+    window.show_page("train")
+    table = window.findChild(QListView, "run_list")
+    table.setFocus()
+    qtbot.keyClick(table, Qt.Key.Key_Delete)
+    until(qtbot, session, lambda: not session.runs.facts)
+    qtbot.mouseClick(window.findChild(QPushButton, "notice_act"), Qt.MouseButton.LeftButton)
+    until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [run.id])
+
+
+def test_text_is_read_in_both_themes_after_a_switch(window: MainWindow, qapp: QApplication) -> None:
+    for look in (LIGHT, DARK):
+        apply_theme(qapp, look.name)
+        for label in window.findChildren(QLabel):
+            colour = label.palette().color(label.foregroundRole()).name()
+            assert contrast(colour, look.surface) >= 4.5, (look.name, label.text())
+
+
+def test_a_closed_window_leaves_no_engine_behind(
+    window: MainWindow, session: Session, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(EngineClient, "program", [sys.executable, "-c", "import time; time.sleep(60)"])
+    session.engine.ask(Describe, lambda reply, _: None, model="m")
+    assert window.findChild(QLabel, "status_text").text() == "The model engine is working …"
+    process_id = session.engine.process_id
+    window.close()
+    assert not psutil.pid_exists(process_id)
+    assert "Destroyed" not in capfd.readouterr().err
+
+
+def test_a_second_window_on_the_workspace_raises_the_first(tmp_path: Path, qtbot: QtBot) -> None:
+    workspace = tmp_path / "été 训练 🙂"
+    command = [sys.executable, "-m", "app", "--workspace", str(workspace)]
+    first = subprocess.Popen(command)
+    try:
+        qtbot.waitUntil(lambda: raise_other(server_name(workspace)), timeout=30_000)
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert "already open" in second.stdout
+        assert second.returncode == 0
+        assert first.poll() is None
+        first.kill()
+        first.wait()
+        first = subprocess.Popen(command)  # what the killed one has left is in nobody's way
+        qtbot.waitUntil(lambda: raise_other(server_name(workspace)), timeout=30_000)
+        first.terminate()
+        assert first.wait(timeout=30) == 0
+    finally:
+        first.kill()
+        first.wait()

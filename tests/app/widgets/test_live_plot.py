@@ -1,0 +1,208 @@
+"""Live plots: honest curves, gaps, logarithms, links, and a million points."""
+
+import time
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from app.theme import DARK, LIGHT, apply_theme
+from app.widgets.curve import CurveStyle
+from app.widgets.live_plot import LivePlot
+from app.widgets.series import Series, decimate, exponential_average
+
+
+@pytest.fixture
+def plot(qtbot) -> LivePlot:
+    widget = LivePlot(title="Loss", objectName="plot_loss")
+    qtbot.addWidget(widget)
+    widget.resize(500, 260)
+    widget.show()
+    qtbot.waitExposed(widget)
+    return widget
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 1000])
+def test_the_fast_average_is_the_plain_one(smoothing: float, length: int) -> None:
+    y = np.random.default_rng(0).normal(size=length)
+    y[length // 3 : length // 3 + length // 10] = np.nan
+    expected, average, appended, extended = [], None, Series(smoothing), Series(smoothing)
+    for x, value in enumerate(y):
+        if np.isnan(value):
+            expected.append(np.nan)
+        else:
+            average = value if average is None else smoothing * average + (1 - smoothing) * value
+            expected.append(average)
+        appended.append(x, value)
+    assert np.allclose(exponential_average(y, smoothing), expected, equal_nan=True)
+    assert np.allclose(appended.smoothed, expected, equal_nan=True)
+    for start in range(0, length, 37):
+        extended.extend(np.arange(start, min(start + 37, length)), y[start : start + 37])
+    assert np.allclose(extended.smoothed, expected, equal_nan=True)
+    assert np.array_equal(extended.y, y, equal_nan=True)
+
+
+def test_decimation_keeps_every_peak_and_wide_gaps() -> None:
+    y = np.zeros(100_000)
+    y[12_345], y[54_321] = 9, -7
+    y[70_000:80_000] = np.nan
+    x, kept = decimate(np.arange(100_000.0), y, 0, 1e5, 300)
+    assert len(x) == len(kept) <= 602
+    assert (np.nanmax(kept), np.nanmin(kept)) == (9, -7)
+    assert np.isnan(kept).any()
+    few = decimate(np.arange(10.0), np.arange(10.0), 3, 5, 300)
+    assert few[0].tolist() == [2, 3, 4, 5, 6]
+
+
+def test_a_curve_over_a_part_of_the_range_has_its_part_of_the_columns() -> None:
+    y = np.random.default_rng(0).random(10_000)
+    assert len(decimate(np.arange(10_000.0), y, 0, 1e5, 300)[0]) <= 62
+    assert len(decimate(np.arange(10_000.0), y, 0, 1e4, 300)[0]) > 500
+
+
+def test_points_out_of_order_are_put_in_order() -> None:
+    series = Series()
+    for x in (5, 1, 3):
+        series.append(x, x * 10)
+    assert series.x.tolist() == [1, 3, 5]
+    assert series.y.tolist() == [10, 30, 50]
+    assert [series.nearest(x) for x in (-9, 1.9, 2.1, 99)] == [0, 0, 1, 2]
+    assert Series().nearest(3) is None
+    series.extend(np.array([2.0, 9.0]), np.array([20.0, 90.0]))
+    assert series.y.tolist() == [10, 20, 30, 50, 90]
+    with pytest.raises(ValueError, match="does not fit"):
+        series.set(np.zeros(2), np.zeros(3))
+
+
+def test_training_is_blue_with_its_raw_line_faint_and_validation_orange_with_points(plot: LivePlot, qapp) -> None:
+    apply_theme(qapp, "light")
+    plot.set_series("training", np.arange(100), np.random.default_rng(0).random(100))
+    plot.append("validation", 50, 0.5)
+    plot.redraw()
+    training, validation = plot.curves["training"], plot.curves["validation"]
+    assert training.line.opts["pen"].color().name() == LIGHT.training
+    assert training.raw.opts["pen"].color().alphaF() < 0.5
+    assert len(training.raw.xData) == 100
+    assert validation.dots.data["x"].tolist() == [50]  # a single point shows
+    apply_theme(qapp, "dark")
+    assert validation.line.opts["pen"].color().name() == DARK.validation
+
+
+def test_the_view_follows_until_moved_by_hand_and_again_after_reset(plot: LivePlot, qtbot) -> None:
+    plot.set_series("training", [0, 10], [1, 2])
+    plot.redraw()
+    assert plot.chart.box.viewRange()[0][1] == pytest.approx(10.2)
+    plot.chart.box.setXRange(2, 4, padding=0)
+    plot.chart.moved.emit()
+    plot.append("training", 100, 3)
+    plot.redraw()
+    assert plot.chart.box.viewRange()[0] == pytest.approx([2, 4])
+    qtbot.mouseClick(plot.reset, Qt.MouseButton.LeftButton)
+    plot.redraw()
+    assert plot.chart.box.viewRange()[0][1] == pytest.approx(102)
+
+
+def test_no_outlier_is_clipped(plot: LivePlot) -> None:
+    y = np.ones(5000)
+    y[2500] = 1e6
+    plot.set_series("training", np.arange(5000), y)
+    plot.redraw()
+    assert plot.chart.box.viewRange()[1][1] >= 1e6
+
+
+def test_logarithms_leave_out_what_has_none(plot: LivePlot, qtbot) -> None:
+    plot.set_series("gradient", [0, 1, 2, 3], [100, 0, -5, 1])
+    qtbot.keyClick(plot, Qt.Key.Key_L)
+    plot.redraw()
+    drawn = plot.curves["gradient"].line.yData
+    assert drawn[[0, 3]].tolist() == [2, 0]
+    assert np.isnan(drawn[1:3]).all()
+    assert plot.chart.axes["left"].logMode
+
+
+def test_the_crosshair_stops_at_steps_and_tells_their_values(plot: LivePlot, qtbot) -> None:
+    plot.set_series("training", [0, 10, 20], [3, 2, 1])
+    plot.set_series("planned", [0, 10, 20, 30], [1, 1, 1, 1])
+    plot.show_crosshair(12)
+    assert plot.chart.crosshair.value() == 10
+    assert plot.chart.crosshair.label.toPlainText() == "step 10"
+    assert plot.curves["training"].button.text() == "training 2"
+    plot.show_crosshair(None)
+    plot.redraw()
+    assert plot.curves["training"].button.text() == "training 1"
+    qtbot.keyClick(plot, Qt.Key.Key_Right)
+    assert plot.chart.crosshair.isVisible()
+
+
+def test_a_legend_button_hides_its_curve(plot: LivePlot, qtbot) -> None:
+    plot.set_series("training", [0, 1], [3, 2])
+    button = plot.curves["training"].button
+    assert button.objectName() == "plot_loss_legend_training"
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    plot.redraw()
+    assert not len(plot.curves["training"].line.xData)
+
+
+def test_linked_plots_share_steps_and_crosshair(plot: LivePlot, qtbot) -> None:
+    other, third = LivePlot(title="Rate"), LivePlot(title="Speed")
+    for linked in (other, third):
+        qtbot.addWidget(linked)
+        linked.link_x(plot)
+    plot.set_series("training", [0, 100], [1, 2])
+    other.set_series("planned", [0, 200], [1, 2])
+    third.set_series("speed", [0, 50], [1, 2])
+    for each in (plot, other, third):
+        each.redraw()
+    ends = {round(each.chart.box.viewRange()[0][1]) for each in (plot, other, third)}
+    assert ends == {204}
+    other.point_at(100)
+    assert plot.chart.crosshair.value() == 100
+    assert third.chart.crosshair.value() == 50
+
+
+def test_markers_series_and_the_table_come_and_go(plot: LivePlot) -> None:
+    plot.add_marker(5, "resumed", "warning")
+    plot.add_series("head 1", CurveStyle(colour="#123456"), title="Head 1")
+    plot.set_series("head 1", [1, 2], [5, 6])
+    plot.append("training", 2, 7)
+    assert list(plot.table()) == [["step", "Head 1", "training"], [1.0, 5.0, ""], [2.0, 6.0, 7.0]]
+    assert len({plot.add_series(f"run {i}").colour.name() for i in range(8)}) == 8
+    plot.clear()
+    plot.redraw()
+    assert list(plot.table()) == [["step"]]
+
+
+def test_a_million_points_draw_within_a_few_frames(plot: LivePlot) -> None:
+    plot.set_series("training", np.arange(1e6), np.random.default_rng(0).random(1_000_000))
+    plot.set_smoothing(0.95)
+    plot.redraw()
+    times = []
+    for step in range(5):
+        start = time.perf_counter()
+        plot.append("training", 1e6 + step, 0.5)
+        plot.redraw()
+        plot.chart.viewport().repaint()
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.1
+    assert len(plot.curves["training"].line.xData) <= plot.chart.box.width() + 2
+
+
+def test_a_narrow_plot_wraps_its_legend(plot: LivePlot, qtbot) -> None:
+    for name in ("training", "validation", "planned", "another one", "and another"):
+        plot.set_series(name, [0, 1], [0.123456, 1.23456])
+    plot.redraw()
+    assert plot.minimumSizeHint().width() < 260
+    qtbot.waitUntil(lambda: plot.legend.heightForWidth(200) > plot.legend.heightForWidth(2000))
+    plot.remove_series("and another")
+    assert plot.legend.count() == 4
+
+
+def test_a_plot_that_nobody_sees_draws_only_when_shown(qtbot) -> None:
+    plot = LivePlot(title="Loss")
+    qtbot.addWidget(plot)
+    plot.append("training", 0, 1.0)
+    plot._on_frame()
+    assert not len(plot.curves["training"].line.xData)
+    plot.show()
+    qtbot.waitUntil(lambda: len(plot.curves["training"].line.xData) == 1)

@@ -1,0 +1,18 @@
+"""Every test: no display, no network, a workspace and caches of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests of several workers share the cores
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace of this test; the cache is shared by the tests of one process, as it is by runs."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    monkeypatch.setenv("TFM_WORKSPACE", str(workspace))
+    monkeypatch.setenv("TFM_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    return workspace

@@ -1,0 +1,237 @@
+"""The whole job through the command line, for each kind of model: train, look, use, evaluate, inspect."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tfmcore.cli
+from tfmcore.cli.main import main
+from tfmcore.runs import Run, RunState, list_runs
+
+TINY = [
+    "model.d_model=16", "model.num_heads=2", "model.num_layers=1", "model.num_decoder_layers=none",
+    "training.steps=4", "training.warmup_steps=1", "training.batch_size=4", "training.eval_every=2",
+    "training.eval_batches=2", "training.save_every=2", "training.sample_every=4", "training.threads=1",
+    "data.max_examples=200",
+]  # fmt: skip
+USES = {
+    "induction": ("generate", ["a b c a", "--max-new-tokens", "5", "--seed", "1"], "text"),
+    "reverse": ("translate", ["abc", "--max-new-tokens", "5"], "hypotheses"),
+    "tell-languages": ("classify", ["kedd"], "probabilities"),
+    "nano-encoder": ("fill", ["the [MASK] of"], "masks"),
+}
+KINDS = {"induction": ["decoder"], "reverse": ["encoder", "decoder", "cross"], "tell-languages": ["encoder"],
+         "nano-encoder": ["encoder"]}  # fmt: skip
+
+
+def sets(*more):
+    return [word for value in (*TINY, *more) for word in ("--set", value)]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A workspace that all of this file shares, with spaces, accents, Chinese and an emoji in its path."""
+    return tmp_path_factory.mktemp("shop") / "été 训练 🙂"
+
+
+@pytest.fixture(scope="module", params=USES)
+def preset(request, shop):
+    """A preset of which a tiny run of the same name has been trained."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFM_CACHE", str(shop / "cache"))
+        assert main(["train", request.param, *sets(), "--workspace", str(shop)]) == 0
+    return request.param
+
+
+@pytest.fixture
+def workspace(shop, tmp_path, monkeypatch):
+    """In place of the one that each test would have of its own."""
+    monkeypatch.setenv("TFM_WORKSPACE", str(shop))
+    monkeypatch.setenv("TFM_CACHE", str(shop / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return shop
+
+
+def test_status_after_training(tfm, preset):
+    facts = json.loads(tfm("status", preset, "--json").out)
+    assert (facts["state"], facts["step"], facts["steps"]) == ("finished", 4, 4)
+    assert facts["validation_loss"] > 0
+    assert preset in tfm("status").out
+
+
+def test_use(tfm, preset):
+    verb, words, _ = USES[preset]
+    result = tfm(verb, preset, *words)
+    assert result.code == 0
+    assert result.out.strip()
+    if verb == "generate":
+        assert result.out.startswith(words[0])
+
+
+def test_use_as_json(tfm, preset):
+    verb, words, key = USES[preset]
+    result = tfm(verb, preset, *words, "--json")
+    (line,) = result.out.splitlines()
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(line)[key]
+
+
+def test_use_of_another_kind_is_refused(tfm, preset):
+    own = USES[preset][0]
+    for verb, words, _ in USES.values():
+        if verb != own:
+            result = tfm(verb, preset, *words)
+            assert (result.code, result.out) == (2, "")
+            assert "cannot" in result.err
+            assert len(result.err.splitlines()) == 1
+
+
+def test_model_folder_serves_as_the_run_does(tfm, preset, workspace):
+    verb, words, _ = USES[preset]
+    run = next(run for run in list_runs(workspace / "runs") if run.label == preset)
+    by_folder = tfm(verb, run.best().folder, *words, "--json")
+    assert by_folder.code == 0
+    assert tfm(verb, run.folder, *words, "--json").code == 0
+
+
+def test_evaluate(tfm, preset):
+    result = tfm("evaluate", preset, "--limit", "6", "--json")
+    facts = json.loads(result.out)
+    assert (result.code, result.err, facts["examples"]) == (0, "", 6)
+    assert facts["loss"] > 0
+    assert (
+        set(facts)
+        >= {
+            "generate": {"perplexity", "accuracy"},
+            "fill": {"perplexity", "accuracy"},
+            "classify": {"accuracy", "macro_f1"},
+            "translate": {"exact_match", "bleu", "chrf", "token_accuracy"},
+        }[USES[preset][0]]
+    )
+    assert "loss " in tfm("evaluate", preset, "--limit", "6").out
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".npz"])
+def test_inspect(tfm, preset, tmp_path, suffix):
+    path = tmp_path / f"été 🙂{suffix}"
+    result = tfm("inspect", preset, "abcab", "-o", path, "--json")
+    facts = json.loads(result.out)
+    assert (result.code, result.err, facts["path"]) == (0, "", str(path))
+    assert list(facts["attentions"]) == KINDS[preset]
+    if suffix == ".npz":
+        with np.load(path) as arrays:
+            for kind in KINDS[preset]:
+                assert arrays[kind].shape[:2] == (1, 2)
+                assert len(arrays[f"{kind}_rows"]) == arrays[kind].shape[2]
+    else:
+        assert path.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_stream_is_a_token_a_line(tfm):
+    tfm("train", "induction", *sets(), "--name", "streamed")
+    lines = tfm("generate", "streamed", "a b c a", "--max-new-tokens", "3", "--json", "--stream").out.splitlines()
+    kinds = [json.loads(line)["kind"] for line in lines]
+    assert kinds[-1] == "generated"
+    assert set(kinds[:-1]) == {"token"}
+
+
+def test_events_as_json(tfm):
+    result = tfm("train", "induction", *sets(), "--json")
+    kinds = [json.loads(line)["kind"] for line in result.out.splitlines()]
+    assert (result.code, result.err) == (0, "")
+    assert (kinds[0], kinds[-1]) == ("started", "finished")
+    assert kinds.count("stepped") == 4
+    assert {"evaluated", "sampled", "saved"} <= set(kinds)
+
+
+def test_sentiment_from_a_file(tfm, tmp_path):
+    rows = "".join(f"{word} film number {n}\t{label}\n" for n in range(20)
+                   for word, label in (("great", "good"), ("awful", "bad")))  # fmt: skip
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.tsv").write_text("what\tlook\n" + rows, encoding="utf-8")
+    words = ["data.source=file", "data.path=train.tsv", "data.columns.text=what", "data.columns.label=look"]
+    assert tfm("train", "tell-languages", *sets(*words), "--name", "films").code == 0
+    evaluated = tfm("evaluate", "films", "--data", "test.tsv", "--columns", "text=what", "label=look", "--json")
+    assert json.loads(evaluated.out)["examples"] == 40
+    assert set(json.loads(tfm("classify", "films", "great", "--json").out)["labels"]) == {"good", "bad"}
+
+
+BAD_EVALUATIONS = {
+    "no file": (["--data", "none.tsv"], "none.tsv is not a file"),
+    "no column": (["--data", "a.tsv", "--columns", "text=nothing"], "nothing"),
+    "no pair": (["--data", "a.tsv", "--columns", "text"], "is not ROLE=NAME"),
+    "role of another task": (["--data", "a.tsv", "--columns", "source=a"], "data.columns"),
+    "unknown label": (["--data", "a.tsv", "--columns", "text=a", "label=b"], "xx"),
+    "none at all": (["--limit", "0"], "whole number"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), BAD_EVALUATIONS.values(), ids=BAD_EVALUATIONS)
+def test_bad_evaluation(tfm, workspace, tmp_path, words, said):
+    if not any(run.label == "judge" for run in list_runs(workspace / "runs")):
+        tfm("train", "tell-languages", *sets(), "--name", "judge")
+    (tmp_path / "a.tsv").write_text("a\tb\nkedd\txx\nTuesday\ten\n", encoding="utf-8")
+    result = tfm("evaluate", "judge", *words)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err.splitlines()[-1]
+    assert "Traceback" not in result.err
+
+
+def test_bad_data_is_said_with_its_row(tfm, tmp_path):
+    (tmp_path / "bad.tsv").write_bytes(b"text\tlabel\ncaf\xe9\tgood\n")
+    words = sets("data.source=file", "data.path=bad.tsv")
+    result = tfm("train", "tell-languages", *words, "--name", "bad")
+    assert (result.code, result.out) == (2, "")
+    assert "bad.tsv" in result.err.splitlines()[-1]
+    assert "failed" in tfm("status").out
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+def test_detached_run_is_paused_resumed_stopped_and_continued(tfm, workspace):
+    more = sets("training.steps=100000", "training.eval_every=100000", "training.save_every=100000",
+                "training.sample_every=0")  # fmt: skip
+    facts = json.loads(tfm("train", "induction", *more, "--name", "long", "--detach", "--json").out)
+    run = Run(Path(facts["folder"]))
+    wait_for(lambda: run.state() is RunState.RUNNING and run.status().step > 0)
+    assert tfm("pause", "long").code == 0
+    wait_for(lambda: run.state() is RunState.PAUSED)
+    assert tfm("learning-rate", "long", "1e-4").code == tfm("save", "long").code == tfm("resume", "long").code == 0
+    wait_for(lambda: run.state() is RunState.RUNNING and run.checkpoints())
+    assert tfm("resume", "long").code == 2
+    assert tfm("stop", "long").code == 0
+    wait_for(lambda: run.exit())
+    stopped_at = run.exit().step
+    assert (run.state(), run.checkpoints()[-1].step) == (RunState.STOPPED, stopped_at)
+    assert tfm("resume", "long", "--detach").code == 0
+    wait_for(lambda: run.status().step > stopped_at)
+    tfm("stop", "long")
+    wait_for(lambda: run.exit())
+    assert {event.kind for event in run.events()} >= {"started", "stepped", "changed", "saved", "finished"}
+
+
+def test_ctrl_c_saves_and_exits_130(workspace):
+    root = Path(tfmcore.cli.__file__).parents[2]
+    words = ["train", "induction", *sets("training.steps=100000"), "--name", "cut", "--json"]
+    command = [sys.executable, "-m", "tfmcore", *words]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        while "stepped" not in child.stdout.readline():
+            assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        rest, errors = child.communicate(timeout=60)
+    assert (child.returncode, errors) == (130, "")
+    assert json.loads(rest.splitlines()[-1])["reason"] == "stopped"
+    run = next(run for run in list_runs(workspace / "runs") if run.label == "cut")
+    assert run.state() is RunState.STOPPED
+    assert run.checkpoints()

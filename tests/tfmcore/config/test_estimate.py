@@ -1,0 +1,97 @@
+"""The estimate agrees with the real models: parameters exactly, memory and compute closely."""
+
+import sys
+from subprocess import run
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from tfmcore.config import TASKS, ModelConfig, SavedModel, find_preset, presets
+from tfmcore.config.estimate import estimate
+from tfmcore.models import Model, build
+
+TASK = {"encoder": "masked_language_modeling", "decoder": "language_modeling", "encoder_decoder": "translation"}
+
+
+def make(config: ModelConfig, task: str | None = None, labels: int = 0, vocab_size: int = 31) -> Model:
+    names = [str(i) for i in range(labels)]
+    return build(SavedModel(task=task or TASK[config.architecture], vocab_size=vocab_size, model=config, labels=names))
+
+
+def inputs(config: ModelConfig, batch_size: int, length: int) -> dict[str, torch.Tensor]:
+    ids = torch.randint(0, 31, (batch_size, length))
+    return {"input_ids": ids} | ({"decoder_input_ids": ids} if config.architecture == "encoder_decoder" else {})
+
+
+def test_parameters_of_every_switch(variant: ModelConfig) -> None:
+    for task, facts in TASKS.items():
+        if variant.architecture in facts.architectures:
+            assert estimate(variant, 31, task, 5).total == make(variant, task, 5).num_parameters()
+
+
+@pytest.mark.parametrize("name", presets())
+def test_parameters_of_every_preset(name: str) -> None:
+    config = find_preset(name).config()
+    saved = SavedModel(task=config.data.task, vocab_size=100, model=config.model, labels=["a", "b", "c"])
+    with torch.device("meta"):
+        model = build(saved)
+    guess = estimate(config.model, 100, config.data.task, 3)
+    assert guess.total == model.num_parameters()
+    assert all(number > 0 for number in guess.parameters.values() if number)
+    assert sum(guess.flops_per_token.values()) > 0
+
+
+def test_activations_of_every_switch(variant: ModelConfig) -> None:
+    config = variant.model_copy(update={"d_model": 48, "context_length": 40})
+    model, saved = make(config).train(), {}
+    own = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            saved[storage.data_ptr()] = (storage.nbytes(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model.features(**inputs(config, 4, 40))
+    measured = sum(size for size, _ in saved.values())
+    guess = estimate(config, 31, TASK[config.architecture]).training_memory(4, 40)["activations"]
+    assert guess == pytest.approx(measured, rel=0.25)
+
+
+@pytest.mark.parametrize("architecture", TASK)
+def test_flops(architecture: Any) -> None:
+    config = ModelConfig(architecture=architecture, d_model=32, num_layers=2, context_length=16)
+    model = make(config).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(**inputs(config, 1, 16))
+    matrices = sum(n for op, n in counter.get_flop_counts()["Global"].items() if "attention" not in str(op))
+    guess = sum(estimate(config, 31, TASK[architecture]).flops_per_token.values()) * 16
+    attention = guess - matrices
+    every_pair = 4 * 16 * 16 * 32 * 2  # scores and values, each query with each key, in two layers
+    pairs = {"encoder": 1.0, "decoder": 17 / 32, "encoder_decoder": 1.0 + 17 / 32 + 1.0}
+    assert attention == pytest.approx(pairs[architecture] * every_pair, rel=1e-3)
+
+
+def test_memory_follows_the_switches_of_training() -> None:
+    guess = estimate(ModelConfig(), 1000, "language_modeling")
+    plain = guess.training_memory(8, 64)
+    assert plain["weights"] == plain["gradients"] == plain["optimizer"] // 2 == 4 * guess.total
+    assert guess.training_memory(16, 64)["activations"] == 2 * plain["activations"]
+    assert guess.training_memory(8, 64, "bf16")["logits"] < plain["logits"]
+    assert guess.training_memory(8, 64, gradient_checkpointing=True)["activations"] < plain["activations"] / 2
+    assert estimate(ModelConfig(), 1000, "classification").training_memory(8, 64)["logits"] == 0
+
+
+def test_a_window_saves_compute() -> None:
+    wide = estimate(ModelConfig(context_length=64), 50, "language_modeling")
+    narrow = estimate(ModelConfig(context_length=64, attention_window=4), 50, "language_modeling")
+    assert narrow.flops_per_token["attention"] < wide.flops_per_token["attention"]
+    assert narrow.parameters == wide.parameters
+
+
+def test_it_loads_no_torch() -> None:
+    code = "import sys; from tfmcore.config.estimate import estimate; sys.exit('torch' in sys.modules)"
+    assert run([sys.executable, "-c", code], check=False).returncode == 0

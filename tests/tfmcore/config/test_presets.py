@@ -1,0 +1,102 @@
+"""Every preset: it parses, checks, says why, holds only what differs, and its card shows on Home."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tfmcore.config import TASKS, Config, UserError, find_preset, options, presets
+from tfmcore.config.estimate import estimate
+
+PRESETS = presets()
+CARDS = {name: preset.card for name, preset in PRESETS.items() if preset.card}
+each = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+
+
+@each
+def test_makes_a_valid_config(preset):
+    config = preset.config()
+    assert config.model.preset == preset.name
+    assert config.model.architecture in TASKS[config.data.task].architectures
+
+
+@each
+def test_says_why_in_a_sentence(preset):
+    assert preset.title
+    assert preset.why.endswith(".")
+    assert len(preset.why) <= 120
+    assert "\n" not in preset.why
+    assert preset.paper == "" or preset.paper.startswith("https://")
+
+
+@each
+def test_holds_only_what_differs(preset):
+    defaults = {option.path: option.default for option in options()}
+    same = [
+        f"{section}.{name}"
+        for section, values in preset.sections.items()
+        for name, value in values.items()
+        if defaults[f"{section}.{name}"] == value
+    ]
+    assert same == []
+
+
+@each
+def test_is_of_laptop_size(preset):
+    config = preset.config()
+    expected = estimate(config.model, config.tokenizer.vocab_size, config.data.task)
+    assert expected.total < 5e6
+    memory = expected.training_memory(config.training.batch_size, config.model.context_length)
+    assert sum(memory.values()) < 2**30
+
+
+def test_all_architectures_and_tasks_have_one():
+    configs = [preset.config() for preset in PRESETS.values()]
+    assert {config.model.architecture for config in configs} == {"encoder", "decoder", "encoder_decoder"}
+    assert {config.data.task for config in configs} == set(TASKS)
+    assert {"nano-decoder", "nano-encoder", "nano-seq2seq"} <= set(PRESETS)
+
+
+def test_nano_decoder_is_the_published_setting():
+    """4 layers, 4 heads, width 128, context 64, batch 12, 2,000 steps, no dropout: nanoGPT's setting for a laptop."""
+    config = find_preset("nano-decoder").config()
+    model, training = config.model, config.training
+    shape = (model.num_layers, model.num_heads, model.d_model, model.context_length, model.dropout)
+    assert shape == (4, 4, 128, 64, 0.0)
+    assert (training.batch_size, training.steps) == (12, 2000)
+    assert (config.tokenizer.kind, config.data.source) == ("char", "python_manual")
+    assert 0.75e6 < estimate(model, 65, "language_modeling").total < 0.85e6
+
+
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+def test_card(card):
+    assert card.see.endswith(".")
+    assert card.then in ("use", "inspect")
+    assert card.choose == "" or card.choose in {option.path for option in options()}
+    fonts = Path(find_spec("qtawesome").origin).parent / "fonts"
+    (charmap,) = fonts.glob("materialdesignicons6-webfont-charmap*.json")
+    assert card.icon in json.loads(charmap.read_bytes())
+
+
+def test_home_has_five_templates_in_order():
+    assert sorted(card.order for card in CARDS.values()) == [1, 2, 3, 4, 5]
+
+
+def test_overrides_win_and_leave_the_preset_alone():
+    preset = find_preset("reverse")
+    assert preset.config(["model.num_layers=3", "data.columns.source=a"]).model.num_layers == 3
+    assert preset.config().model.num_layers == 2
+    assert preset.config().data.columns == {}
+    assert preset.config() == find_preset("reverse").config()
+
+
+def test_unknown_name_finds_the_nearest():
+    with pytest.raises(UserError, match="nano-decoder"):
+        find_preset("nanodecoder")
+    with pytest.raises(UserError, match="tfm presets"):
+        find_preset("")
+
+
+def test_defaults_are_valid():
+    assert Config.parse({}) == Config()

@@ -1,0 +1,168 @@
+"""Files of a user's own: every form, and everything that can be wrong with one."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from tfmcore.config import DataConfig, UserError
+from tfmcore.data.sources import SOURCES
+from tfmcore.data.sources.file import table_kind
+from tfmcore.data.sources.tables import MAX_FIELD
+
+CSV = 'sentence,label\n"Good, ""very"" good",yes\n\nBad,no\n'
+TSV = 'sentence\tlabel\nGood "very\tyes\nBad\tno\n'
+JSONL = '{"sentence": "Good", "label": "yes"}\n\n{"sentence": "Bad", "label": "no"}\n'
+FORMS = {
+    "a.csv": (CSV, 'Good, "very" good'),
+    "a.tsv": (TSV, 'Good "very'),
+    "a.jsonl": (JSONL, "Good"),
+}
+
+
+def read(path, task="classification", **fields):
+    data = DataConfig.model_validate({"source": "file", "path": str(path), "task": task, **fields})
+    return list(SOURCES["file"].examples(data))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("bom", [False, True])
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_of_table(file, name, bom, packed):
+    content, first = FORMS[name]
+    raw = b"\xef\xbb\xbf" * bom + content.encode()
+    path = file(name + ".gz" * packed, gzip.compress(raw) if packed else raw)
+    assert read(path) == [{"text": first, "label": "yes"}, {"text": "Bad", "label": "no"}]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_running_text_comes_whole(file, packed):
+    text = "".join(f"line {n} é\n" for n in range(150_000))
+    raw = text.replace("\n", "\r\n").encode()
+    parts = read(file("a.txt" + ".gz" * packed, gzip.compress(raw) if packed else raw), "language_modeling")
+    assert "".join(part["text"] for part in parts) == text
+    assert len(parts) > 1
+    assert all(part["text"].endswith("\n") for part in parts)
+
+
+def test_a_line_without_end_comes_in_parts(file):
+    parts = read(file("a.txt", "é" * 3_000_000), "language_modeling")
+    assert sum(len(part["text"]) for part in parts) == 3_000_000
+    assert max(len(part["text"]) for part in parts) <= 2**21
+
+
+def test_parallel_files(file):
+    source, target = file("a.de.gz", gzip.compress(b"eins\nzwei\n")), file("a.en", "one\r\ntwo")
+    pairs = [{"source": "eins", "target": "one"}, {"source": "zwei", "target": "two"}]
+    assert read(source, "translation", target_path=str(target)) == pairs
+
+
+@pytest.mark.parametrize(("left", "right"), [(3, 5), (5, 3), (0, 1)])
+def test_parallel_files_of_different_lengths_are_refused(file, left, right):
+    source, target = file("a.txt", "x\n" * left), file("b.txt", "y\n" * right)
+    with pytest.raises(UserError, match=f"a.txt has {left} lines but .*b.txt has {right}:"):
+        read(source, "translation", target_path=str(target))
+
+
+def test_a_table_without_header(file):
+    path = file("sst2.tsv", "".join(f"a longer sentence of some words {n}\t{n % 2}\n" for n in range(50)))
+    examples = read(path)
+    assert len(examples) == 50
+    assert examples[1] == {"text": "a longer sentence of some words 1", "label": "1"}
+    assert examples[1].row == 2
+    assert read(path, columns={"text": "2", "label": "1"})[1]["text"] == "1"
+    assert len(read(path, header="yes")) == 49
+
+
+def test_a_header_is_found_by_what_stands_below_it(file):
+    rows = "".join(f"some words {n},{n % 3}\n" for n in range(30))
+    assert read(file("a.csv", "was,wie\n" + rows))[0] == {"text": "some words 0", "label": "0"}
+    assert read(file("b.csv", "was,wie\n" + rows), columns={"text": "was"})[0]["label"] == "0"
+    assert len(read(file("c.csv", "was,wie\n" + rows), header="no")) == 31
+
+
+def test_roles_by_name(file):
+    path = file("nli.tsv", "id\tpremise\thypothesis\tlabel\n1\tIt rains.\tIt is wet.\tyes\n2\tIt snows.\tHot.\tno\n")
+    assert read(path)[0] == {"text": "It rains.", "pair": "It is wet.", "label": "yes"}
+    path = file("mt.jsonl", '{"de": "eins", "en": "one"}\n')
+    assert read(path, "translation", columns={"source": "de", "target": "en"}) == [{"source": "eins", "target": "one"}]
+
+
+def test_numbers_in_records_become_text(file):
+    path = file("a.jsonl", '{"text": "a", "label": 1, "more": [1]}\n{"text": "b", "label": true, "more": null}\n')
+    assert [example["label"] for example in read(path)] == ["1", "true"]
+
+
+def test_no_more_examples_than_asked_for(file):
+    assert len(read(file("a.csv", "text,label\n" + "a,b\n" * 10), max_examples=3)) == 3
+
+
+def test_kind_by_name():
+
+    kinds = {
+        "a.CSV": "csv",
+        "a.tsv.gz": "tsv",
+        "a.b.jsonl": "jsonl",
+        "train.de.gz": "",
+        "a.txt": "",
+        "a": "",
+        ".gz": "",
+    }
+    assert {name: table_kind(Path(name)) for name in kinds} == kinds
+
+
+BAD = {
+    "latin-1": ("a.txt", "caf\xe9 noir".encode("latin-1"), r"byte 3: byte 0xe9.*cp1252"),
+    "cut in a character": ("a.txt", "café".encode()[:-1], r"byte 3"),
+    "utf-16": ("a.txt", "text".encode("utf-16"), r"UTF-16.*iconv -f utf-16"),
+    "a zero byte": ("a.txt", b"text\0", r"byte 4: it holds a zero byte"),
+    "far in": ("a.txt", b"a" * 3_000_000 + b"\xff", r"byte 3000000"),
+    "a broken .gz": ("a.txt.gz", gzip.compress(b"text" * 1000)[:-20], r"not a whole \.gz"),
+    "no .gz": ("a.txt.gz", b"text", r"not a whole \.gz"),
+    "a bomb": ("a.txt.gz", gzip.compress(b"\n" * 70_000_000, 9), r"more than 200 times its size"),
+    "ragged": ("a.csv", "text,label\na,b\na,b,c\n", r"row 3: 3 columns, but row 1 has 2"),
+    "ragged tsv": ("a.tsv", "text\tlabel\na\tb\n\na\n", r"row 3: 1 columns, but row 1 has 2"),
+    "a long field": ("a.csv", "text,label\na,b\n" + "x" * 200_000 + ",b\n", r"row 3: "),
+    "a long field in tsv": ("a.tsv", "text\tlabel\n" + "x" * 200_000 + "\tb\n", rf"row 2: .*{MAX_FIELD}"),
+    "a long field in a record": ("a.jsonl", '{"text": "' + "x" * 200_000 + '", "label": 1}', rf"row 1: .*{MAX_FIELD}"),
+    "an open quotation": ("a.csv", 'text,label\na,"b\n' + "x,y\n" * 40_000, r"row 2: .*quotation"),
+    "an empty label": ("a.csv", "text,label\na,b\na,\n", r"row 3: the label \(column 'label'\) is empty"),
+    "one column": ("a.csv", "text\na\n", r"no column left for the role label"),
+    "no JSON": ("a.jsonl", '{"text": "a", "label": "b"}\n{"text"', r"row 2: not JSON"),
+    "no object": ("a.jsonl", "[1]\n", r"row 1: a JSON object"),
+    "deep": ("a.jsonl", "[" * 100_000, r"row 1: not JSON"),
+    "a missing key": (
+        "a.jsonl",
+        '{"text": "a", "label": "b"}\n{"text": "a"}\n',
+        r"row 2: the column 'label' is missing",
+    ),
+    "running text": ("a.txt", "text\n", r"classification needs a table"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), BAD.values(), ids=BAD.keys())
+def test_what_is_wrong_is_said_with_its_place(file, name, content, sentence):
+    task = "language_modeling" if name.startswith("a.txt") and "classification" not in sentence else "classification"
+    path = file(name, content)
+    with pytest.raises(UserError, match=sentence) as raised:
+        read(path, task)
+    assert str(path) in str(raised.value)
+
+
+def test_a_column_that_does_not_exist_is_refused(file):
+    with pytest.raises(UserError, match="no column 'score' for the role label; its columns are text, label"):
+        read(file("a.csv", "text,label\na,b\n"), header="yes", columns={"label": "score"})
+
+
+def test_two_columns_of_one_name_are_refused(file):
+    with pytest.raises(UserError, match="row 1: two columns have the same name"):
+        read(file("a.csv", "text,text\na,b\n"), header="yes")
+
+
+def test_files_that_cannot_be_opened(file, tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        read(tmp_path / "absent.txt", "language_modeling")
+    with pytest.raises(UserError, match="is a folder"):
+        read(tmp_path, "language_modeling")
+    with pytest.raises(UserError, match="needs a second file"):
+        read(file("a.txt", "text"), "translation")

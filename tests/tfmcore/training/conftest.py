@@ -1,0 +1,44 @@
+"""Runs so small that they train in a moment."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tfmcore.config import Config, find_preset
+from tfmcore.runs import Run
+
+TINY = [
+    "data.max_examples=60",
+    "data.languages=['fi', 'hu', 'ja']",
+    "data.validation_fraction=0.2",
+    "tokenizer.vocab_size=300",
+    "model.d_model=16",
+    "model.num_heads=2",
+    "model.num_layers=1",
+    "model.context_length=32",
+    "training.steps=6",
+    "training.warmup_steps=2",
+    "training.batch_size=4",
+    "training.eval_every=3",
+    "training.eval_batches=2",
+    "training.save_every=3",
+    "training.sample_every=0",
+    "training.threads=1",
+    "training.device=cpu",
+]
+
+MakeConfig = Callable[..., Config]
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def tiny() -> MakeConfig:
+    """A preset made small: `tiny("reverse", "training.steps=9")`."""
+    return lambda preset="reverse", *overrides: find_preset(preset).config([*TINY, *overrides])
+
+
+@pytest.fixture
+def make_run(tiny: MakeConfig, tmp_path: Path) -> MakeRun:
+    """A run of a preset made small, in a folder whose name is not plain."""
+    return lambda *arguments: Run.create(tmp_path / "été 训练 🙂", tiny(*arguments), "run")

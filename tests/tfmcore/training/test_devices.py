@@ -1,0 +1,32 @@
+"""Where to compute, and with how many threads."""
+
+import pytest
+import torch
+
+from tfmcore.config import UserError
+from tfmcore.training.devices import autocast, choose_device, choose_threads
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(UserError, match="there is no cuda here; this machine has cpu"):
+        choose_device("cuda")
+
+
+def test_threads_are_as_wanted_or_one_a_core():
+    before = torch.get_num_threads()
+    try:
+        assert choose_threads(3) == torch.get_num_threads() == 3
+        assert choose_threads(None) >= 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_bf16_is_for_the_products_alone():
+    a = torch.randn(4, 4)
+    with autocast(torch.device("cpu"), "bf16"):
+        assert (a @ a).dtype == torch.bfloat16
+    with autocast(torch.device("cpu"), "fp32"):
+        assert (a @ a).dtype == torch.float32

@@ -1,0 +1,355 @@
+"""The training loop: what it yields, what it keeps, and that it comes to the same however it is interrupted."""
+
+import dataclasses
+import itertools
+import math
+import threading
+
+import pytest
+import torch
+
+from tfmcore.config import SOURCES, TASKS, UserError, presets
+from tfmcore.config.schedules import learning_rate
+from tfmcore.data import IGNORED, Tokenizer
+from tfmcore.messages import Changed, Command, Evaluated, Finished, Sampled, Saved, Started, Stepped, Warned
+from tfmcore.models import load_model
+from tfmcore.runs import Run, RunState
+from tfmcore.training import trainer as trainer_module
+from tfmcore.training.controls import Controls
+from tfmcore.training.evaluation import METRICS, Evaluation
+from tfmcore.training.faults import Failure
+from tfmcore.training.trainer import TransformerTrainer, train
+
+SERVED = [(source, task) for source, facts in SOURCES.items() for task in facts.tasks if source != "file"]
+
+
+def trainer_of(run: Run) -> TransformerTrainer:
+    return TransformerTrainer.prepare(run.config(), run, Controls(run.folder), lambda *_: None)
+
+
+def play(run: Run, **commands) -> list:
+    """All events of a run; `commands` (step_3=…) are given right after that step."""
+    events = []
+    for event in train(run.config(), run.folder):
+        events.append(event)
+        if isinstance(event, Stepped):
+            for command in commands.pop(f"step_{event.step}", []):
+                run.command(command)
+    return events
+
+
+def of(kind, events):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def losses(events):
+    return [(event.step, event.loss, event.gradient_norm) for event in of(Stepped, events)]
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_trains(make_run, name):
+    run = make_run(name, "training.sample_every=6")
+    events = play(run)
+    config, (started, *_, finished) = run.config(), events
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    assert (started.step, finished.step, finished.reason) == (0, 6, "finished")
+    assert started.parameters > 0
+    assert [event.step for event in of(Stepped, events)] == list(range(1, 7))
+    for event in of(Stepped, events):
+        assert math.isfinite(event.loss)
+        assert event.gradient_norm > 0
+        assert event.tokens > 0
+        assert event.learning_rate == learning_rate(config.training, config.model.d_model, event.step)
+    assert [event.step for event in of(Evaluated, events)] == [3, 6]
+    assert of(Evaluated, events)[0].metrics.keys() == METRICS_OF[config.data.task]
+    assert len(of(Sampled, events)) >= 1
+    assert run.state() is RunState.FINISHED
+    assert list(run.events()) == events
+    model, saved = load_model(run.best().folder)
+    assert (saved.task, saved.step) == (config.data.task, run.best().step)
+    assert saved.metrics["loss"] == run.best().manifest.validation_loss
+    assert Tokenizer.load(run.best().folder / "tokenizer.json").vocab_size == saved.vocab_size == model.vocab_size
+
+
+METRICS_OF = {
+    "language_modeling": {"perplexity", "accuracy"},
+    "masked_language_modeling": {"perplexity", "accuracy"},
+    "classification": {"accuracy", "macro_f1"},
+    "translation": {"token_accuracy"},
+}
+PRESET_OF = {
+    "language_modeling": "nano-decoder",
+    "masked_language_modeling": "nano-encoder",
+    "classification": "tell-languages",
+    "translation": "nano-seq2seq",
+}
+
+
+@pytest.mark.parametrize(("source", "task"), SERVED)
+def test_every_source_trains_for_each_of_its_tasks(make_run, source, task):
+    run = make_run(PRESET_OF[task], f"data.source={source}", "training.steps=3")
+    assert of(Finished, play(run))[0].reason == "finished"
+    assert set(PRESET_OF) == set(TASKS) == set(METRICS)
+
+
+@pytest.mark.parametrize("preset", ["nano-decoder", "reverse", "nano-encoder", "tell-languages"])
+def test_resume_comes_to_the_same_bit_for_bit(tiny, tmp_path, preset):
+    config = tiny(preset, "model.dropout=0.2", "training.accumulation=2", "training.steps=8", "training.save_every=4")
+    whole = list(train(config, tmp_path / "whole"))
+    run = Run.open(tmp_path / "parts", config)
+    parts = play(run, step_2=[Command(kind="stop")])
+    assert run.state() is RunState.STOPPED
+    parts += play(run, step_5=[Command(kind="stop")])
+    parts += play(run)
+    assert [event.step for event in of(Started, parts)] == [0, 2, 5]
+    assert losses(parts) == losses(whole)
+    evaluated = {event.step: event.loss for event in of(Evaluated, parts)}
+    assert evaluated == {event.step: event.loss for event in of(Evaluated, whole)}
+    assert {event.sentence for event in of(Warned, parts)} == {event.sentence for event in of(Warned, whole)}
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        ends = [r.checkpoints()[-1].folder / name for r in (Run(tmp_path / "whole"), run)]
+        assert ends[0].read_bytes() == ends[1].read_bytes()
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not(tiny, tmp_path):
+    first, again = (losses(train(tiny(), tmp_path / name)) for name in "ab")
+    assert first == again
+    assert losses(train(tiny("reverse", "training.seed=1"), tmp_path / "c")) != first
+
+
+def halves(placed):
+    for part in (slice(None, 1), slice(1, None)):  # of unequal size
+        inputs = {name: tensor[part] for name, tensor in placed.inputs.items()}
+        labels = placed.labels[part]
+        yield dataclasses.replace(placed, inputs=inputs, labels=labels, num_labels=int((labels != IGNORED).sum()))
+
+
+@pytest.mark.parametrize("preset", ["reverse", "nano-decoder", "tell-languages"])
+def test_accumulation_equals_the_large_batch(make_run, preset):
+    large, small = trainer_of(make_run(preset)), trainer_of(make_run(preset))
+    for _ in range(2):
+        [batch] = next(large._work())
+        [one] = large._learn([batch])
+        [other] = small._learn(list(halves(batch)))
+        assert other.loss == pytest.approx(one.loss, rel=1e-5)
+        assert other.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
+    for a, b in zip(large.weights, small.weights, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_clipping_bounds_the_gradient_but_not_what_is_said_of_it(make_run):
+    free, clipped = trainer_of(make_run("reverse")), trainer_of(make_run("reverse", "training.gradient_clip=0.001"))
+    seen = []
+    clipped.optimizer.register_step_pre_hook(
+        lambda *_: seen.append(torch.nn.utils.get_total_norm([w.grad for w in clipped.weights]).item())
+    )
+    [one], [other] = free._learn(next(free._work())), clipped._learn(next(clipped._work()))
+    assert other.gradient_norm == one.gradient_norm > 0.001
+    assert seen == [pytest.approx(0.001, rel=1e-3)]
+
+
+def test_label_smoothing_changes_what_is_learned_not_what_is_reported(make_run):
+    plain, smooth = trainer_of(make_run("reverse")), trainer_of(make_run("reverse", "training.label_smoothing=0.3"))
+    [one], [other] = plain._learn(next(plain._work())), smooth._learn(next(smooth._work()))
+    assert other.loss == pytest.approx(one.loss, rel=1e-6)
+    assert other.gradient_norm != one.gradient_norm
+
+
+@pytest.mark.parametrize("preset", ["reverse", "nano-decoder", "nano-encoder"])
+def test_gradient_checkpointing_learns_the_same(tiny, tmp_path, preset):
+    kept = losses(train(tiny(preset), tmp_path / "kept"))
+    again = losses(train(tiny(preset, "training.gradient_checkpointing=true"), tmp_path / "again"))
+    for a, b in zip(kept, again, strict=True):
+        assert b == pytest.approx(a, rel=1e-5)
+
+
+def test_bf16_learns_nearly_the_same(tiny, tmp_path):
+    full = losses(train(tiny("nano-decoder"), tmp_path / "full"))
+    half = losses(train(tiny("nano-decoder", "training.precision=bf16"), tmp_path / "half"))
+    assert half != full
+    assert [loss for _, loss, _ in half] == pytest.approx([loss for _, loss, _ in full], rel=0.02)
+    weights = load_model(Run(tmp_path / "half").checkpoints()[-1].folder)[0].parameters()
+    assert {weight.dtype for weight in weights} == {torch.float32}
+
+
+def test_it_learns(tiny, tmp_path):
+    config = tiny("nano-decoder", "training.steps=60", "training.learning_rate=0.01", "training.eval_every=30")
+    events = list(train(config, tmp_path / "run"))
+    first, last = of(Stepped, events)[0], of(Evaluated, events)[-1]
+    assert last.loss < first.loss - 0.3
+
+
+def test_best_and_last_stay(make_run, monkeypatch):
+    found = iter([3.0, 1.0, 2.0, 4.0, 5.0, 6.0, 7.0])
+    monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Evaluation(next(found), {}, 1))
+    run = make_run("reverse", "training.steps=7", "training.eval_every=1", "training.save_every=1")
+    events = play(run)
+    assert [event.best for event in of(Saved, events)] == [True, True, False, False, False, False, False]
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [2, 6, 7]
+    assert run.best().step == 2
+
+
+def test_an_improvement_is_saved_between_checkpoints(make_run, monkeypatch):
+    found = iter([3.0, 1.0, 2.0, 4.0])
+    monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Evaluation(next(found), {}, 1))
+    run = make_run("reverse", "training.steps=4", "training.eval_every=1", "training.save_every=100")
+    assert [(event.step, event.best) for event in of(Saved, play(run))] == [(1, True), (2, True), (4, False)]
+
+
+def test_early_stopping(make_run, monkeypatch):
+    found = itertools.chain([3.0, 1.0], itertools.repeat(2.0))
+    monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Evaluation(next(found), {}, 1))
+    run = make_run("reverse", "training.steps=50", "training.eval_every=2", "training.early_stopping=3")
+    finished = play(run)[-1]
+    assert (finished.reason, finished.step) == ("early_stopping", 10)
+    assert run.state() is RunState.FINISHED
+
+
+def test_commands(make_run):
+    run = make_run("reverse", "training.steps=9", "training.save_every=100", "training.eval_every=100")
+    slower = Command(kind="set_learning_rate", value=0.125)
+    events = play(run, step_2=[Command(kind="save_now"), slower], step_7=[Command(kind="stop")])
+    assert [(event.step, event.setting, event.value) for event in of(Changed, events)] == [(2, "learning_rate", 0.125)]
+    assert [event.step for event in of(Saved, events)] == [2, 7]
+    assert [event.learning_rate == 0.125 for event in of(Stepped, events)] == [False] * 2 + [True] * 5
+    assert events[-1].reason == "stopped"
+    more = play(run)
+    assert [event.learning_rate for event in of(Stepped, more)] == [0.125, 0.125]
+    assert more[-1].reason == "finished"
+
+
+def test_pause_waits_without_work_and_goes_on(make_run, monkeypatch):
+    run = make_run("reverse")
+    asleep = threading.Event()
+    monkeypatch.setattr(trainer_module.time, "sleep", lambda seconds: asleep.set())
+    threading.Thread(
+        target=lambda: asleep.wait(20) and (run.state() is RunState.PAUSED) and run.command(Command(kind="resume"))
+    ).start()
+    events = play(run, step_2=[Command(kind="pause")])
+    assert asleep.is_set()
+    assert len(of(Stepped, events)) == 6
+
+
+def test_a_step_with_nothing_to_predict_is_skipped_and_counted(make_run):
+    trainer = trainer_of(make_run("reverse"))
+    batch = next(trainer._work())[0]
+    nothing = dataclasses.replace(batch, labels=torch.full_like(batch.labels, IGNORED), num_labels=0)
+    before = [weight.clone() for weight in trainer.weights]
+    said = [event for _ in range(5) for event in trainer._learn([nothing])]
+    assert [event.sentence.partition("(")[2] for event in said] == ["1 so far)", "2 so far)", "4 so far)"]
+    assert trainer.counters.skipped_steps == trainer.step == 5
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.weights, strict=True))
+    [half] = trainer._learn([nothing, batch])
+    assert math.isfinite(half.loss)
+
+
+@pytest.mark.parametrize("poison", ["weight", "gradient"])
+def test_what_is_no_number_stops_before_the_optimizer(make_run, poison):
+    run = make_run("reverse")
+    list(train(run.config(), run.folder))
+    whole = run.checkpoints()[-1]
+    trainer = trainer_of(run)
+    batches = next(TransformerTrainer._work(trainer), None) or next(trainer_of(make_run("reverse"))._work())
+    weight = trainer.weights[0]
+    if poison == "weight":
+        with torch.no_grad():
+            weight[0, 0] = math.nan
+    else:
+        weight.register_hook(lambda gradient: gradient * math.inf)
+    state = {key: value.clone() for key, value in trainer.optimizer.state[weight].items()}
+    before = weight.detach().clone()
+    with pytest.raises(Failure, match=r"step 7 was not taken: the (loss|gradient) is (nan|inf)") as raised:
+        list(trainer._learn(batches))
+    assert str(batches[0].example_ids[0]) in str(raised.value)
+    assert all(str(id) in raised.value.details for id in batches[0].example_ids)
+    if poison == "weight":
+        assert "the weights were harmed before" in str(raised.value)
+    else:
+        assert "learning rate" in str(raised.value)
+    assert torch.equal(weight.nan_to_num(9), before.nan_to_num(9))
+    assert all(torch.equal(state[key], value) for key, value in trainer.optimizer.state[weight].items())
+    assert whole.fault() == ""
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(make_run, monkeypatch):
+    run = make_run("reverse", "training.save_every=2")
+    learn = trainer_module.cross_entropy
+    calls = itertools.count()
+    monkeypatch.setattr(
+        trainer_module, "cross_entropy", lambda *a: tuple(t * (math.nan if next(calls) > 6 else 1) for t in learn(*a))
+    )
+    with pytest.raises(UserError, match="was not taken: the loss is nan"):
+        list(train(run.config(), run.folder))
+    assert (run.state(), run.exit().code) == (RunState.FAILED, 1)
+    assert "examples of the batch" in run.exit().details
+    assert run.state().resumable
+    assert run.checkpoints()[-1].fault() == ""
+    monkeypatch.undo()
+    assert play(run)[-1].reason == "finished"
+
+
+def test_another_number_of_threads_is_said_at_resume(make_run):
+    run = make_run()
+    play(run, step_3=[Command(kind="stop")])
+    text = (run.folder / "run.toml").read_text()
+    (run.folder / "run.toml").write_text(text.replace("threads = 1", "threads = 2"))
+    try:
+        [warned] = of(Warned, play(run))
+        assert "1 threads before, 2 now" in warned.sentence
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_changed_data_is_said_at_resume(make_run, tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("The quick brown fox jumps over the lazy dog.\n" * 40)
+    run = make_run("nano-decoder", "data.source=file", f"data.path={file}")
+    play(run, step_3=[Command(kind="stop")])
+    file.write_text(file.read_text().replace("fox", "dog", 1))
+    events = play(run)
+    assert any("data has changed" in event.sentence for event in of(Warned, events))
+    assert events[-1].reason == "finished"
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(make_run):
+    run = make_run("reverse", "training.steps=9", "training.save_every=2", "training.eval_every=100")
+    play(run, step_6=[Command(kind="stop")])
+    newest = run.checkpoints()[-1].folder / "model.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1] + b"\x55")
+    events = play(run)
+    assert of(Started, events)[0].step == 4
+    said = [event.sentence for event in of(Warned, events)]
+    assert "step-00000006" in said[0]
+    assert "damaged" in said[0]
+    assert any("step-00000006 was there already" in sentence for sentence in said)
+    assert events[-1].step == 9
+
+
+def test_prompts_of_ones_own_and_one_that_cannot_be(make_run):
+    run = make_run("nano-encoder", "training.sample_every=6", 'training.sample_prompts=["a [MASK] of", "no gap"]')
+    events = play(run)
+    assert [event.prompt for event in of(Sampled, events)] == ["a [MASK] of"]
+    assert ["no gap" in event.sentence for event in of(Warned, events)] == [True]
+
+
+def test_samples_leave_training_as_it_was(tiny, tmp_path):
+    overrides = ["model.dropout=0.3", "training.steps=4"]
+    without = losses(train(tiny("nano-decoder", *overrides), tmp_path / "without"))
+    assert losses(train(tiny("nano-decoder", *overrides, "training.sample_every=1"), tmp_path / "with")) == without
+
+
+def test_stop_in_the_midst_of_a_validation_ends_it(make_run, monkeypatch):
+    run = make_run("reverse", "training.eval_every=2")
+    place = trainer_module.place
+
+    def asking(batch, device):
+        if threading.current_thread() is threading.main_thread():  # training batches come from another
+            run.command(Command(kind="stop"))
+        return place(batch, device)
+
+    monkeypatch.setattr(trainer_module, "place", asking)
+    events = play(run)
+    assert not of(Evaluated, events)[1:]
+    assert events[-1].reason == "stopped"
+    assert run.checkpoints()[-1].step == events[-1].step

@@ -1,0 +1,101 @@
+"""The arguments that several verbs share, and what they mean: a model, a run, a config, a text."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tfmcore.config import Config, UserError, find_preset, load_config
+from tfmcore.runs import Run, find_model, find_run
+from tfmcore.workspace import find_workspace
+
+
+def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:
+    parser.add_argument("--json", action="store_true", help=f"print {what} on stdout and nothing else there")
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs", metavar="DIR", type=Path, help="the folder of the runs (default: the workspace's)")
+    parser.add_argument("--workspace", metavar="DIR", type=Path, help="the workspace folder (default: TFM_WORKSPACE)")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's folder, id or name")
+    add_runs(parser)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model folder, or a run: its best checkpoint")
+    add_runs(parser)
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        metavar="a.b=VALUE",
+        dest="overrides",
+        action="append",
+        default=[],
+        help="change an option, such as model.d_model=256; `none` empties it; may be repeated",
+    )
+
+
+def runs_folder(arguments: argparse.Namespace) -> Path:
+    """Where the runs are: --runs, else in the workspace."""
+    chosen: Path | None = arguments.runs
+    return chosen.absolute() if chosen else find_workspace(arguments.workspace) / "runs"
+
+
+def chosen_run(arguments: argparse.Namespace) -> Run:
+    return find_run(arguments.run, runs_folder(arguments))
+
+
+def chosen_model(arguments: argparse.Namespace) -> Path:
+    """The model folder that MODEL means: a folder, one of the workspace's models, or the best checkpoint of a run."""
+    kept = find_workspace(arguments.workspace) / "models" / arguments.model
+    return kept if (kept / "config.json").is_file() else find_model(arguments.model, runs_folder(arguments))
+
+
+def chosen_config(name: str, overrides: list[str]) -> tuple[Config, str]:
+    """The config that a file or a preset's name means, and what to call it; raises UserError or ConfigError."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.is_file():
+        return load_config(path, overrides), path.stem
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name a config file or a preset")
+    return find_preset(name).config(overrides), name
+
+
+def text(value: str) -> str:
+    """A text from the command line; `-` reads it from stdin."""
+    if value == "-":
+        value = sys.stdin.buffer.read().decode(errors="surrogateescape").removesuffix("\n")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"the text is not UTF-8 (at character {error.start})") from None
+    return value
+
+
+def whole(minimum: int, maximum: int = 2**31) -> "Bounded":
+    return Bounded(int, minimum, maximum)
+
+
+def real(minimum: float, maximum: float) -> "Bounded":
+    return Bounded(float, minimum, maximum)
+
+
+class Bounded:
+    """An argument type: a number within bounds, which the error names."""
+
+    def __init__(self, kind: type[int] | type[float], minimum: float, maximum: float) -> None:
+        self._kind, self._minimum, self._maximum = kind, minimum, maximum
+
+    def __call__(self, value: str) -> int | float:
+        try:
+            number = self._kind(value)
+        except ValueError:
+            number = self._kind(self._minimum - 1)
+        if not self._minimum <= number <= self._maximum:
+            noun = "a whole number" if self._kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{value!r} is not {noun} from {self._minimum} to {self._maximum}")
+        return number

@@ -1,0 +1,72 @@
+"""Find what is wrong with a config, a line for each problem; or say how large its model is and what training needs."""
+
+import argparse
+from typing import Any
+
+from tfmcore.cli.arguments import add_json, add_set, chosen_config
+from tfmcore.cli.output import count, print_json, print_line, size
+from tfmcore.config import Config, ConfigError
+from tfmcore.config.estimate import estimate
+
+EXAMPLES = """
+tfm check run.toml
+tfm check nano-decoder --set model.num_heads=3
+tfm check run.toml --json | jq .problems
+"""
+
+TYPICAL_VOCABULARY = {"char": 100, "byte": 263}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", help="a config file (.toml) or a preset's name")
+    add_set(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    try:
+        config, _ = chosen_config(arguments.config, arguments.overrides)
+    except ConfigError as error:
+        if arguments.json:
+            print_json({"ok": False, "problems": error.problems})
+            return 2
+        raise
+    if arguments.json:
+        print_json({"ok": True, "problems": [], **cost(config)})
+    else:
+        print_line(summary(config))
+    return 0
+
+
+def cost(config: Config) -> dict[str, Any]:
+    """The model's parameters and forward compute by part, and the bytes that a training step needs."""
+    model, training, tokenizer = config.model, config.training, config.tokenizer
+    vocab_size = TYPICAL_VOCABULARY.get(tokenizer.kind, tokenizer.vocab_size)
+    expected = estimate(model, vocab_size, config.data.task, len(config.data.languages))
+    needed = expected.training_memory(
+        training.batch_size, model.context_length, training.precision, training.gradient_checkpointing
+    )
+    return {
+        "vocab_size": vocab_size,
+        "total_parameters": expected.total,
+        "parameters": expected.parameters,
+        "flops_per_token": expected.flops_per_token,
+        "total_training_bytes": sum(needed.values()),
+        "training_bytes": needed,
+    }
+
+
+def summary(config: Config) -> str:
+    """What a person wants to know before training."""
+    facts, model, training = cost(config), config.model, config.training
+    layers = f"{model.num_layers} + {model.decoder_layers}" if model.num_decoder_layers else f"{model.num_layers}"
+    tokens = training.batch_size * training.accumulation * model.context_length
+    compute = 3 * sum(facts["flops_per_token"].values()) * tokens  # the backward pass takes twice the forward one
+    lines = [
+        f"{config.data.task} on {config.data.source}",
+        f"{model.architecture}: {layers} layers, {model.num_heads} heads, width {model.d_model}, "
+        f"context {model.context_length}",
+        f"{count(facts['total_parameters'])} parameters, for about {facts['vocab_size']} different tokens",
+        f"{training.steps} steps, each {count(compute)}FLOP in {size(facts['total_training_bytes'])} of memory",
+    ]
+    return "\n".join(line.replace("_", " ") for line in lines)

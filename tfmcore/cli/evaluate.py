@@ -1,0 +1,131 @@
+"""Measure a model on data it has not learned from: its own held-out part, or a file.
+
+Perplexity and accuracy for language models, accuracy and F1 for classifiers, exact match, BLEU and chrF for
+translators.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfmcore.cli.arguments import add_json, add_model, chosen_model, whole
+from tfmcore.cli.output import print_json, print_line
+from tfmcore.cli.progress import Watch
+from tfmcore.config import Config, ConfigError, DataConfig, SavedModel, TokenizerConfig, UserError, find_problems
+
+if TYPE_CHECKING:
+    from tfmcore.data import Batch, Progress, Split
+    from tfmcore.inference.opened import OpenedModel
+
+EXAMPLES = """
+tfm evaluate first
+tfm evaluate sentiment --data test.tsv --columns text=sentence label=label
+tfm evaluate phrases --data test.en --target test.de --limit 500 --json
+"""
+
+BATCH_SIZE = 32
+MOST_TEXTS = 2000
+"""A dataset keeps the texts of so many examples; exact match, BLEU and chrF compare texts."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument("--data", metavar="FILE", type=Path, help="a file to evaluate on (default: what was held out)")
+    parser.add_argument("--target", metavar="FILE", type=Path, help="where --data is a .txt: its translation by lines")
+    parser.add_argument(
+        "--columns",
+        metavar="ROLE=NAME",
+        nargs="+",
+        type=column,
+        default=[],
+        help="which column of FILE plays which role",
+    )
+    parser.add_argument("--limit", metavar="N", type=whole(1), help="evaluate on the first N examples only")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    folder = chosen_model(arguments)
+    data = given_data(SavedModel.read(folder).data, arguments) if arguments.data else None
+    from tfmcore.inference.opened import open_model
+
+    opened = open_model(folder)
+    with Watch(quiet=arguments.json) as watch:
+        split = held_out(opened, data, watch.prepare)
+        facts = measure(opened, split, arguments.limit, watch.prepare)
+    if arguments.json:
+        print_json({"model": folder, "task": opened.saved.task, **facts})
+    else:
+        for name, value in facts.items():
+            print_line(f"{name.replace('_', ' '):<16}{value if isinstance(value, int) else f'{value:.4f}'}")
+    return 0
+
+
+def column(pair: str) -> tuple[str, str]:
+    role, separator, name = pair.partition("=")
+    if not separator or not role or not name:
+        raise argparse.ArgumentTypeError(f"{pair!r} is not ROLE=NAME, such as text=sentence")
+    return role, name
+
+
+def given_data(learned: DataConfig, arguments: argparse.Namespace) -> DataConfig:
+    """The file of --data in place of what the model learned from; raises ConfigError, UserError."""
+    for path in (arguments.data, arguments.target):
+        if path and not path.is_file():
+            raise UserError(f"{path} is not a file")
+    changes = {
+        "source": "file",
+        "path": str(arguments.data.absolute()),
+        "target_path": str(arguments.target.absolute()) if arguments.target else "",
+        "validation_path": "",
+        "columns": dict(arguments.columns) or (learned.columns if learned.source == "file" else {}),
+        "max_examples": arguments.limit,
+    }
+    raw = {name: value for name, value in {**learned.model_dump(), **changes}.items() if value is not None}
+    if problems := [problem for problem in find_problems({"data": raw}) if problem.field.startswith("data.")]:
+        raise ConfigError(problems)
+    return DataConfig.model_validate(raw)
+
+
+def held_out(opened: "OpenedModel", data: DataConfig | None, progress: "Progress") -> "Split":
+    """All of `data`, or what was held out when the model was trained; raises UserError."""
+    from tfmcore.data import evaluation_split, prepare
+
+    saved = opened.saved
+    if data:
+        return evaluation_split(data, opened.tokenizer, saved.labels, saved.model.context_length, progress)
+    tokenizer = TokenizerConfig(kind="file", path=str(opened.folder / "tokenizer.json"))
+    dataset = prepare(Config(data=saved.data, tokenizer=tokenizer, model=saved.model), progress)
+    if dataset.labels != saved.labels:
+        raise UserError("the data has other labels than when the model was trained: name a file by --data")
+    return dataset.validation
+
+
+def measure(opened: "OpenedModel", split: "Split", limit: int | None, progress: "Progress") -> dict[str, Any]:
+    """The loss (nats a label) and the task's metrics on a split, or on its first `limit` examples."""
+    from tfmcore.inference.translate import translate_many
+    from tfmcore.training.batches import place
+    from tfmcore.training.evaluation import evaluate, evaluate_texts
+
+    total = min(limit or len(split), len(split))
+    placed = (place(batch, opened.device) for batch in first_batches(split, total, progress))
+    found = evaluate(opened.model, placed, opened.saved.task)
+    facts: dict[str, Any] = {"examples": total, "loss": found.loss, **found.metrics}
+    if opened.saved.task == "translation":
+        examples = split.examples(min(total, MOST_TEXTS))
+        progress("translating", 0, 0)
+        pairs = [(example["source"], example["target"]) for example in examples]
+        facts |= evaluate_texts(pairs, lambda texts: translate_many(opened, texts))
+        facts["compared_texts"] = len(examples)
+    return facts
+
+
+def first_batches(split: "Split", total: int, progress: "Progress") -> "Iterator[Batch]":
+    """Batches of exactly `total` examples."""
+    for start, batch in zip(range(0, total, BATCH_SIZE), split.once(BATCH_SIZE), strict=False):
+        progress("evaluating", start, total)
+        kept = slice(total - start)
+        inputs = {name: array[kept] for name, array in batch.inputs.items()}
+        yield replace(batch, inputs=inputs, labels=batch.labels[kept], example_ids=batch.example_ids[kept])

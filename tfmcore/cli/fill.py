@@ -1,0 +1,37 @@
+"""Fill the [MASK]s of a text with an encoder, each with its likeliest tokens."""
+
+import argparse
+
+from tfmcore.cli.arguments import add_json, add_model, chosen_model, text, whole
+from tfmcore.cli.ask import ask, facts
+from tfmcore.cli.output import note, print_json, print_line
+from tfmcore.messages import Fill, Filled
+
+EXAMPLES = """
+tfm fill reader "the [MASK] of an object"
+tfm fill reader "the [MASK] of an [MASK]" --candidates 3 --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument("text", metavar="TEXT", type=text, help="a text with one or more [MASK]; - reads it from stdin")
+    parser.add_argument(
+        "--candidates", metavar="N", type=whole(1, 50), default=5, help="how many for each [MASK] (default: 5)"
+    )
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    request = Fill(id=0, model=str(chosen_model(arguments)), text=arguments.text, candidates=arguments.candidates)
+    reply: Filled = ask(request)
+    if arguments.json:
+        print_json(facts(reply))
+        return 0
+    print_line(reply.text)
+    for number, mask in enumerate(reply.masks, start=1):
+        shown = "  ".join(f"{each.text.strip() or repr(each.text)} {each.probability:.1%}" for each in mask.candidates)
+        print_line(f"  [MASK] {number}:  {shown}")
+    if reply.notice:
+        note(reply.notice)
+    return 0

@@ -1,0 +1,30 @@
+"""Go on with a run: one that is paused trains on; one that was stopped, failed or was interrupted starts again from its
+newest checkpoint."""
+
+import argparse
+
+from tfmcore.cli.arguments import add_run, chosen_run
+from tfmcore.cli.command import send
+from tfmcore.cli.train import add_conduct, conduct
+from tfmcore.config import UserError
+from tfmcore.runs import RunState
+
+EXAMPLES = """
+tfm resume first
+tfm resume first --detach
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    add_conduct(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    run = chosen_run(arguments)
+    state = run.state()
+    if state is RunState.PAUSED:
+        return send(run, "resume")
+    if state.resumable or state is RunState.WAITING:
+        return conduct(run, arguments)
+    raise UserError(f"the run {run.label!r} is {state}: there is nothing to resume")

@@ -1,0 +1,77 @@
+"""Show the runs and what they are doing; or one run, once or until it ends."""
+
+import argparse
+from typing import Any
+
+from tfmcore.cli.arguments import add_json, add_runs, runs_folder
+from tfmcore.cli.output import duration, note, print_json, print_line, print_table
+from tfmcore.cli.progress import follow
+from tfmcore.config import UserError
+from tfmcore.runs import Run, find_run, list_runs
+
+EXAMPLES = """
+tfm status                  all runs of the workspace
+tfm status first --follow   watch one until it ends; Ctrl-C stops the watching, not the run
+tfm status --json | jq -r 'select(.state == "interrupted") | .id'
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", nargs="?", help="a run's folder, id or name (default: all)")
+    parser.add_argument("--follow", action="store_true", help="show the run's progress until it ends")
+    add_runs(parser)
+    add_json(parser, "one JSON object a run, a line each")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    folder = runs_folder(arguments)
+    found = [find_run(arguments.run, folder)] if arguments.run else list_runs(folder)
+    if arguments.follow:
+        if not arguments.run:
+            raise UserError("--follow needs a RUN")
+        follow(found[0])
+    facts = [describe(each) for each in found]
+    if arguments.json:
+        for each in facts:
+            print_json(each)
+    elif arguments.run:
+        for name, value in facts[0].items():
+            print_line(f"{name:<16}{'–' if value in (None, '') else value}")
+    elif facts:
+        rows = [[each["id"], each["label"], each["state"], progress(each), number(each["loss"]), left(each)]
+                for each in facts]  # fmt: skip
+        print_table(("Run", "Name", "State", "Step", "Loss", "Time left"), rows, right=(3, 4, 5))
+    else:
+        note(f"there are no runs in {folder}; `tfm train nano-decoder` makes one")
+    return 0
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """What the run's folder says, as plain values."""
+    status, ended, best = run.status(), run.exit(), run.best()
+    return {
+        "id": run.id,
+        "label": run.label,
+        "state": str(run.state()),
+        "step": ended.step if ended else status.step if status else 0,
+        "steps": status.steps if status else None,
+        "phase": status.phase if status and not ended else "",
+        "loss": status.loss if status else None,
+        "seconds_left": status.seconds_left if status and not ended else None,
+        "sentence": ended.sentence if ended else "",
+        "best_step": best.step if best else None,
+        "validation_loss": best.manifest.validation_loss if best else None,
+        "folder": str(run.folder),
+    }
+
+
+def progress(facts: dict[str, Any]) -> str:
+    return f"{facts['step']}/{facts['steps']}" if facts["steps"] else str(facts["step"])
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def left(facts: dict[str, Any]) -> str:
+    return "–" if facts["seconds_left"] is None else duration(facts["seconds_left"])

@@ -1,0 +1,27 @@
+"""Let a run save and end; it can go on later from there. One that no longer responds is ended by force."""
+
+import argparse
+
+from tfmcore.cli.arguments import add_run, chosen_run
+from tfmcore.cli.command import send
+from tfmcore.cli.output import note
+from tfmcore.runs import RunState
+
+EXAMPLES = """
+tfm stop first
+tfm stop first --force      end its process at once; what came after its last checkpoint is lost
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("--force", action="store_true", help="end its process at once, without saving")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    run = chosen_run(arguments)
+    if arguments.force or run.state() is RunState.SILENT:
+        ended = run.kill()
+        note(f"{run.label}: its process was ended" if ended else f"{run.label}: no process of it runs here")
+        return 0 if ended else 1
+    return send(run, "stop")

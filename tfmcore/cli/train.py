@@ -1,0 +1,91 @@
+"""Train a model from a config file or a preset. Ctrl-C saves and stops; `tfm resume` goes on from there."""
+
+import argparse
+from pathlib import Path
+
+from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, runs_folder
+from tfmcore.cli.output import note, print_json, print_line
+from tfmcore.cli.progress import Watch
+from tfmcore.config import Config, UserError
+from tfmcore.runs import Exit, Run, RunState, start_trainer
+
+EXAMPLES = """
+tfm train nano-decoder --name first
+tfm train nano-decoder --set data.source=file --set data.path=book.txt --set training.steps=5000
+tfm train run.toml --detach                 in the background; `tfm status --follow` watches it
+tfm train run.toml --json | jq -c 'select(.kind == "evaluated")'
+"""
+
+FILES = (("data", "path"), ("data", "target_path"), ("data", "validation_path"), ("tokenizer", "path"))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", nargs="?", help="a config file (.toml) or a preset's name")
+    add_set(parser)
+    add_runs(parser)
+    parser.add_argument("--name", metavar="LABEL", help="what to call the run (default: as the config)")
+    add_conduct(parser)
+    parser.add_argument("--continue", dest="folder", metavar="FOLDER", type=Path, help=argparse.SUPPRESS)
+
+
+def add_conduct(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--detach", action="store_true", help="train in the background, and return at once")
+    add_json(parser, "each event as one line of JSON (with --detach: the run)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.folder:
+        return continue_detached(Run(arguments.folder))
+    if not arguments.config:
+        raise UserError("name a config file or a preset to train (`tfm presets` lists them)")
+    config, name = chosen_config(arguments.config, arguments.overrides)
+    made = Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
+    return conduct(made, arguments)
+
+
+def continue_detached(run: Run) -> int:
+    """What `tfmcore.runs.start_trainer` starts: train with no one watching."""
+    from tfmcore.training.process import run_trainer
+
+    return exit_code(run_trainer(run))
+
+
+def conduct(run: Run, arguments: argparse.Namespace) -> int:
+    """Train here, in sight, or in the background; returns the exit code."""
+    if arguments.detach:
+        process = start_trainer(run)
+        if arguments.json:
+            print_json({"id": run.id, "label": run.label, "folder": run.folder, "pid": process.pid})
+        else:
+            print_line(run.id)
+            note(f"trains in the background; `tfm status {run.id} --follow` watches it")
+        return 0
+    from tfmcore.training.process import run_trainer
+
+    if arguments.json:
+        return exit_code(run_trainer(run, print_json))
+    note(f"run {run.id}")
+    with Watch() as watch:
+        ended = run_trainer(run, watch.show, watch.prepare)
+    if ended.code == 0:
+        note(f"{ended.sentence}; it lies in {run.folder}")
+    return exit_code(ended)
+
+
+def exit_code(ended: Exit) -> int:
+    """0 for a run that came to its end, 130 for one that was stopped before it, else what the trainer says."""
+    if ended.code:
+        note(f"tfm: {ended.sentence}")
+    return 130 if ended.state is RunState.STOPPED else ended.code
+
+
+def with_whole_paths(config: Config) -> Config:
+    """The config with its files named from the root, so that the run can go on from anywhere; they must be there."""
+    changes: dict[str, str] = {}
+    for section, name in FILES:
+        if given := getattr(getattr(config, section), name):
+            path = Path(given).expanduser().absolute()
+            if not path.is_file():
+                raise UserError(f"{section}.{name}: {given} is not a file")
+            changes[f"{section}__{name}"] = str(path)
+    return config.replaced(**changes) if changes else config

@@ -1,0 +1,39 @@
+"""The schema: every option declared once. Torch-free; forms, files, terminal, checks and docs derive from it."""
+
+from tfmcore.config.config import Config, apply_overrides, find_problems, load_config, read_toml, to_toml
+from tfmcore.config.data import DataConfig
+from tfmcore.config.model import ModelConfig
+from tfmcore.config.options import Option, options
+from tfmcore.config.presets import Card, Preset, find_preset, presets
+from tfmcore.config.problems import ConfigError, Problem, UserError
+from tfmcore.config.saved import SavedModel
+from tfmcore.config.sources import LANGUAGES, SOURCES
+from tfmcore.config.tasks import TASKS
+from tfmcore.config.tokenizer import TokenizerConfig
+from tfmcore.config.training import TrainingConfig
+
+__all__ = [
+    "LANGUAGES",
+    "SOURCES",
+    "TASKS",
+    "Card",
+    "Config",
+    "ConfigError",
+    "DataConfig",
+    "ModelConfig",
+    "Option",
+    "Preset",
+    "Problem",
+    "SavedModel",
+    "TokenizerConfig",
+    "TrainingConfig",
+    "UserError",
+    "apply_overrides",
+    "find_preset",
+    "find_problems",
+    "load_config",
+    "options",
+    "presets",
+    "read_toml",
+    "to_toml",
+]

@@ -1,0 +1,132 @@
+"""`[data]`: where the text comes from, what is learned from it and what is held out."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Literal
+
+from tfmcore.config.option import Section, option
+from tfmcore.config.problems import Problem
+from tfmcore.config.sources import LANGUAGES, SOURCES
+from tfmcore.config.tasks import TASKS
+
+SourceName = Literal[
+    "python_manual",
+    "cldr_translation",
+    "cldr_language",
+    "copy",
+    "reverse",
+    "sort",
+    "modular_addition",
+    "brackets",
+    "induction",
+    "file",
+]
+TaskName = Literal["language_modeling", "masked_language_modeling", "classification", "translation"]
+
+
+class DataConfig(Section):
+    """What the model learns from."""
+
+    source: SourceName = option(
+        "python_manual",
+        title="Source",
+        help="Where the examples come from: a source that is built in, or a file of your own.",
+        essential=True,
+    )
+    task: TaskName = option(
+        "language_modeling", title="Task", help="What the model learns to do with the examples.", essential=True
+    )
+    path: str = option(
+        "",
+        title="File",
+        help="Your file: .txt, .csv, .tsv or .jsonl, each also as .gz. Only for the source `file`.",
+        essential=True,
+        max_length=4096,
+    )
+    target_path: str = option(
+        "",
+        title="Target file",
+        help="For translation from parallel .txt files: the file whose line N translates line N of the first.",
+        max_length=4096,
+    )
+    validation_path: str = option(
+        "",
+        title="Validation file",
+        help="A file of the same form to validate on; when empty, a part of the first file is held out.",
+        max_length=4096,
+    )
+    columns: dict[str, str] = option(
+        {},
+        title="Columns",
+        help="Which column plays which role, by name: text, pair and label, or source and target.",
+        essential=True,
+        max_length=8,
+    )
+    header: Literal["auto", "yes", "no"] = option(
+        "auto",
+        title="Header line",
+        help="Whether a .csv or .tsv file begins with column names; without them columns are called 1, 2, 3 …",
+    )
+    source_language: str = option(
+        "en", title="From", help="Language of the phrases to translate from (a CLDR locale).", max_length=16
+    )
+    target_language: str = option(
+        "hu", title="Into", help="Language of the phrases to translate into (a CLDR locale).", max_length=16
+    )
+    languages: list[str] = option(
+        ["en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "pl", "cs", "hu", "fi", "tr", "ro", "id"],
+        title="Languages",
+        help="The languages to tell apart (CLDR locales).",
+        min_length=2,
+        max_length=60,
+    )
+    min_length: int = option(
+        4, title="Shortest", help="Shortest string of the ground-truth tasks.", unit="symbols", ge=1, le=1000
+    )
+    max_length: int = option(
+        12, title="Longest", help="Longest string of the ground-truth tasks.", unit="symbols", ge=1, le=1000
+    )
+    max_examples: int | None = option(
+        None,
+        title="Examples at most",
+        help="Use no more than this many examples; empty means all that the source has.",
+        unit="examples",
+        ge=2,
+        le=1_000_000_000,
+    )
+    validation_fraction: float = option(
+        0.1,
+        title="Held out",
+        help="Share of the examples (of the text, at its end, for language modelling) kept for validation.",
+        ge=0.001,
+        le=0.5,
+    )
+    seed: int = option(
+        0, title="Data seed", help="Seed of generated examples, of the split and of masking.", ge=0, le=2**31 - 1
+    )
+
+    def checks(self) -> Iterator[Problem]:
+        source, task = SOURCES[self.source], TASKS[self.task]
+        if self.task not in source.tasks:
+            can = ", ".join(source.tasks)
+            yield Problem("task", f"the source {self.source} serves {can}, not {self.task}", source.tasks[0])
+        if self.source == "file" and not self.path:
+            yield Problem("path", "the source `file` needs the path of a file")
+        if self.min_length > self.max_length:
+            yield Problem("min_length", f"is above max_length ({self.max_length})", self.max_length)
+        roles = task.roles + task.optional_roles
+        if foreign := [role for role in self.columns if role not in roles]:
+            kept = {role: column for role, column in self.columns.items() if role in roles}
+            yield Problem("columns", f"{self.task} has no role {foreign[0]!r}; it has {', '.join(roles)}", kept)
+        for name in ("source_language", "target_language"):
+            if (code := getattr(self, name)) not in LANGUAGES:
+                near = difflib.get_close_matches(code, LANGUAGES, n=1) or [type(self).model_fields[name].default]
+                yield Problem(name, f"{code!r} is not a language of the phrase list", near[0])
+        known = list(dict.fromkeys(code for code in self.languages if code in LANGUAGES))
+        if len(known) < len(self.languages):
+            wrong = next((code for code in self.languages if code not in LANGUAGES), None)
+            reason = "names a language twice" if wrong is None else f"{wrong!r} is not a language of the phrase list"
+            yield Problem("languages", reason, known if len(known) > 1 else DataConfig().languages)
+        if self.source == "cldr_translation" and self.source_language == self.target_language:
+            nearest = "hu" if self.source_language != "hu" else "de"
+            yield Problem("target_language", "is the language to translate from", nearest)

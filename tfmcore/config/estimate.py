@@ -1,0 +1,173 @@
+"""What a model will cost before it exists: parameters, compute and memory, from its config alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tfmcore.config.model import ModelConfig
+
+BYTES = 4  # weights, gradients and the optimizer's two means are fp32 whatever the precision
+
+
+@dataclass(frozen=True)
+class Part:
+    """A kind of block: `parameters` and forward `flops` (per token) of one, of which the model has `count`."""
+
+    name: str
+    parameters: int
+    flops: int = 0
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The parts of a model; for an encoder-decoder, "a token" is one of the source and one of the target together."""
+
+    model: ModelConfig
+    vocab_size: int
+    task: str
+    parts: tuple[Part, ...]
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Number of weights by part, those of all layers together; a shared matrix counts once."""
+        return {part.name: part.parameters * part.count for part in self.parts}
+
+    @property
+    def total(self) -> int:
+        return sum(self.parameters.values())
+
+    @property
+    def flops_per_token(self) -> dict[str, int]:
+        """Floating-point operations of a forward pass by part; the backward pass takes twice as many."""
+        return {part.name: part.flops * part.count for part in self.parts if part.flops}
+
+    def training_memory(
+        self,
+        batch_size: int,
+        context_length: int,
+        precision: Literal["fp32", "bf16"] = "fp32",
+        gradient_checkpointing: bool = False,
+    ) -> dict[str, int]:
+        """Bytes that a training step needs, by what they hold. Sequences are taken to be `context_length` long."""
+        tokens, weights = batch_size * context_length, self.total * BYTES
+        width = 2 if precision == "bf16" else BYTES
+        layers = [size for size, count in _activations(self.model, context_length) for _ in range(count)]
+        kept = len(layers) * self.model.d_model + max(layers) if gradient_checkpointing else sum(layers)
+        outside = 3 * self.model.d_model * (2 if self.model.architecture == "encoder_decoder" else 1)
+        classes = self.vocab_size if self.task != "classification" else 0
+        return {
+            "weights": weights + (weights // 2 if precision == "bf16" else 0),  # autocast keeps a copy of each matrix
+            "gradients": weights,
+            "optimizer": 2 * weights,
+            "activations": round(tokens * (kept * width + outside * BYTES)),
+            "logits": tokens * classes * (2 * width + BYTES),  # themselves, their log-softmax and their gradient
+        }
+
+
+def estimate(model: ModelConfig, vocab_size: int, task: str, num_labels: int = 2) -> Estimate:
+    """What `model` will cost with that vocabulary and the head of `task`."""
+    return Estimate(model, vocab_size, task, tuple(_parts(model, vocab_size, task, num_labels)))
+
+
+def _parts(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Iterator[Part]:
+    both, d = model.architecture == "encoder_decoder", model.d_model
+    norm, stacks = _norm(model), 1 + both
+    yield Part("token embedding", vocab_size * d)
+    if model.position == "learned":
+        yield Part("position embedding", model.context_length * d, count=stacks)
+    if model.position == "relative_buckets":
+        yield Part("distance biases", model.num_position_buckets * model.num_heads, count=stacks)
+    if model.num_token_types:
+        yield Part("token types", model.num_token_types * d)
+    if model.embedding_norm:
+        yield Part("embedding norm", norm, count=stacks)
+    seen = _seen(model.context_length, model.attention_window, model.architecture == "decoder")
+    prefix = "encoder " if both else ""
+    yield from _layers(model, prefix, model.num_layers, seen)
+    if both:
+        seen = _seen(model.context_length, model.attention_window, causal=True)
+        yield from _layers(model, "decoder ", model.decoder_layers, seen)
+        cross = _attention(model)
+        yield Part("cross-attention", cross, _flops(model, cross, model.context_length), model.decoder_layers)
+        yield Part("cross-attention norms", norm, count=model.decoder_layers)
+    if model.has_final_norm:
+        yield Part("final norm", norm, count=stacks)
+    yield _head(model, vocab_size, task, num_labels)
+
+
+def _layers(model: ModelConfig, prefix: str, count: int, seen: float) -> Iterator[Part]:
+    attention = _attention(model)
+    yield Part(f"{prefix}attention", attention, _flops(model, attention, seen), count)
+    matrices = (3 if model.gated else 2) * model.d_model * model.ff_width
+    biases = ((2 if model.gated else 1) * model.ff_width + model.d_model) * model.feed_forward_bias
+    yield Part(f"{prefix}feed-forward", matrices + biases, 2 * matrices, count)
+    yield Part(f"{prefix}norms", 2 * _norm(model), count=count)
+
+
+def _attention(model: ModelConfig) -> int:
+    """Weights of one attention: queries, keys, values and output; the same for self-attention and cross-attention."""
+    queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
+    return 2 * model.d_model * (queries + keys) + (queries + 2 * keys + model.d_model) * model.attention_bias
+
+
+def _flops(model: ModelConfig, parameters: int, seen: float) -> int:
+    """Two for each weight, and four for each feature of each head and each key that is seen (scores, then values)."""
+    return 2 * parameters + round(4 * seen * model.num_heads * model.width_per_head)
+
+
+def _seen(length: int, window: int | None, causal: bool) -> float:
+    """How many keys a query sees, on average over a sequence of `length` tokens."""
+    reach = min(window or length, length)
+    one_side = reach - reach * (reach - 1) / (2 * length)  # itself included
+    return one_side if causal else 2 * one_side - 1
+
+
+def _norm(model: ModelConfig) -> int:
+    return model.d_model * (2 if model.norm == "layer" and model.norm_bias else 1)
+
+
+def _head(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Part:
+    d, matrix = model.d_model, vocab_size * model.d_model
+    own = 0 if model.tie_embeddings else matrix
+    match task:
+        case "masked_language_modeling":
+            return Part("head", d * d + d + _norm(model) + vocab_size + own, 2 * (d * d + matrix))
+        case "classification":
+            pooler = d * d + d if model.pooling == "first" else 0
+            return Part("head", pooler + d * num_labels + num_labels)
+        case _:
+            return Part("head", own, 2 * matrix)
+
+
+def _activations(model: ModelConfig, length: int) -> list[tuple[float, int]]:
+    """For each kind of layer: how many numbers per token its backward pass needs, and how many such there are."""
+    layer = _attention_activations(model, length) + _feed_forward_activations(model)
+    if model.architecture != "encoder_decoder":
+        return [(layer, model.num_layers)]
+    return [
+        (layer, model.num_layers),
+        (layer + _attention_activations(model, length, cross=True), model.decoder_layers),
+    ]
+
+
+def _attention_activations(model: ModelConfig, length: int, cross: bool = False) -> float:
+    """The stream, its norm, queries, keys, values (rotated ones again) and the result; where the fused kernel cannot
+    serve (dropout, learned biases), the weights of every head too. Cross-attention knows no positions."""
+    queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
+    rotated = queries + keys if model.position == "rotary" and not cross else 0
+    biased = model.position == "relative_buckets" and not cross
+    rate = model.dropout if model.attention_dropout is None else model.attention_dropout
+    weights = model.num_heads * length * ((1 if biased else 0) + (2.25 if rate else 0))
+    return (2 + _mask(model)) * model.d_model + 2 * queries + 2 * keys + rotated + weights
+
+
+def _feed_forward_activations(model: ModelConfig) -> float:
+    """The stream, its norm, and what stands between the matrices."""
+    inner = 4 if model.gated else (1 if model.activation == "relu" else 2)
+    return (2 + _mask(model)) * model.d_model + inner * model.ff_width
+
+
+def _mask(model: ModelConfig) -> float:
+    """Dropout keeps a byte for each number it may set to zero."""
+    return 0.25 if model.dropout else 0.0

@@ -1,0 +1,70 @@
+"""The sources of data, as facts that forms and checks need: what each one is and which tasks it serves."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """`options` names the fields of `[data]` that matter to this source."""
+
+    title: str
+    help: str
+    tasks: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+
+TEXT = ("language_modeling", "masked_language_modeling")
+STRING = ("min_length", "max_length", "max_examples")
+
+SOURCES = {
+    "python_manual": SourceFacts(
+        "Python reference", "The language reference that ships in every Python: 380,000 characters of English.", TEXT
+    ),
+    "cldr_translation": SourceFacts(
+        "Phrases in two languages",
+        "Dates, durations, prices, countries and languages of the Unicode CLDR, in any two of its languages.",
+        ("translation",),
+        ("source_language", "target_language", "max_examples"),
+    ),
+    "cldr_language": SourceFacts(
+        "Phrases and their language",
+        "The same phrases in many languages; the label is the language. Phrases that stand in two are left out.",
+        ("classification",),
+        ("languages", "max_examples"),
+    ),
+    "copy": SourceFacts("Copy", "A random string, to be repeated as it is.", ("translation",), STRING),
+    "reverse": SourceFacts("Reverse", "A random string, to be written backwards.", ("translation",), STRING),
+    "sort": SourceFacts("Sort", "A random string, its letters to be sorted.", ("translation",), STRING),
+    "modular_addition": SourceFacts(
+        "Modular addition",
+        "a + b modulo 97: the task in which grokking was first seen.",
+        ("language_modeling", "translation"),
+        ("max_examples",),
+    ),
+    "brackets": SourceFacts("Balanced brackets", "A string of brackets: is it balanced?", ("classification",), STRING),
+    "induction": SourceFacts(
+        "Induction",
+        "A random pattern of letters, again and again: where A B stood before, an induction head predicts B after A.",
+        ("language_modeling",),
+        STRING,
+    ),
+    "file": SourceFacts(
+        "A file of your own",
+        "Text (.txt), a table (.csv, .tsv), records (.jsonl), or two parallel .txt files; .gz of each.",
+        (*TEXT, "classification", "translation"),
+        ("path", "target_path", "validation_path", "columns", "header", "max_examples"),
+    ),
+}
+
+LANGUAGES = {
+    "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bangla",
+    "bs": "Bosnian", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish", "de": "German", "el": "Greek",
+    "en": "English", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian", "fi": "Finnish",
+    "fr": "French", "ga": "Irish", "gl": "Galician", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian",
+    "hu": "Hungarian", "hy": "Armenian", "id": "Indonesian", "is": "Icelandic", "it": "Italian", "ja": "Japanese",
+    "ka": "Georgian", "kk": "Kazakh", "ko": "Korean", "lt": "Lithuanian", "lv": "Latvian", "mk": "Macedonian",
+    "mn": "Mongolian", "ms": "Malay", "nb": "Norwegian", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese",
+    "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sq": "Albanian", "sr": "Serbian",
+    "sv": "Swedish", "sw": "Swahili", "ta": "Tamil", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian",
+    "ur": "Urdu", "uz": "Uzbek", "vi": "Vietnamese", "zh": "Chinese", "zu": "Zulu",
+}  # fmt: skip

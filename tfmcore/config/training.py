@@ -1,0 +1,125 @@
+"""`[training]`: how long, how fast and how carefully the model learns."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from tfmcore.config.option import Section, option
+from tfmcore.config.problems import Problem
+
+
+class TrainingConfig(Section):
+    """How the model is trained."""
+
+    steps: int = option(
+        1000, title="Steps", help="Optimizer steps.", unit="steps", essential=True, ge=1, le=1_000_000_000
+    )
+    batch_size: int = option(
+        32, title="Batch", help="Sequences in a batch.", unit="sequences", essential=True, ge=1, le=65_536
+    )
+    accumulation: int = option(
+        1, title="Accumulation", help="Batches whose gradients are added before a step.", unit="batches", ge=1, le=4096
+    )
+    optimizer: Literal["adamw"] = option(
+        "adamw",
+        title="Optimizer",
+        help="AdamW: Adam with decoupled weight decay.",
+        paper="https://arxiv.org/abs/1711.05101",
+    )
+    learning_rate: float = option(
+        1e-3,
+        title="Learning rate",
+        help="Highest learning rate; for noam the factor on d_model^-½ · min(step^-½, step · warm-up^-1.5).",
+        essential=True,
+        gt=0.0,
+        le=100.0,
+    )
+    schedule: Literal["constant", "linear", "cosine", "noam"] = option(
+        "cosine",
+        title="Schedule",
+        help="How the learning rate goes after warm-up: stays, falls on a line or a cosine, or by the paper of 2017.",
+        paper="https://arxiv.org/abs/1608.03983",
+        essential=True,
+    )
+    warmup_steps: int = option(
+        100, title="Warm-up", help="Steps in which the learning rate rises from 0.", unit="steps", ge=0, le=10_000_000
+    )
+    minimum_learning_rate: float = option(
+        0.1, title="Final share", help="Where linear and cosine end, as a share of the learning rate.", ge=0.0, le=1.0
+    )
+    weight_decay: float = option(
+        0.1, title="Weight decay", help="Decoupled decay of matrices; norms and biases have none.", ge=0.0, le=10.0
+    )
+    beta1: float = option(0.9, title="β₁", help="Adam's decay of the gradient's mean.", ge=0.0, lt=1.0)
+    beta2: float = option(0.99, title="β₂", help="Adam's decay of the gradient's square.", ge=0.0, lt=1.0)
+    epsilon: float = option(1e-8, title="ε", help="Adam's guard against division by zero.", gt=0.0, le=0.1)
+    gradient_clip: float = option(
+        1.0, title="Gradient clip", help="Largest norm of the whole gradient; 0: no clipping.", ge=0.0, le=1e6
+    )
+    label_smoothing: float = option(
+        0.0,
+        title="Label smoothing",
+        help="Probability spread over all classes in the loss.",
+        paper="https://arxiv.org/abs/1512.00567",
+        ge=0.0,
+        le=0.9,
+    )
+    precision: Literal["fp32", "bf16"] = option(
+        "fp32",
+        title="Precision",
+        help="fp32, or bf16 autocast: faster where the processor multiplies bf16, weights stay fp32.",
+    )
+    gradient_checkpointing: bool = option(
+        False,
+        title="Gradient checkpointing",
+        help="Recompute each layer in the backward pass: less memory, about a third more time.",
+        paper="https://arxiv.org/abs/1604.06174",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = option(
+        "auto", title="Device", help="Where to train; auto takes a GPU where there is one."
+    )
+    threads: int | None = option(
+        None,
+        title="Threads",
+        help="Processor threads; empty: as many as cores. Exact resume needs the same number.",
+        unit="threads",
+        ge=1,
+        le=1024,
+    )
+    eval_every: int = option(
+        100, title="Validate every", help="Steps between validations.", unit="steps", ge=1, le=100_000_000
+    )
+    eval_batches: int | None = option(
+        None,
+        title="Validation batches",
+        help="Batches of a validation; empty: all there are.",
+        ge=1,
+        le=1_000_000,
+    )
+    save_every: int = option(
+        500, title="Save every", help="Steps between checkpoints; the last step is always saved.", unit="steps", ge=1,
+        le=100_000_000,
+    )  # fmt: skip
+    sample_every: int = option(
+        200, title="Sample every", help="Steps between samples; 0: none.", unit="steps", ge=0, le=100_000_000
+    )
+    sample_prompts: list[str] = option(
+        [],
+        title="Sample prompts",
+        help="Texts the model is asked about while it trains; empty: taken from the held-out data.",
+        max_length=16,
+    )
+    early_stopping: int | None = option(
+        None,
+        title="Early stopping",
+        help="Stop after this many validations without a better loss; empty: never.",
+        unit="validations",
+        ge=1,
+        le=10_000,
+    )
+    seed: int = option(
+        0, title="Seed", help="Seed of the weights, the order of the data and dropout.", ge=0, le=2**31 - 1
+    )
+
+    def checks(self) -> Iterator[Problem]:
+        if self.schedule == "noam" and self.warmup_steps == 0:
+            yield Problem("warmup_steps", "the noam schedule needs a warm-up", max(1, self.steps // 10))

@@ -1,0 +1,102 @@
+"""A dataset ready for training: its tokenizer, its labels and its two parts, tokenised and mapped into memory."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfmcore.config.config import Config
+from tfmcore.config.data import DataConfig
+from tfmcore.config.problems import UserError
+from tfmcore.config.tokenizer import TokenizerConfig
+from tfmcore.data.arrays import Stored
+from tfmcore.data.preparation import TRAIN, VALIDATION, Preparation, fingerprint, is_whole
+from tfmcore.data.progress import Progress, silent
+from tfmcore.data.splits import ExampleSplit, Split, TextSplit
+from tfmcore.data.tasks import TASKS
+from tfmcore.data.tokenizers import Tokenizer
+from tfmcore.workspace import cache_folder
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`warnings` are sentences for the user; `counts` say how much there is; `folder` is its place in the cache."""
+
+    tokenizer: Tokenizer
+    labels: list[str]
+    train: Split
+    validation: Split
+    warnings: list[str]
+    counts: dict[str, int]
+    fingerprint: str
+    folder: Path
+
+
+def prepare(config: Config, progress: Progress | None = None, cache: Path | None = None) -> Dataset:
+    """The dataset of a config: from the cache, or made now (a tokenizer trained, everything tokenised).
+
+    Raises UserError for data that cannot be used. `progress` may raise Cancelled; then nothing is left behind.
+    """
+    progress = progress or silent
+    mark = fingerprint(config.data, config.tokenizer, progress)
+    folder = (cache or cache_folder()) / "data" / mark
+    if not is_whole(folder):
+        Preparation(config.data, config.tokenizer, progress).write(folder)
+    return _opened(folder, config, mark)
+
+
+def evaluation_split(
+    data: DataConfig,
+    tokenizer: Tokenizer,
+    labels: Sequence[str],
+    context_length: int,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Split:
+    """All of some data, to evaluate a trained model on with its own tokenizer and labels; raises UserError."""
+    progress = progress or silent
+    mark = fingerprint(data, TokenizerConfig(), progress, tokenizer.library.to_str(), *labels)
+    folder = (cache or cache_folder()) / "data" / mark
+    if not is_whole(folder):
+        Preparation(data, TokenizerConfig(), progress, tokenizer, labels).write(folder)
+    return _split(folder, VALIDATION, data, tokenizer, context_length)
+
+
+def _opened(folder: Path, config: Config, mark: str) -> Dataset:
+    facts = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    context = config.model.context_length
+    train, validation = (_split(folder, name, config.data, tokenizer, context) for name in (TRAIN, VALIDATION))
+    counts = {
+        "train": len(train),
+        "validation": len(validation),
+        "train_tokens": train.num_tokens,
+        "validation_tokens": validation.num_tokens,
+        "vocabulary": tokenizer.vocab_size,
+    }
+    warnings = [*facts["warnings"], *_cut(train, validation, context)]
+    return Dataset(tokenizer, facts["labels"], train, validation, warnings, counts, mark, folder)
+
+
+def _split(folder: Path, name: str, data: DataConfig, tokenizer: Tokenizer, context_length: int) -> Split:
+    stored, task = Stored(folder, name, tokenizer.vocab_size), TASKS[data.task]
+    if stored.ends:
+        return ExampleSplit(stored, task, tokenizer, context_length)
+    split = TextSplit(stored, task, tokenizer, context_length)
+    if name == TRAIN and len(split.text) < split.window:
+        raise UserError(
+            f"the training text has {len(split.text)} tokens, too few for one window of {split.window}: "
+            f"use a longer text or a shorter model.context_length"
+        )
+    return split
+
+
+def _cut(train: Split, validation: Split, context_length: int) -> Iterator[str]:
+    lengths = np.concatenate([train.lengths(), validation.lengths()])
+    if num_cut := int(np.count_nonzero(lengths > context_length)):
+        yield (
+            f"{num_cut} of {len(lengths)} examples are longer than the context of {context_length} tokens and are cut; "
+            f"a model.context_length of {lengths.max()} would hold them all"
+        )

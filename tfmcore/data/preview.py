@@ -1,0 +1,94 @@
+"""What a source holds, at a glance: only its beginning is read, so a file of any size is shown at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from tfmcore.config.data import DataConfig
+from tfmcore.config.problems import UserError
+from tfmcore.config.sources import SOURCES as SOURCE_FACTS
+from tfmcore.data.sources import SOURCES, Example, file
+from tfmcore.data.sources.opening import open_text
+from tfmcore.data.sources.source import num_examples
+from tfmcore.data.sources.tables import HEAD_ROWS, Row, lines_of, read_table
+from tfmcore.data.tokenizers import Tokenizer
+
+SHOWN_CHARACTERS = 500
+
+
+@dataclass
+class Preview:
+    """`rows` are fields by `columns`; `roles` say which column is what; `num_examples` is None where counting would
+    take long. `lengths` are those of the first examples, in characters, or in tokens where there is a tokenizer.
+    `problems` are sentences for the user."""
+
+    columns: list[str] = field(default_factory=list)
+    roles: dict[str, str] = field(default_factory=dict)
+    rows: list[list[str]] = field(default_factory=list)
+    num_examples: int | None = None
+    lengths: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def preview(data: DataConfig, tokenizer: Tokenizer | None = None, rows: int = 50) -> Preview:
+    """The first `rows` examples of a source, and what is known of all. Never raises UserError: see `problems`."""
+    shown, head = Preview(), list[Row]()
+    try:
+        for row in islice(_head(data), HEAD_ROWS):
+            head.append(row)
+    except UserError as error:
+        shown.problems.append(str(error))
+    shown.columns = list(dict.fromkeys(name for row in head for name in row))
+    shown.rows = [[row.get(name, "")[:SHOWN_CHARACTERS] for name in shown.columns] for row in head[:rows]]
+    try:
+        shown.roles = _roles(data, head)
+    except UserError as error:
+        shown.problems.append(str(error))
+    texts = [[row.get(column, "") for role, column in shown.roles.items() if role != "label"] for row in head]
+    shown.lengths = [max((_length(text, tokenizer) for text in group), default=0) for group in texts]
+    if len(head) < HEAD_ROWS and not shown.problems:
+        shown.num_examples = len(head)
+        shown.problems += [] if head else ["there are no examples"]
+    elif not shown.problems:
+        shown.problems.append(_about(data, head))
+    return shown
+
+
+def _head(data: DataConfig) -> Iterator[Row]:
+    """The rows as they stand in the file: all columns of a table, the lines of a text."""
+    path = file.path_of(data.path)
+    if data.source != "file":
+        few = min(num_examples(data), 2 * HEAD_ROWS)
+        yield from SOURCES[data.source].examples(data.model_copy(update={"max_examples": few}))
+    elif file.is_parallel(data):
+        yield from SOURCES["file"].examples(data)
+    elif kind := file.table_kind(path):
+        yield from (row for _, row in read_table(path, kind, data.header, tuple(data.columns.values())))
+    else:
+        with open_text(path) as text:
+            yield from (Example(text=line) for line in lines_of(path, text))
+
+
+def _roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
+    """Role → column; raises UserError where a role finds none."""
+    if not head:
+        return {}
+    if data.source == "file" and file.table_kind(file.path_of(data.path)):
+        return file.table_roles(data, head)
+    if data.source == "file" and not file.is_parallel(data) and data.task not in file.TEXT_TASKS:
+        next(SOURCES["file"].examples(data))  # raises: a running text has no such roles
+    return {role: role for role in head[0] if role != "prompt"}
+
+
+def _length(text: str, tokenizer: Tokenizer | None) -> int:
+    return len(tokenizer.encode_arrays([text])[0]) if tokenizer else len(text)
+
+
+def _about(data: DataConfig, head: list[Row]) -> str:
+    """Says that only the beginning was read, and how much there may be in all."""
+    if data.source != "file":
+        return f"{SOURCE_FACTS[data.source].title}: up to {num_examples(data):,} examples are made; these are the first"
+    size = SOURCES["file"].size(data)
+    read = sum(len(text.encode()) + 1 for row in head for text in row.values())
+    whole = f", of about {len(head) * size // read:,}" if size else ""
+    return f"only the first {len(head):,} rows were read{whole}"

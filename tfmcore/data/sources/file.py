@@ -1,0 +1,128 @@
+"""A user's own file: running text, a table, records, or two files whose lines are translations of each other."""
+
+from collections.abc import Iterator
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import TextIO
+
+from tfmcore.config.data import DataConfig
+from tfmcore.config.problems import UserError
+from tfmcore.data.progress import Progress, silent
+from tfmcore.data.sources.opening import open_text, sha256_of
+from tfmcore.data.sources.roles import choose_columns
+from tfmcore.data.sources.source import Example, Layout
+from tfmcore.data.sources.tables import HEAD_ROWS, Row, lines_of, read_table
+
+TABLES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+CHUNK = 2**20
+TEXT_TASKS = ("language_modeling", "masked_language_modeling")
+
+
+def examples(data: DataConfig) -> Iterator[Example]:
+    """The examples of the file, in its order; a running text comes in parts of about a million characters."""
+    path = path_of(data.path)
+    if kind := table_kind(path):
+        found = _table(data, path, kind)
+    elif data.task in TEXT_TASKS:
+        found = _text(path)
+    elif is_parallel(data):
+        found = _parallel(path, path_of(data.target_path))
+    else:
+        needed = "a second file (data.target_path) or a table" if data.task == "translation" else "a table"
+        raise UserError(f"{path} is one running text: {data.task} needs {needed} (.csv, .tsv or .jsonl)")
+    return islice(found, data.max_examples if layout(data) != "text" else None)
+
+
+def layout(data: DataConfig) -> Layout:
+    return "documents" if table_kind(path_of(data.path)) else "text"
+
+
+def size(data: DataConfig) -> int:
+    """Bytes of the file; 0 for a .gz, which does not know what it holds."""
+    path = path_of(data.path)
+    return path.stat().st_size if path.suffix.lower() != ".gz" and path.is_file() else 0
+
+
+def version(data: DataConfig, progress: Progress = silent) -> str:
+    """What is in the files, wherever they are."""
+    paths = (data.path, data.target_path if is_parallel(data) else "", data.validation_path)
+    return " ".join(sha256_of(path_of(path), progress) for path in paths if path)
+
+
+def validation(data: DataConfig) -> DataConfig:
+    """The same, read from the validation file, whose columns have the same roles; raises UserError."""
+    return data.model_copy(
+        update={"path": data.validation_path, "validation_path": "", "target_path": "", "columns": file_roles(data)}
+    )
+
+
+def is_parallel(data: DataConfig) -> bool:
+    """Whether line N of a second file translates line N of the first."""
+    return data.task == "translation" and bool(data.target_path) and not table_kind(path_of(data.path))
+
+
+def path_of(path: str) -> Path:
+    return Path(path).expanduser()
+
+
+def table_kind(path: Path) -> str:
+    """csv, tsv or jsonl; "" for a file that is no table. A .gz is what stands before its last dot."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return TABLES.get(suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:]), "")
+
+
+def file_roles(data: DataConfig) -> dict[str, str]:
+    """Role → column of a table, {} of a file that is none or has no rows; raises UserError."""
+    path = path_of(data.path)
+    kind = table_kind(path)
+    rows = read_table(path, kind, data.header, tuple(data.columns.values())) if kind else iter(())
+    head = [row for _, row in islice(rows, HEAD_ROWS)]
+    return table_roles(data, head) if head else {}
+
+
+def table_roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
+    """Role → column of a table, from its first rows; raises UserError."""
+    names = dict.fromkeys(name for row in head for name in row)
+    columns = {name: [row.get(name, "") for row in head] for name in names}
+    return choose_columns(data.task, columns, data.columns, data.path)
+
+
+def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
+    roles = file_roles(data)
+    for number, row in read_table(path, kind, data.header, tuple(data.columns.values())):
+        if missing := next((column for column in roles.values() if column not in row), None):
+            raise UserError(f"{path}, row {number}: the column {missing!r} is missing")
+        example = Example({role: row[column] for role, column in roles.items()})
+        example.row = number
+        if not example.get("label", "-").strip():
+            raise UserError(f"{path}, row {number}: the label (column {roles['label']!r}) is empty")
+        yield example
+
+
+def _text(path: Path) -> Iterator[Example]:
+    with open_text(path) as file:
+        while part := _part(file):
+            yield Example(text=part)
+
+
+def _part(file: TextIO) -> str:
+    """About a million characters, to the end of a line where lines are no longer than that; line ends are newlines."""
+    part = file.read(CHUNK)
+    part += file.readline(CHUNK) if part and not part.endswith("\n") else ""
+    return part.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _parallel(source: Path, target: Path) -> Iterator[Example]:
+    with open_text(source) as source_file, open_text(target) as target_file:
+        pairs = zip_longest(lines_of(source, source_file), lines_of(target, target_file))
+        for number, (left, right) in enumerate(pairs, 1):
+            if left is None or right is None:
+                rest = number + sum(1 for _ in pairs)
+                counts = (number - 1, rest) if left is None else (rest, number - 1)
+                raise UserError(
+                    f"{source} has {counts[0]} lines but {target} has {counts[1]}: line N of one must translate line N "
+                    "of the other"
+                )
+            example = Example(source=left, target=right)
+            example.row = number
+            yield example

@@ -1,0 +1,144 @@
+"""The training and the validation part of a dataset, as batches: the same ones whenever seed and step are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfmcore.config.problems import UserError
+from tfmcore.data.arrays import Stored
+from tfmcore.data.sources import Example
+from tfmcore.data.tasks import Batch, Item, Task
+from tfmcore.data.tokenizers import Tokenizer
+
+POOL = 32
+"""Batches whose examples are sorted by length together."""
+VALIDATION_SEED = 1_000_003
+
+
+class Split(ABC):
+    """A part of a dataset. Its length counts examples, or windows of running text."""
+
+    def __init__(self, stored: Stored, task: Task, tokenizer: Tokenizer, context_length: int) -> None:
+        self.stored, self.task, self.tokenizer, self.context_length = stored, task, tokenizer, context_length
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens stored, of all roles."""
+        return sum(len(ids) for ids in self.stored.ids.values())
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def batch(self, step: int, batch_size: int, seed: int) -> Batch:
+        """The batch of a step, counted from 0; nothing else decides it."""
+
+    @abstractmethod
+    def once(self, batch_size: int) -> Iterator[Batch]:
+        """Everything once, in a fixed order; the last batch may be smaller."""
+
+    @abstractmethod
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of every sequence, before it is cut to the context."""
+
+    @abstractmethod
+    def examples(self, limit: int) -> list[Example]:
+        """The texts of up to `limit` examples (at most 2,000); of running text, pieces of the context's length."""
+
+    def batches(self, batch_size: int, seed: int, start_step: int = 0) -> Iterator[Batch]:
+        """Batches without end; those from `start_step` on are the same as if one had begun at 0."""
+        return (self.batch(step, batch_size, seed) for step in count(start_step))
+
+    def _collated(self, items: list[Item], numbers: NDArray[Any], *seed: int) -> Batch:
+        random = np.random.default_rng(seed)
+        inputs, labels = self.task.collate(items, self.tokenizer, self.context_length, random)
+        return Batch(inputs, labels, numbers.astype(np.int64))
+
+
+class TextSplit(Split):
+    """Running text: random windows to train on; one after the other, without a gap, once through."""
+
+    def __init__(self, stored: Stored, task: Task, tokenizer: Tokenizer, context_length: int) -> None:
+        super().__init__(stored, task, tokenizer, context_length)
+        self.text = stored.ids["text"]
+        self.window = max(1, context_length - task.margin)
+        self.stride = self.window - task.overlap
+        if len(self.text) <= task.overlap:
+            raise UserError("the text is too short to learn from: a part of it holds no more than one token")
+
+    def __len__(self) -> int:
+        return -(-(len(self.text) - self.task.overlap) // self.stride)
+
+    def batch(self, step: int, batch_size: int, seed: int) -> Batch:
+        last = max(0, len(self.text) - self.window)
+        starts = np.random.default_rng((seed, step)).integers(0, last + 1, batch_size)
+        return self._windows(starts, seed, step, 1)
+
+    def once(self, batch_size: int) -> Iterator[Batch]:
+        for first in range(0, len(self), batch_size):
+            starts = np.arange(first, min(first + batch_size, len(self))) * self.stride
+            yield self._windows(starts, VALIDATION_SEED, first)
+
+    def lengths(self) -> NDArray[np.int64]:
+        lengths = np.full(len(self), self.window - self.task.overlap)
+        lengths[-1] = len(self.text) - self.task.overlap - (len(self) - 1) * self.stride
+        return lengths
+
+    def examples(self, limit: int) -> list[Example]:
+        pieces = (self.text[n * self.stride :][: self.stride] for n in range(min(limit, len(self))))
+        return [Example(text=self.tokenizer.decode(piece.tolist())) for piece in pieces]
+
+    def _windows(self, starts: NDArray[np.int64], *seed: int) -> Batch:
+        items = [Item({"text": self.text[start : start + self.window]}) for start in starts.tolist()]
+        return self._collated(items, starts, *seed)
+
+
+class ExampleSplit(Split):
+    """Examples of their own, in a new order in each epoch, those of like lengths together."""
+
+    def __init__(self, stored: Stored, task: Task, tokenizer: Tokenizer, context_length: int) -> None:
+        super().__init__(stored, task, tokenizer, context_length)
+        self._lengths = task.lengths(stored.lengths())
+        self._epoch: tuple[tuple[int, ...], NDArray[np.int64]] = ((), np.zeros((0, 0), np.int64))
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def batch(self, step: int, batch_size: int, seed: int) -> Batch:
+        size = min(batch_size, len(self))
+        epoch, place = divmod(step, len(self) // size)
+        if self._epoch[0] != (seed, epoch, size):
+            self._epoch = (seed, epoch, size), self._order(size, np.random.default_rng((seed, epoch)))[0]
+        return self._examples(self._epoch[1][place], seed, step, 1)
+
+    def once(self, batch_size: int) -> Iterator[Batch]:
+        order, rest = self._order(min(batch_size, len(self)), np.random.default_rng(VALIDATION_SEED))
+        for place, numbers in enumerate([*order, *([rest] if len(rest) else [])]):
+            yield self._examples(numbers, VALIDATION_SEED, place)
+
+    def lengths(self) -> NDArray[np.int64]:
+        return self._lengths
+
+    def examples(self, limit: int) -> list[Example]:
+        return self.stored.examples()[:limit]
+
+    def _order(self, size: int, random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The batches of an epoch (number, size), and the examples that are left over.
+
+        Examples are shuffled, sorted by length within pools of some batches, and each pool's batches shuffled.
+        """
+        shuffled = random.permutation(len(self))
+        whole = len(self) // size * size
+        pools = []
+        for start in range(0, whole, POOL * size):
+            pool = shuffled[start : min(start + POOL * size, whole)]
+            pool = pool[np.argsort(self._lengths[pool], kind="stable")].reshape(-1, size)
+            pools.append(random.permutation(pool))
+        return np.concatenate(pools), shuffled[whole:]
+
+    def _examples(self, numbers: NDArray[np.int64], *seed: int) -> Batch:
+        return self._collated([self.stored.item(number) for number in numbers.tolist()], numbers, *seed)

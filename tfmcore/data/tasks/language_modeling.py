@@ -1,0 +1,43 @@
+"""Language modelling: predict each token from those before it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfmcore.data.sources import Example
+from tfmcore.data.tasks.task import IGNORED, Inputs, Item, Labels, Random, Task, model_inputs, padded
+from tfmcore.data.tokenizers import Tokenizer
+
+
+class LanguageModeling(Task):
+    """Inputs are a sequence without its last token, labels the same without its first."""
+
+    margin = -1
+    overlap = 1
+
+    def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
+        """Each text with an end token if it ends; where the example has a `prompt`, its tokens are given."""
+        texts = tokenizer.encode_arrays([example["text"] for example in examples])
+        prompts = tokenizer.encode_arrays([example.get("prompt", "") for example in examples])
+        ends = [np.array([tokenizer.eos_id][: example.ends], np.uint32) for example in examples]
+        return [
+            Item({"text": np.concatenate([text, end])}, len(prompt))
+            for text, end, prompt in zip(texts, ends, prompts, strict=True)
+        ]
+
+    def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+        return lengths["text"] - 1
+
+    def collate(
+        self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random
+    ) -> tuple[Inputs, Labels]:
+        rows = [item.ids["text"][: context_length + 1] for item in items]
+        labels, _ = padded([row[1:] for row in rows], IGNORED)
+        for row, item in zip(labels, items, strict=True):
+            row[: max(0, item.number - 1)] = IGNORED
+        return model_inputs([row[:-1] for row in rows], tokenizer.pad_id), labels
+
+    def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
+        """The end of the text where it is longer than the context."""
+        return model_inputs([tokenizer.encode(texts["text"])[-context_length:] or [tokenizer.bos_id]], tokenizer.pad_id)

@@ -1,0 +1,1 @@
+"""The engine: a child process that answers questions about models over its pipes."""

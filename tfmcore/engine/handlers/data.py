@@ -1,0 +1,78 @@
+"""Data before it is learned from: what stands in a file, and what becomes of it. Loads no torch."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from tfmcore.config import Config
+from tfmcore.data import IGNORED, Batch, Dataset, prepare
+from tfmcore.data.preview import preview
+from tfmcore.data.progress import Progress
+from tfmcore.engine.desk import Desk
+from tfmcore.engine.handlers import Answer
+from tfmcore.messages import DataPrepared, DataPreviewed, PrepareData, PreviewData, ShownSequence
+
+MAX_ROWS = 16
+MAX_LENGTHS = 20_000
+
+
+def preview_data(request: PreviewData, desk: Desk, report: Progress) -> Iterator[Answer]:
+    found = preview(Config.parse(request.config).data, rows=request.rows)
+    yield DataPreviewed(
+        id=request.id,
+        columns=found.columns,
+        roles=found.roles,
+        rows=found.rows,
+        examples=found.num_examples,
+        notices=found.problems,
+    )
+
+
+def prepare_data(request: PrepareData, desk: Desk, report: Progress) -> Iterator[Answer]:
+    start = time.monotonic()
+    config = Config.parse(request.config)
+    dataset = prepare(config, report)
+    tokenizer = dataset.tokenizer
+    batch = dataset.train.batch(0, config.training.batch_size, config.training.seed)
+    sample = tokenizer.encode(request.sample)
+    yield DataPrepared(
+        id=request.id,
+        num_train=len(dataset.train),
+        num_validation=len(dataset.validation),
+        train_tokens=dataset.train.num_tokens,
+        vocab_size=tokenizer.vocab_size,
+        labels=dataset.labels,
+        lengths=_some_lengths(dataset),
+        sample_tokens=tokenizer.tokens(sample),
+        sample_ids=sample,
+        batch=[shown for row in range(len(batch.labels))[:MAX_ROWS] for shown in _shown(batch, row, config, dataset)],
+        warnings=dataset.warnings,
+        seconds=time.monotonic() - start,
+    )
+
+
+def _some_lengths(dataset: Dataset) -> list[int]:
+    """The lengths of all examples, or of so many, evenly chosen, that they still show how lengths are distributed."""
+    lengths = np.concatenate([dataset.train.lengths(), dataset.validation.lengths()])
+    chosen: list[int] = lengths[:: -(-len(lengths) // MAX_LENGTHS)].tolist()
+    return chosen
+
+
+def _shown(batch: Batch, row: int, config: Config, dataset: Dataset) -> Iterator[ShownSequence]:
+    """A row of a batch as the model sees it, padding included, with what it is to predict at each place."""
+    tokenizer, name = dataset.tokenizer, str(row + 1)
+    read, labels = batch.inputs["input_ids"][row].tolist(), batch.labels[row]
+    if labels.ndim == 0:
+        yield ShownSequence(name=name, tokens=tokenizer.tokens(read), ids=read, label=dataset.labels[labels])
+        return
+    if "decoder_input_ids" in batch.inputs:
+        yield ShownSequence(name=f"{name}, encoder", tokens=tokenizer.tokens(read), ids=read)
+        read, name = batch.inputs["decoder_input_ids"][row].tolist(), f"{name}, decoder"
+    yield ShownSequence(
+        name=name,
+        tokens=tokenizer.tokens(read),
+        ids=read,
+        targets=["" if id == IGNORED else tokenizer.tokens([id])[0] for id in labels.tolist()],
+        masked=np.flatnonzero(labels != IGNORED).tolist() if config.data.task == "masked_language_modeling" else [],
+    )

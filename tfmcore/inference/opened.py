@@ -1,0 +1,109 @@
+"""A model folder opened for use: the model, its tokenizer, and what its config.json says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tfmcore.config import TASKS as FACTS
+from tfmcore.config import SavedModel, UserError
+from tfmcore.data.tasks import TASKS
+from tfmcore.data.tokenizers import Tokenizer
+from tfmcore.inference.pieces import check_ids
+from tfmcore.models import Model, load_model
+from tfmcore.runs import find_model
+from tfmcore.workspace import find_workspace
+
+UNLIMITED = 2**31
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as the model reads it: each of the model's `arguments` with its row, and the places of special tokens.
+    `notice` says what was cut off, if anything."""
+
+    arguments: dict[str, list[int]]
+    tokens: list[str]
+    special: list[int]
+    notice: str = ""
+
+    @property
+    def ids(self) -> list[int]:
+        return self.arguments["input_ids"]
+
+    def inputs(self, device: torch.device) -> dict[str, Tensor]:
+        """A batch of one."""
+        return {name: torch.tensor([row], device=device) for name, row in self.arguments.items()}
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """`folder` is the model folder itself, a checkpoint where a run was opened."""
+
+    model: Model
+    tokenizer: Tokenizer
+    saved: SavedModel
+    folder: Path
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def context(self) -> int:
+        return self.saved.model.context_length
+
+    def encode(self, text: str, pair: str = "") -> Encoded:
+        """The text as this model's task reads it, cut to the context; raises UserError for one that it cannot read."""
+        task = TASKS[self.saved.task]
+        texts = {task.roles[0]: text} | ({"pair": pair} if pair else {})
+        read = whole = task.inputs(texts, self.tokenizer, UNLIMITED)
+        if (length := whole["input_ids"].shape[1]) > self.context:
+            read = task.inputs(texts, self.tokenizer, self.context)
+        encoded = self._encoded({name: rows[0].tolist() for name, rows in read.items()})
+        return replace(encoded, notice=cut_notice("text", length, len(encoded.ids), self.saved.task))
+
+    def encode_target(self, text: str) -> Encoded:
+        """What a translator's decoder reads when `text` is what it writes."""
+        return self.as_target(self.tokenizer.encode(text))
+
+    def as_target(self, ids: Sequence[int]) -> Encoded:
+        """The same of a target that is encoded: the start token, then the tokens."""
+        row = [self.tokenizer.bos_id, *ids]
+        encoded = self._encoded({"input_ids": row[: self.context]})
+        return replace(encoded, notice=cut_notice("target", len(row), len(encoded.ids), self.saved.task))
+
+    def _encoded(self, inputs: dict[str, list[int]]) -> Encoded:
+        ids = inputs["input_ids"]
+        check_ids(ids, self.tokenizer, self.saved.vocab_size)
+        special = [place for place, id in enumerate(ids) if id in self.tokenizer.special_ids]
+        return Encoded(inputs, self.tokenizer.tokens(ids), special)
+
+    def need(self, task: str) -> None:
+        """Raise UserError, saying what this model can do, unless `task` is what it learned."""
+        if self.saved.task != task:
+            raise UserError(f"this model cannot {FACTS[task].verb}: it learned to {FACTS[self.saved.task].verb}")
+
+
+def open_model(name: str | Path) -> OpenedModel:
+    """The model of a model folder or a run, on the GPU where there is one; raises UserError, in one sentence."""
+    folder = find_model(str(name), find_workspace() / "runs")
+    model, saved = load_model(folder)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return OpenedModel(model.to(device), Tokenizer.load(folder / "tokenizer.json"), saved, folder)
+
+
+def load(name: str | Path) -> tuple[Model, Tokenizer]:
+    """Model and tokenizer of a model folder or a run; raises UserError."""
+    opened = open_model(name)
+    return opened.model, opened.tokenizer
+
+
+def cut_notice(what: str, length: int, read: int, task: str) -> str:
+    """Says which part the model read, if not all of it."""
+    if read == length:
+        return ""
+    part = "last" if task == "language_modeling" else "first"
+    return f"The {what} has {length} tokens: the model read the {part} {read}."

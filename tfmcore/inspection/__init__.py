@@ -1,0 +1,1 @@
+"""Looking inside a model: who attends to whom, in views small enough to draw."""

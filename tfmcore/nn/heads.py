@@ -1,0 +1,100 @@
+"""What turns the last layer's vectors into answers, one class for each kind of answer."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Pooling = Literal["first", "mean", "last"]
+
+
+class LanguageModelHead(nn.Module):
+    """Logits of every token: (B, T, D) → (B, T, V). Tied where it is given the `tokens` whose matrix it shares
+    (https://arxiv.org/abs/1608.05859)."""
+
+    def __init__(self, d_model: int, vocab_size: int, tokens: nn.Embedding | None = None, bias: bool = False) -> None:
+        super().__init__()
+        self.projection = tokens if tokens is not None else nn.Linear(d_model, vocab_size, bias=False)
+        self.bias = nn.Parameter(torch.zeros(vocab_size)) if bias else None
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        return F.linear(hidden, self.projection.weight, self.bias)
+
+
+class MaskedLanguageModelHead(nn.Module):
+    """dense, gelu, norm, then a language model's head with a bias: (B, T, D) → (B, T, V)
+    (BERT, https://arxiv.org/abs/1810.04805)."""
+
+    def __init__(self, d_model: int, vocab_size: int, norm: nn.Module, tokens: nn.Embedding | None = None) -> None:
+        super().__init__()
+        self.dense = nn.Linear(d_model, d_model)
+        self.norm = norm
+        self.decoder = LanguageModelHead(d_model, vocab_size, tokens, bias=True)
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.decoder(self.norm(F.gelu(self.dense(hidden))))
+        return logits
+
+
+class ClassificationHead(nn.Module):
+    """One vector for the whole text, then a choice: (B, T, D) → (B, C). The first token passes BERT's pooler,
+    tanh(W x), which the mean and the last token do without."""
+
+    def __init__(self, d_model: int, num_labels: int, pooling: Pooling = "mean", dropout: float = 0.0) -> None:
+        super().__init__()
+        self.pooling: Pooling = pooling
+        self.pooler = nn.Sequential(nn.Linear(d_model, d_model), nn.Tanh()) if pooling == "first" else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(d_model, num_labels)
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.classifier(self.dropout(self.pooler(pool(hidden, attention_mask, self.pooling))))
+        return logits
+
+
+class NextSentenceHead(ClassificationHead):
+    """Does the second text follow the first? BERT's pooler and a choice of two: (B, T, D) → (B, 2)."""
+
+    def __init__(self, d_model: int, dropout: float = 0.0) -> None:
+        super().__init__(d_model, 2, "first", dropout)
+
+
+class TaggingHead(nn.Module):
+    """A label for each token: (B, T, D) → (B, T, C)."""
+
+    def __init__(self, d_model: int, num_labels: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(d_model, num_labels)
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.classifier(self.dropout(hidden))
+        return logits
+
+
+class SpanHead(nn.Module):
+    """Where an answer starts and where it ends: (B, T, D) → (B, T, 2); padding is never chosen."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.start_end = nn.Linear(d_model, 2)
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.start_end(hidden)
+        if attention_mask is None:
+            return logits
+        return logits.masked_fill(~attention_mask.bool()[..., None], torch.finfo(logits.dtype).min)
+
+
+def pool(hidden: Tensor, attention_mask: Tensor | None, pooling: Pooling) -> Tensor:
+    """(B, T, D) → (B, D): the first, the last or the mean of the real tokens, wherever the padding is."""
+    if attention_mask is None:
+        return hidden.mean(1) if pooling == "mean" else hidden[:, 0 if pooling == "first" else -1]
+    if pooling == "mean":
+        real = attention_mask.to(hidden.dtype)[..., None]
+        return (hidden * real).sum(1) / real.sum(1).clamp(min=1)
+    order = torch.arange(hidden.shape[1], 0, -1, device=hidden.device)
+    order = order if pooling == "first" else order.flip(0)
+    index = (attention_mask.long() * order).argmax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), index]

@@ -1,0 +1,68 @@
+"""Which token may look at which: a band around each query, and padding that nobody sees."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+Band = tuple[int | None, int | None]
+"""How many tokens to the left and to the right of itself a query sees; None: all of them."""
+FULL: Band = (None, None)
+CAUSAL: Band = (None, 0)
+
+
+class Mask(NamedTuple):
+    """What attention adds to its scores: `tensor` (B or 1, H or 1, T or 1, S), bool (True: may look) or float
+    (a bias, -inf: may not look); or no tensor but `causal`, which the fused kernel knows by itself."""
+
+    tensor: Tensor | None = None
+    causal: bool = False
+
+    @classmethod
+    def of_padding(cls, attention_mask: Tensor | None) -> Self:
+        """Every query sees every real key: `attention_mask` (B, S), 1 for a real token."""
+        return cls() if attention_mask is None else cls(attention_mask.bool()[:, None, None, :])
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Where tokens stand. `queries` (B or 1, T) and `keys` (B or 1, S) are positions, counted over real tokens only;
+    `real` (B, S) is False for padding, None where there is none."""
+
+    queries: Tensor
+    keys: Tensor
+    real: Tensor | None = None
+
+    @classmethod
+    def of(cls, x: Tensor, attention_mask: Tensor | None = None) -> Self:
+        """The timeline of a whole sequence `x` (B, T) or (B, T, D), padded at either end."""
+        if attention_mask is None:
+            positions = torch.arange(x.shape[1], device=x.device)[None]
+            return cls(positions, positions)
+        positions = count_positions(attention_mask)
+        return cls(positions, positions, attention_mask.bool())
+
+    def mask(self, band: Band, bias: Tensor | None = None) -> Mask:
+        """The mask of a self-attention with that band, and `bias` (B or 1, H, T, S) added to its scores."""
+        (left, right), T, S = band, self.queries.shape[-1], self.keys.shape[-1]
+        if band == CAUSAL and T == S and self.real is None and bias is None:
+            return Mask(causal=T > 1)  # the kernel's own causal mask needs no tensor
+        allowed = Mask.of_padding(self.real).tensor
+        distance = (self.keys[:, None, :] - self.queries[:, :, None])[:, None]  # (B or 1, 1, T, S)
+        if left is not None:
+            allowed = _both(allowed, distance >= -left)
+        if right is not None and T > 1:  # nothing stands to the right of the newest token
+            allowed = _both(allowed, distance <= right)
+        if bias is None or allowed is None:
+            return Mask(allowed if bias is None else bias)
+        return Mask(bias.masked_fill(~allowed, float("-inf")))
+
+
+def count_positions(attention_mask: Tensor) -> Tensor:
+    """Position of each token among the real ones: (B, T) → (B, T). Padding takes the position before it."""
+    return (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
+
+
+def _both(first: Tensor | None, second: Tensor) -> Tensor:
+    return second if first is None else first & second

@@ -1,0 +1,392 @@
+"""A run folder: the protocol between the trainer that writes it and every window or terminal that watches it."""
+
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import psutil
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tfmcore.config import Config, SavedModel, UserError, load_config, to_toml
+from tfmcore.messages import EVENTS, AnyEvent, Command
+
+HEARTBEAT_SECONDS = 2.0
+SILENT_AFTER_SECONDS = 20.0
+STARTING = "starting"
+"""The phase in which a trainer's process has been started but has said nothing yet."""
+
+
+class RunState(StrEnum):
+    """What a run is doing, as anybody who looks at its folder can tell."""
+
+    WAITING = "waiting"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    SILENT = "not responding"
+    INTERRUPTED = "interrupted"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def alive(self) -> bool:
+        return self in ALIVE
+
+    @property
+    def resumable(self) -> bool:
+        return self in (RunState.INTERRUPTED, RunState.STOPPED, RunState.FAILED)
+
+
+ALIVE = {RunState.PREPARING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING, RunState.SILENT}
+
+
+D = TypeVar("D", bound="Document")
+
+
+class Document(BaseModel):
+    """A small JSON file that is replaced whole, so that a reader never sees half of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def write(self, path: Path) -> None:
+        temporary = path.with_name(f".{path.name}-{os.getpid()}")
+        temporary.write_text(self.model_dump_json(), encoding="utf-8")
+        temporary.replace(path)
+
+
+class About(Document):
+    """run.json: `label` is what the user calls the run; the folder's name is its id."""
+
+    id: str
+    label: str
+    created: float
+
+
+class Status(Document):
+    """status.json, replaced by the trainer every two seconds. `started` is the process's `start_time`: with the pid it
+    names one process of this host. `heartbeat` is the wall clock, `ticks` the host's monotonic one, which nobody sets.
+    `done` of `total` counts within the `phase` of the preparation."""
+
+    state: RunState
+    step: int = 0
+    steps: int = 0
+    pid: int
+    started: float
+    host: str
+    heartbeat: float
+    ticks: float = 0.0
+    phase: str = ""
+    done: int = 0
+    total: int = 0
+    loss: float | None = None
+    seconds_left: float | None = None
+
+    @property
+    def is_local(self) -> bool:
+        return self.host == socket.gethostname()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last heartbeat."""
+        return time.monotonic() - self.ticks if self.is_local else time.time() - self.heartbeat
+
+
+class Exit(Document):
+    """exit.json, written by the trainer when it ends by itself. `code` is its process's: 0 well, 1 a failure, 2 bad
+    input."""
+
+    state: RunState
+    step: int
+    sentence: str = ""
+    details: str = ""
+    code: int = 0
+    time: float = Field(default_factory=time.time)
+
+
+class ManifestFile(BaseModel):
+    sha256: str
+    size: int
+
+
+class Manifest(Document):
+    """manifest.json of a checkpoint: written last, so a checkpoint without one is not whole."""
+
+    step: int
+    validation_loss: float | None = None
+    threads: int = 1
+    data_fingerprint: str = ""
+    files: dict[str, ManifestFile]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def step(self) -> int:
+        return self.manifest.step
+
+    def fault(self) -> str:
+        """What is wrong with the files, as a sentence; empty when every sha256 fits. Reads all of them."""
+        for name, expected in self.manifest.files.items():
+            path = self.folder / name
+            try:
+                with open(path, "rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                return f"{path} cannot be read: {error.strerror}"
+            if digest != expected.sha256:
+                return f"{path} is damaged: its sha256 is not the one in the manifest"
+        return ""
+
+
+class Run:
+    """One run folder. Reading never blocks on the trainer and never fails on a half-written file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, runs: Path, config: Config, label: str) -> "Run":
+        """A new folder in `runs`, named after the time and the label; raises UserError where it cannot be written."""
+        slug = re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", label).lower()).strip("-")[:40].strip("-")
+        stem = time.strftime("%Y%m%d-%H%M%S") + (f"-{slug}" if slug else "")
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            return cls(_new_folder(runs, stem))._begin(config, label)
+        except OSError as error:
+            raise UserError(f"a run cannot be made in {runs}: {error.strerror}") from None
+
+    @classmethod
+    def open(cls, folder: Path, config: Config) -> "Run":
+        """The run of `config` in this very folder, which is made where it is missing; raises UserError."""
+        run = cls(folder)
+        if (folder / "run.toml").is_file():
+            if run.config() != config:
+                raise UserError(f"{folder} holds a run of another config: choose another folder")
+            return run
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return run._begin(config, folder.name)
+        except OSError as error:
+            raise UserError(f"a run cannot be made in {folder}: {error.strerror}") from None
+
+    def _begin(self, config: Config, label: str) -> "Run":
+        label = " ".join(label.split())[:200] or self.id
+        About(id=self.id, label=label, created=time.time()).write(self.folder / "run.json")
+        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        whole = self.folder / ".run.toml"
+        whole.write_text(to_toml(config), encoding="utf-8")
+        whole.replace(self.folder / "run.toml")  # last, so that whoever lists the runs sees a whole one
+        return self
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def label(self) -> str:
+        about = _read(About, self.folder / "run.json")
+        return about.label if about else self.id
+
+    def rename(self, label: str) -> None:
+        about = _read(About, self.folder / "run.json") or About(id=self.id, label=label, created=time.time())
+        label = " ".join(label.split())[:200] or self.id
+        about.model_copy(update={"label": label}).write(self.folder / "run.json")
+
+    def config(self) -> Config:
+        return load_config(self.folder / "run.toml")
+
+    def status(self) -> Status | None:
+        return _read(Status, self.folder / "status.json")
+
+    def exit(self) -> Exit | None:
+        return _read(Exit, self.folder / "exit.json")
+
+    def state(self) -> RunState:
+        """What the folder and, on this host, the process say together."""
+        status, ended = self.status(), self.exit()
+        if ended:
+            return ended.state
+        if not status:
+            return RunState.WAITING
+        if not status.is_local:
+            return status.state if status.age < SILENT_AFTER_SECONDS * 3 else RunState.INTERRUPTED
+        if not is_process(status.pid, status.started):
+            return RunState.INTERRUPTED
+        return RunState.SILENT if status.age > SILENT_AFTER_SECONDS else status.state
+
+    def events(self) -> Iterator[AnyEvent]:
+        yield from EventReader(self.folder).read()
+
+    def command(self, command: Command) -> None:
+        """Append to control.jsonl; the trainer reads it before each step."""
+        with open(self.folder / "control.jsonl", "a", encoding="utf-8") as file:
+            file.write(command.model_dump_json(exclude_none=True) + "\n")
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """The whole checkpoints by step, oldest first; their files are not verified."""
+        folders = sorted((self.folder / "checkpoints").glob("step-*"))
+        found = ((folder, _read(Manifest, folder / "manifest.json")) for folder in folders)
+        return [Checkpoint(folder, manifest) for folder, manifest in found if manifest]
+
+    def best(self) -> Checkpoint | None:
+        """The checkpoint of lowest validation loss (of several, and without one, the newest)."""
+        return min(
+            reversed(self.checkpoints()),
+            key=lambda c: c.manifest.validation_loss if c.manifest.validation_loss is not None else float("inf"),
+            default=None,
+        )
+
+    def kill(self, signal: Literal["terminate", "kill"] = "kill") -> bool:
+        """Signal the trainer if, and only if, it is the very process that status.json names; says whether."""
+        status = self.status()
+        if not status or not status.is_local or not is_process(status.pid, status.started):
+            return False
+        try:
+            process = psutil.Process(status.pid)
+            process.resume()
+            process.kill() if signal == "kill" else process.terminate()
+        except psutil.NoSuchProcess:
+            return False
+        return True
+
+    def forget_last_life(self) -> None:
+        """Before a trainer starts: what the one before it said of itself, and what it was asked, is void."""
+        for name in ("exit.json", "status.json", "control.jsonl"):
+            (self.folder / name).unlink(missing_ok=True)
+
+
+class EventReader:
+    """Follows events.jsonl: each `read` yields the events added since; a cut last line waits for its end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "events.jsonl"
+        self._offset = 0
+
+    def read(self, max_bytes: int = -1) -> Iterator[AnyEvent]:
+        """New events in order, of `max_bytes` at most (-1: all). A line that is none, cut by a kill or of a newer
+        version, is passed over."""
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._offset)
+                data = file.read(max_bytes)
+        except FileNotFoundError:
+            return
+        end = data.rfind(b"\n") + 1
+        self._offset += end
+        for line in data[:end].splitlines():
+            try:
+                yield EVENTS.validate_json(line)
+            except ValidationError:
+                continue
+
+
+def is_process(pid: int, started: float) -> bool:
+    """Whether `pid` is alive and the process that started then (process ids are used again)."""
+    try:
+        return abs(start_time(pid) - started) < 2.0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def start_time(pid: int) -> float:
+    """When a process started. On Linux in seconds since boot, for there the wall time of it moves with the clock."""
+    created = psutil.Process(pid).create_time()
+    return created - psutil.boot_time() if sys.platform == "linux" else created
+
+
+def list_runs(runs: Path) -> list[Run]:
+    """The runs in a folder, newest first."""
+    if not runs.is_dir():
+        return []
+    return [Run(f) for f in sorted(runs.iterdir(), reverse=True) if (f / "run.toml").is_file()]
+
+
+def find_run(name: str, runs: Path) -> Run:
+    """The run that `name` means: a path, an id in `runs`, or a label; raises UserError."""
+    for folder in (Path(name), runs / Path(name).name):
+        if (folder / "run.toml").is_file():
+            return Run(folder)
+    if labelled := [run for run in list_runs(runs) if run.label == name]:
+        return labelled[0]
+    raise UserError(f"there is no run {name!r} in {runs}")
+
+
+def find_model(name: str, runs: Path | None = None) -> Path:
+    """The model folder that `name` means: itself, or the best checkpoint of a run; raises UserError."""
+    folder = Path(name)
+    if (folder / "config.json").is_file():
+        return folder
+    if runs is None or folder.is_absolute():
+        runs = folder.parent
+    if not (folder / "run.toml").is_file() and not (runs / folder.name / "run.toml").is_file() and folder.is_dir():
+        SavedModel.read(folder)
+    run = find_run(name, runs)
+    if not (best := run.best()):
+        raise UserError(f"the run {run.label!r} has no checkpoint yet: let it train until its first one")
+    return best.folder
+
+
+def start_trainer(run: Run) -> subprocess.Popen[bytes]:
+    """Start or go on with a run in a process of its own that outlives the caller; its output goes to log.txt. Raises
+    UserError where it trains already."""
+    if (state := run.state()).alive:
+        raise UserError(f"the run {run.label!r} is {state}: it has a trainer already")
+    run.forget_last_life()
+    flags: dict[str, Any] = {"creationflags": 0x00000208} if sys.platform == "win32" else {"start_new_session": True}
+    with open(run.folder / "log.txt", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tfmcore", "train", "--continue", str(run.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+            **flags,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # no zombie, should the caller live longer
+    # The trainer writes its own status soon; until then this one lets a death at its start be seen.
+    own_status(RunState.PREPARING, process.pid, phase=STARTING).write(run.folder / "status.json")
+    return process
+
+
+def own_status(state: RunState, pid: int, **fields: Any) -> Status:
+    """The status of a process of this host, with a heartbeat of now."""
+    return Status(
+        state=state, pid=pid, started=start_time(pid), host=socket.gethostname(), heartbeat=time.time(),
+        ticks=time.monotonic(), **fields,
+    )  # fmt: skip
+
+
+def _new_folder(runs: Path, stem: str) -> Path:
+    for number in range(1, 10_000):
+        folder = runs / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise UserError(f"{runs} holds too many runs called {stem}")
+
+
+def _read(document: type[D], path: Path) -> D | None:
+    """The document at `path`, or None where it is missing or half a document."""
+    try:
+        return document.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError, json.JSONDecodeError):
+        return None

@@ -1,0 +1,64 @@
+"""Batches on their way to the device, each made ready while the one before is computed."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tfmcore.data import Batch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A batch on the device. `inputs` are the model's arguments; `num_tokens` counts real ones, `num_labels` those
+    that the loss sees."""
+
+    inputs: dict[str, Tensor]
+    labels: Tensor
+    num_tokens: int
+    num_labels: int
+    example_ids: list[int]
+
+
+def place(batch: Batch, device: torch.device) -> Placed:
+    """Copy a batch to the device; on a processor nothing is copied."""
+    inputs = {name: _tensor(array, device) for name, array in batch.inputs.items()}
+    num_tokens = sum(_num_tokens(batch.inputs, prefix) for prefix in ("", "decoder_"))
+    return Placed(inputs, _tensor(batch.labels, device), num_tokens, batch.num_labels, batch.example_ids.tolist())
+
+
+def groups(batches: Iterator[T], size: int) -> Iterator[list[T]]:
+    """The batches of each optimizer step."""
+    while group := list(islice(batches, size)):
+        yield group
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made in a thread while the one before is used."""
+    with ThreadPoolExecutor(1, "batches") as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+
+
+def _tensor(array: np.ndarray[Any, Any], device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def _num_tokens(inputs: dict[str, np.ndarray[Any, Any]], prefix: str) -> int:
+    mask = inputs.get(f"{prefix}attention_mask")
+    if mask is not None:
+        return int(np.count_nonzero(mask))
+    ids = inputs.get(f"{prefix}input_ids")
+    return 0 if ids is None else ids.size

@@ -1,0 +1,124 @@
+"""How a checkpoint reaches the disk so that no kill, full disk or flipped bit can cost more than the newest one.
+
+It is staged in `.tmp-<step>-<pid>`, every file pushed to the disk, the manifest with their sha256 written last, and
+only then renamed to its place.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from tfmcore.config import UserError
+from tfmcore.runs import Checkpoint, Manifest, ManifestFile, Run
+from tfmcore.training.faults import Failure
+
+KEPT = 2
+"""The newest checkpoints that stay beside the best: the second is there should the first be damaged."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A new checkpoint; `replaced` says what stood in its place before, if anything."""
+
+    folder: Path
+    replaced: str = ""
+
+
+class Checkpoints:
+    """The checkpoints of one run, for the one trainer that has it. Raises UserError where they cannot be written."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.folder = run, run.folder / "checkpoints"
+        probe = self.folder / f".tmp-probe-{os.getpid()}"
+        try:
+            self.folder.mkdir(exist_ok=True)
+            probe.mkdir()
+        except OSError as error:
+            raise UserError(f"checkpoints cannot be written to {self.folder}: {error.strerror}") from None
+        for litter in self.folder.glob(".tmp-*"):
+            shutil.rmtree(litter, ignore_errors=True)
+
+    def newest_whole(self) -> tuple[Checkpoint | None, list[str]]:
+        """The newest one that verifies, and what is wrong with those after it. Raises UserError where there are some,
+        but none is whole."""
+        faults: list[str] = []
+        for checkpoint in reversed(self.run.checkpoints()):
+            fault = checkpoint.fault()
+            if not fault:
+                return checkpoint, faults
+            faults.append(fault)
+        if faults:
+            raise UserError(f"no checkpoint of the run is whole ({faults[0]}): start a new run", "\n".join(faults))
+        return None, []
+
+    def write(self, manifest: Manifest, fill: Callable[[Path], None]) -> Written:
+        """Save what `fill` writes into a folder, with `manifest` (its `files` are set here), then delete those that are
+        neither new nor best. Raises Failure, with nothing lost, where the disk does not take it."""
+        staged = self.folder / f".tmp-{manifest.step}-{os.getpid()}"
+        target = self.folder / f"step-{manifest.step:08d}"
+        try:
+            shutil.rmtree(staged, ignore_errors=True)
+            staged.mkdir()
+            fill(staged)
+            files = {path.name: _pushed(path) for path in sorted(staged.iterdir())}
+            manifest.model_copy(update={"files": files}).write(staged / "manifest.json")
+            push(staged / "manifest.json")
+            push(staged)
+            replaced = self._clear(target)
+            staged.rename(target)
+            push(self.folder)
+        except (OSError, SafetensorError) as error:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise Failure(self._refusal(manifest.step, error)) from error
+        self._delete_old(target)
+        return Written(target, replaced)
+
+    def _clear(self, target: Path) -> str:
+        """Move away what has the new checkpoint's name: the rest of an earlier life that was cut short there."""
+        if not target.exists():
+            return ""
+        aside = target.with_name(f".tmp-replaced-{target.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        target.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+        return f"{target.name} was there already, left by an earlier life of this run, and has been replaced"
+
+    def _delete_old(self, newest: Path) -> None:
+        """Delete older ones once the newest has been read back whole."""
+        checkpoints, best = self.run.checkpoints(), self.run.best()
+        if not checkpoints or checkpoints[-1].folder != newest or checkpoints[-1].fault():
+            return
+        for checkpoint in checkpoints[:-KEPT]:
+            if best is None or checkpoint.folder != best.folder:
+                shutil.rmtree(checkpoint.folder, ignore_errors=True)
+
+    def _refusal(self, step: int, error: Exception) -> str:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        sentence = f"the checkpoint of step {step} could not be written to {self.folder}: {reason}"
+        steps = [checkpoint.step for checkpoint in self.run.checkpoints()]
+        return sentence + (f"; the one of step {steps[-1]} is whole, so the run can go on from there" if steps else "")
+
+
+def push(path: Path) -> None:
+    """Have the disk keep a file or folder (fsync)."""
+    if path.is_dir() and sys.platform == "win32":
+        return  # Windows keeps folders by itself and opens none
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _pushed(path: Path) -> ManifestFile:
+    """The manifest's entry of a file that the disk now keeps."""
+    path.chmod(0o644)  # safetensors would have nobody else read it
+    push(path)
+    with open(path, "rb") as file:
+        return ManifestFile(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=path.stat().st_size)

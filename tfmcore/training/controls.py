@@ -1,0 +1,63 @@
+"""What a run is asked to do: by signals, and by the lines of its control.jsonl."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tfmcore.data import Cancelled
+from tfmcore.messages import Command
+
+
+class Controls:
+    """The wishes of windows, terminals and signals. `poll` costs one `stat` where there is nothing new."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stop = self.paused = self.save = False
+        self.learning_rate: float | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        self._path = folder / "control.jsonl"
+        self._read = 0
+
+    def poll(self) -> None:
+        """Take in the commands that have been added; a line that is no command is passed over."""
+        try:
+            if os.stat(self._path).st_size == self._read:
+                return
+            with open(self._path, "rb") as file:
+                file.seek(self._read)
+                lines = file.read()
+        except FileNotFoundError:
+            return
+        whole = lines.rfind(b"\n") + 1  # the rest of a line comes with the next poll
+        self._read += whole
+        for line in lines[:whole].splitlines():
+            try:
+                self._take(Command.model_validate_json(line))
+            except ValidationError:
+                continue
+        self.on_change()
+
+    def stopping(self) -> bool:
+        """Whether to end, as of now."""
+        self.poll()
+        return self.stop
+
+    def go_on(self) -> None:
+        """Raise Cancelled if a stop has been asked for; for long work between two steps."""
+        if self.stopping():
+            raise Cancelled
+
+    def _take(self, command: Command) -> None:
+        match command.kind:
+            case "pause":
+                self.paused = True
+            case "resume":
+                self.paused = False
+            case "stop":
+                self.stop = True
+            case "save_now":
+                self.save = True
+            case "set_learning_rate":
+                self.learning_rate = command.value

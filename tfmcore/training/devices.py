@@ -1,0 +1,33 @@
+"""Where to compute, with how many threads, and in which precision."""
+
+import contextlib
+import os
+
+import psutil
+import torch
+
+from tfmcore.config import UserError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that the config names; `auto` takes a GPU where there is one. Raises UserError where it is missing."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[name]:
+        names = " and ".join(device for device in there if there[device])
+        raise UserError(f"training.device: there is no {name} here; this machine has {names} (or choose auto)")
+    return torch.device(name)
+
+
+def choose_threads(wanted: int | None) -> int:
+    """Have torch use so many threads: as wanted, or one for each core that this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = wanted or min(allowed, psutil.cpu_count(logical=False) or allowed)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
+    """Matrix products in bf16 while the weights stay fp32, where `precision` says so."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()

@@ -1,0 +1,41 @@
+"""When the loss is no longer a number: what is known of the cause, said before the weights are harmed."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from tfmcore.config import TrainingConfig
+from tfmcore.training.faults import Failure
+
+
+def diverged(
+    step: int, loss: float, norm: float, ids: list[int], model: nn.Module, rate: float, training: TrainingConfig
+) -> Failure:
+    """The end of a run at `step`, whose batch held the examples `ids`; the optimizer has not stepped."""
+    what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
+    harmed = _not_finite((name, weight) for name, weight in model.named_parameters())
+    gradients = _not_finite((name, w.grad) for name, w in model.named_parameters() if w.grad is not None)
+    if harmed:
+        cause = f"the weights were harmed before ({harmed[0]} holds values that are no numbers)"
+    else:
+        causes = [f"a learning rate that is too high (it was {rate:.3g})"]
+        causes += ["no gradient clipping"] * (not training.gradient_clip)
+        causes += ["bf16 precision"] * (training.precision == "bf16")
+        cause = f"likely causes are {', '.join(causes)} or this batch"
+    shown = ", ".join(map(str, ids[:6])) + (", …" if len(ids) > 6 else "")
+    sentence = f"step {step} was not taken: the {what} is {value} (batch of examples {shown}); {cause}"
+    details = "\n".join(
+        [
+            f"loss {loss}, gradient norm {norm}, learning rate {rate}",
+            f"examples of the batch: {ids}",
+            f"weights with values that are no finite numbers: {', '.join(harmed) or 'none'}",
+            f"gradients with such values: {', '.join(gradients) or 'none'}",
+        ]
+    )
+    return Failure(sentence, details)
+
+
+def _not_finite(tensors: Iterable[tuple[str, torch.Tensor]]) -> list[str]:
+    return [name for name, tensor in tensors if not bool(tensor.isfinite().all())]

@@ -1,0 +1,143 @@
+"""What a step of a model really costs on this machine: time and memory, on random tokens or the data's own batches."""
+
+import ctypes
+import gc
+import statistics
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+import psutil
+import torch
+
+from tfmcore.config import Config, SavedModel
+from tfmcore.data import prepare
+from tfmcore.data.progress import Progress
+from tfmcore.models import build
+from tfmcore.training.batches import Placed, place
+from tfmcore.training.devices import autocast, choose_device, choose_threads
+from tfmcore.training.losses import cross_entropy
+from tfmcore.training.optimizers import make_optimizer
+
+SAMPLE_SECONDS = 0.001
+
+
+@dataclass(frozen=True)
+class BatchTrial:
+    """Median `seconds` of a step (forward, backward, optimizer), its `tokens`, and the peak of memory in `num_bytes`,
+    weights, gradients and optimizer included."""
+
+    seconds: float
+    num_bytes: int
+    parameters: int
+    tokens: int
+
+
+def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Progress | None = None) -> BatchTrial:
+    """Build the model and take some optimizer steps: of full-length sequences of `vocab_size` random tokens, which is
+    the most that a step can cost; or, where that is 0, of the data's own batches, which is what steps do cost.
+
+    Raises UserError for a device that is not there and for data that cannot be used, and whatever torch raises where
+    the memory does not suffice.
+    """
+    device, threads_before = choose_device(config.training.device), torch.get_num_threads()
+    choose_threads(config.training.threads)
+    with torch.random.fork_rng():
+        small = config.replaced(model__num_layers=1, model__context_length=8, training__batch_size=1)
+        tiny = SavedModel(task=config.data.task, vocab_size=16, model=small.model)
+        _take_steps(small, tiny, [random_batch(small, 16, device)])  # loads and sets aside what any model needs
+        saved = SavedModel(task=config.data.task, vocab_size=vocab_size or 1, model=config.model)
+        batches = [random_batch(config, vocab_size, device)] * (steps + 1) if vocab_size else []
+        if not vocab_size:
+            dataset = prepare(config, progress)
+            saved = saved.model_copy(update={"vocab_size": dataset.tokenizer.vocab_size, "labels": dataset.labels})
+            own = dataset.train.batches(config.training.batch_size, config.training.seed)
+            batches = [place(batch, device) for batch in islice(own, steps + 1)]
+        with PeakMemory(device) as memory:
+            seconds, parameters = _take_steps(config, saved, batches)
+    torch.set_num_threads(threads_before)
+    tokens = statistics.median(batch.num_tokens for batch in batches) * config.training.accumulation
+    return BatchTrial(statistics.median(seconds[1:]), memory.num_bytes, parameters, round(tokens))
+
+
+def _take_steps(config: Config, saved: SavedModel, batches: list[Placed]) -> tuple[list[float], int]:
+    """Seconds of a step on each batch, and the model's parameters."""
+    training, device = config.training, batches[0].labels.device
+    model = build(saved).to(device)
+    model.set_gradient_checkpointing(training.gradient_checkpointing)
+    optimizer, seconds = make_optimizer(model, training), []
+    for batch in batches:
+        begin = time.perf_counter()
+        for _ in range(training.accumulation):
+            with autocast(device, training.precision):
+                logits = model(**batch.inputs).logits
+            loss, _ = cross_entropy(logits, batch.labels, training.label_smoothing)
+            (loss / batch.num_labels / training.accumulation).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip or float("inf")).item()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        seconds.append(time.perf_counter() - begin)
+    return seconds, model.num_parameters()
+
+
+def random_batch(config: Config, vocab_size: int, device: torch.device) -> Placed:
+    """A batch of the config's size and context, such as its task makes."""
+    shape = (config.training.batch_size, config.model.context_length)
+    ids = torch.randint(vocab_size, shape, device=device)
+    inputs = {"input_ids": ids}
+    if config.model.architecture == "encoder_decoder":
+        inputs["decoder_input_ids"] = ids
+    labels = ids if config.data.task != "classification" else ids[:, 0] % 2
+    return Placed(inputs, labels, ids.numel() * len(inputs), labels.numel(), [])
+
+
+class PeakMemory:
+    """Measures the most memory that was in use inside a `with`, beyond what was in use before it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.num_bytes, self._cuda, self._process = 0, device.type == "cuda", psutil.Process()
+
+    def __enter__(self) -> Self:
+        gc.collect()
+        if self._cuda:
+            torch.cuda.reset_peak_memory_stats()
+            self._before = torch.cuda.memory_allocated()
+            return self
+        give_back_free_memory()
+        self._before = self._peak = self._in_use()
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._watch.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._cuda:
+            self._peak = torch.cuda.max_memory_allocated()
+        else:
+            self._ended.set()
+            self._watch.join()
+        self.num_bytes = max(0, self._peak - self._before)
+
+    def _look(self) -> None:
+        """The system tells what is in use now, but not, everywhere, the peak since a moment of ours."""
+        while not self._ended.wait(SAMPLE_SECONDS):
+            self._peak = max(self._peak, self._in_use())
+
+    def _in_use(self) -> int:
+        """Code is not counted where the system tells it apart: the first step loads some 100 MB of torch's."""
+        memory = self._process.memory_info()
+        return int(memory.rss - getattr(memory, "shared", 0))
+
+
+def give_back_free_memory() -> None:
+    """What an earlier measurement has freed, glibc keeps: then the next one would seem to need less."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim:
+            trim(0)

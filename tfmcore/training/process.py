@@ -1,0 +1,119 @@
+"""The life of the process that trains a run: signals, priority, and an ending that is always told.
+
+This file loads no torch, so that the run's heart beats before torch is there.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from types import FrameType
+
+import psutil
+
+from tfmcore.config import Config, UserError
+from tfmcore.data.progress import Cancelled, Progress, silent
+from tfmcore.messages import AnyEvent, Finished
+from tfmcore.runs import Exit, Run, RunState
+from tfmcore.training.controls import Controls
+from tfmcore.training.faults import exit_code, failed
+from tfmcore.training.record import Record
+
+NICENESS = 10
+
+
+def run_trainer(
+    run: Run, on_event: Callable[[AnyEvent], None] | None = None, on_progress: Progress | None = None
+) -> Exit:
+    """Train or go on with a run to its end and say how it ended. Without `on_event` nobody watches: the process has
+    lower priority and says nothing. The first Ctrl-C (or SIGTERM) saves and stops, the second stops at once."""
+    controls = Controls(run.folder)
+    record = Record(run, controls)
+
+    def tell(watcher: Callable[..., None] | None, *news: object) -> None:
+        try:
+            if watcher:
+                watcher(*news)
+        except OSError:  # the terminal or pipe is closed: save and stop, as for any other hang-up
+            controls.stop = True
+
+    if on_event is None:
+        lower_priority()
+    if "OMP_WAIT_POLICY" not in os.environ:  # read when torch loads: threads that spin for long lose their cores, and
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # a step beside a busy neighbour then takes ten times as long
+    with stop_signals(controls):
+        life = live(record, lambda *news: tell(on_progress, *news))
+        try:
+            for event in life:
+                tell(on_event, event)
+        except KeyboardInterrupt:
+            life.close()
+        except UserError as error:  # the folder could not be had, so it says nothing of this
+            return Exit(
+                state=RunState.FAILED, step=0, sentence=str(error), details=error.details, code=exit_code(error)
+            )
+    assert record.exit is not None
+    return record.exit
+
+
+def live(record: Record, on_progress: Progress = silent) -> Generator[AnyEvent, None, None]:
+    """One life of a run's trainer. Yields its events, each after it has been written down, the last one Finished or
+    Failed. Raises UserError where the folder cannot be had."""
+    run, controls = record.run, record.controls
+    config: Config | None = None
+
+    def progress(phase: str, done: int, total: int) -> None:
+        record.progress(phase, done, total)
+        on_progress(phase, done, total)
+        controls.go_on()
+
+    with record:
+        try:
+            config = run.config()
+            from tfmcore.training.trainer import TransformerTrainer
+
+            for event in TransformerTrainer.prepare(config, run, controls, progress).events():
+                record.take(event)
+                yield event
+        except (Cancelled, KeyboardInterrupt, GeneratorExit) as error:
+            saved = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
+            stopped = Finished(step=saved, reason="stopped")
+            record.take(stopped)
+            if isinstance(error, GeneratorExit):
+                raise
+            yield stopped
+        except Exception as error:
+            failure = failed(record.step, error, config.training if config else None)
+            record.take(failure, exit_code(error))
+            yield failure
+
+
+@contextlib.contextmanager
+def stop_signals(controls: Controls) -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and a closed terminal ask for a stop; asked again, they interrupt at once."""
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if controls.stop:
+            raise KeyboardInterrupt
+        controls.stop = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def lower_priority() -> None:
+    """Leave the cores to whatever the user does meanwhile."""
+    if sys.platform == "win32":
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(NICENESS)

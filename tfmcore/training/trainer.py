@@ -1,0 +1,288 @@
+"""The training loop: prepare, then step by step learn, validate, show samples and save, as a stream of events."""
+
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Literal, Self
+
+import torch
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from tfmcore.config import Config, SavedModel, UserError
+from tfmcore.config.schedules import learning_rate
+from tfmcore.data import Cancelled, Dataset, Progress, prepare
+from tfmcore.inference.opened import OpenedModel
+from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Stepped, Warned
+from tfmcore.models import build, save_weights
+from tfmcore.models.weights import FILE as WEIGHTS
+from tfmcore.models.weights import load_weights
+from tfmcore.runs import Checkpoint, Manifest, Run
+from tfmcore.training.batches import Placed, ahead, groups, place
+from tfmcore.training.checkpoints import Checkpoints
+from tfmcore.training.controls import Controls
+from tfmcore.training.devices import autocast, choose_device, choose_threads
+from tfmcore.training.divergence import diverged
+from tfmcore.training.evaluation import evaluate
+from tfmcore.training.losses import cross_entropy
+from tfmcore.training.optimizers import make_optimizer, set_learning_rate
+from tfmcore.training.process import live
+from tfmcore.training.record import Record
+from tfmcore.training.samples import draw_samples, pinned_prompts
+from tfmcore.training.state import Counters, load_state, save_state
+
+PAUSE_SECONDS = 0.2
+EVALUATION_TOKENS = 2048
+"""Validation takes at least so many at once: nothing is kept of them, and small batches take half as long again."""
+
+
+def train(config: Config, folder: str | Path) -> Iterator[AnyEvent]:
+    """Train in a run folder, made where it is missing, or go on from its newest checkpoint; yields typed events.
+
+    The folder is a run like any other: the window and `tfm status` show it. Raises UserError where training fails.
+    """
+    run = Run.open(Path(folder), config)
+    for event in live(Record(run, Controls(run.folder))):
+        yield event
+        if isinstance(event, Failed):
+            raise UserError(event.sentence, event.details)
+
+
+def dataset_of(
+    config: Config, run: Run, checkpoint: Checkpoint | None, progress: Progress
+) -> tuple[Dataset, list[str]]:
+    """The run's data and, where it is no longer what the checkpoint learned from, a sentence that says so; its
+    tokenizer stays the same, for the model knows no other. Raises UserError."""
+    dataset = prepare(config, progress)
+    tokenizer = run.folder / "tokenizer.json"
+    if checkpoint is None:
+        dataset.tokenizer.save(tokenizer)
+        return dataset, []
+    if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
+        return dataset, []
+    shutil.copyfile(checkpoint.folder / "tokenizer.json", tokenizer)
+    dataset = prepare(config.replaced(tokenizer__kind="file", tokenizer__path=str(tokenizer)), progress)
+    if dataset.labels != SavedModel.read(checkpoint.folder).labels:
+        raise UserError("the data has other labels now than when the run began: start a new run")
+    if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
+        return dataset, []
+    return dataset, [f"the data has changed since step {checkpoint.step}: the run goes on with what it is now"]
+
+
+class TransformerTrainer:
+    """Trains one model on one dataset. `events` is the whole of it; the rest are its parts."""
+
+    def __init__(self, config: Config, dataset: Dataset, checkpoints: Checkpoints, controls: Controls) -> None:
+        self.config, self.training, self.dataset = config, config.training, dataset
+        self.checkpoints, self.controls = checkpoints, controls
+        self.device, self.threads = choose_device(self.training.device), choose_threads(self.training.threads)
+        torch.manual_seed(self.training.seed)
+        self.saved = SavedModel(
+            task=config.data.task,
+            vocab_size=dataset.tokenizer.vocab_size,
+            model=config.model,
+            labels=dataset.labels,
+            data=config.data,
+            run=checkpoints.run.id,
+        )
+        self.model = build(self.saved).to(self.device)
+        self.model.set_gradient_checkpointing(self.training.gradient_checkpointing)
+        self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.optimizer = make_optimizer(self.model, self.training)
+        self.counters = Counters()
+        self.evaluated: Evaluated | None = None
+        self.warnings = list(dataset.warnings)
+        self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
+        self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
+        self._saved_step = 0
+
+    @classmethod
+    def prepare(cls, config: Config, run: Run, controls: Controls, progress: Progress) -> Self:
+        """A trainer that stands where the run's newest whole checkpoint does, or at its start; raises UserError."""
+        progress("looking for checkpoints", 0, 0)
+        checkpoints = Checkpoints(run)
+        checkpoint, faults = checkpoints.newest_whole()
+        dataset, changes = dataset_of(config, run, checkpoint, progress)
+        progress("building the model", 0, 0)
+        trainer = cls(config, dataset, checkpoints, controls)
+        trainer.warnings += [*changes, *(f"{fault}; training goes on from an older checkpoint" for fault in faults)]
+        if checkpoint:
+            trainer.restore(checkpoint)
+        return trainer
+
+    def events(self) -> Iterator[AnyEvent]:
+        """Train to the end, or until asked to stop."""
+        self.model.train()
+        yield self._started()
+        yield from (Warned(step=self.step, sentence=sentence) for sentence in self.warnings)
+        for batches in ahead(self._work()):
+            yield from self._obey()
+            if self.controls.stop:
+                break
+            yield from self._learn(batches)
+            if self._due(self.training.eval_every):
+                yield from self._validate()
+            if self._due(self.training.sample_every):
+                yield from draw_samples(self.opened, self.prompts, self.step)
+            if self._due(self.training.save_every) or self._improved:
+                yield from self._save()
+            if self._stale:
+                break
+        yield from self._save()
+        yield Finished(step=self.step, reason=self._reason, loss=self.evaluated.loss if self.evaluated else None)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self.counters.step
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go to where `checkpoint` stands, to the bit; what may differ from then on is added to `warnings`."""
+        load_weights(self.model, checkpoint.folder / WEIGHTS)
+        self.counters = load_state(checkpoint.folder, self.model, self.optimizer)
+        self._saved_step = self.step
+        before = checkpoint.manifest.threads
+        if before != self.threads and self.device.type == "cpu":
+            sentence = "results will differ in their last digits from those of an unbroken run"
+            self.warnings.append(f"{sentence}: {before} threads before, {self.threads} now")
+
+    def _started(self) -> Started:
+        return Started(
+            step=self.step,
+            steps=self.training.steps,
+            parameters=self.model.num_parameters(),
+            vocab_size=self.saved.vocab_size,
+            num_train=len(self.dataset.train),
+            num_validation=len(self.dataset.validation),
+            device=self.device.type,
+            threads=self.threads,
+        )
+
+    def _work(self) -> Iterator[list[Placed]]:
+        """The batches of each step that is still to be taken, by seed and step alone."""
+        training = self.training
+        batches = self.dataset.train.batches(training.batch_size, training.seed, self.step * training.accumulation)
+        placed = (place(batch, self.device) for batch in batches)
+        return islice(groups(placed, training.accumulation), self.training.steps - self.step)
+
+    def _obey(self) -> Iterator[AnyEvent]:
+        """Do what was asked since the last step; while paused, wait here."""
+        self.controls.poll()
+        while True:
+            if self.controls.learning_rate != self.counters.learning_rate and self.controls.learning_rate:
+                self.counters.learning_rate = self.controls.learning_rate
+                yield Changed(step=self.step, setting="learning_rate", value=self.counters.learning_rate)
+            if self.controls.save:
+                self.controls.save = False
+                yield from self._save()
+            if not self.controls.paused or self.controls.stopping():
+                return
+            time.sleep(PAUSE_SECONDS)
+
+    def _learn(self, batches: list[Placed]) -> Iterator[AnyEvent]:
+        """One optimizer step, on the mean over all labels of its batches, so that accumulation equals a large batch."""
+        begin = time.perf_counter()
+        self.counters.step += 1
+        num_labels = sum(batch.num_labels for batch in batches)
+        if not num_labels:
+            yield from self._skip()
+            return
+        rate = self.counters.learning_rate or learning_rate(self.training, self.config.model.d_model, self.step)
+        set_learning_rate(self.optimizer, rate)
+        total = torch.zeros((), device=self.device)
+        for batch in batches:
+            with autocast(self.device, self.training.precision):
+                logits = self.model(**batch.inputs).logits
+            objective, nats = cross_entropy(logits, batch.labels, self.training.label_smoothing)
+            (objective / num_labels).backward()  # type: ignore[no-untyped-call]
+            total += nats.detach()
+        gradient_norm = get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
+        loss, norm = torch.stack([total / num_labels, gradient_norm]).tolist()  # the step's one wait for the device
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            ids = [id for batch in batches for id in batch.example_ids]
+            raise diverged(self.step, loss, norm, ids, self.model, rate, self.training)
+        if 0 < self.training.gradient_clip < norm:
+            clip_grads_with_norm_(self.weights, self.training.gradient_clip, gradient_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        yield Stepped(
+            step=self.step,
+            loss=loss,
+            learning_rate=rate,
+            gradient_norm=norm,
+            tokens=sum(batch.num_tokens for batch in batches),
+            seconds=time.perf_counter() - begin,
+        )
+
+    def _skip(self) -> Iterator[AnyEvent]:
+        """A step in whose batches nothing is to be predicted; it is said now and then."""
+        self.counters.skipped_steps += 1
+        count = self.counters.skipped_steps
+        if count & (count - 1) == 0:  # 1, 2, 4, 8, …
+            sentence = f"nothing was to be predicted in the batch, so nothing was learned from it ({count} so far)"
+            yield Warned(step=self.step, sentence=sentence)
+
+    def _validate(self) -> Iterator[AnyEvent]:
+        """Evaluate on the held-out data, unless asked to stop meanwhile."""
+        try:
+            found = evaluate(self.model, self._held_out(), self.config.data.task, self.training.precision)
+        except Cancelled:
+            return
+        self.evaluated = Evaluated(step=self.step, loss=found.loss, metrics=found.metrics)
+        if self.counters.best_loss is None or found.loss < self.counters.best_loss:
+            self.counters.best_loss, self.counters.best_step, self.counters.stale = found.loss, self.step, 0
+        else:
+            self.counters.stale += 1
+        yield self.evaluated
+
+    def _held_out(self) -> Iterator[Placed]:
+        size = max(self.training.batch_size, EVALUATION_TOKENS // self.config.model.context_length)
+        for batch in islice(self.dataset.validation.once(size), self.training.eval_batches):
+            self.controls.go_on()
+            yield place(batch, self.device)
+
+    def _save(self) -> Iterator[AnyEvent]:
+        """Write a checkpoint, unless there is one of this step."""
+        if self.step == self._saved_step:
+            return
+        here = self.evaluated if self.evaluated and self.evaluated.step == self.step else None
+        manifest = Manifest(
+            step=self.step,
+            validation_loss=here.loss if here else None,
+            threads=self.threads,
+            data_fingerprint=self.dataset.fingerprint,
+            files={},
+        )
+        written = self.checkpoints.write(manifest, self._fill)
+        self._saved_step = self.step
+        if written.replaced:
+            yield Warned(step=self.step, sentence=written.replaced)
+        yield Saved(step=self.step, folder=str(written.folder), best=self._improved)
+
+    def _fill(self, folder: Path) -> None:
+        """The files of a checkpoint: a model folder, and the state of the training."""
+        known = self.evaluated
+        metrics = {"loss": known.loss, **known.metrics} if known else {}
+        self.saved.model_copy(update={"step": self.step, "metrics": metrics}).write(folder)
+        self.dataset.tokenizer.save(folder / "tokenizer.json")
+        save_weights(self.model, folder / WEIGHTS)
+        save_state(folder, self.model, self.optimizer, self.counters)
+
+    def _due(self, every: int) -> bool:
+        return every > 0 and (self.step % every == 0 or self.step == self.training.steps)
+
+    @property
+    def _improved(self) -> bool:
+        return self.counters.best_step == self.step
+
+    @property
+    def _stale(self) -> bool:
+        return self.training.early_stopping is not None and self.counters.stale >= self.training.early_stopping
+
+    @property
+    def _reason(self) -> Literal["finished", "stopped", "early_stopping"]:
+        if self.step == self.training.steps:
+            return "finished"
+        return "stopped" if self.controls.stop else "early_stopping"
