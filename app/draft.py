@@ -1,13 +1,15 @@
 """The config that is being designed: one raw config with undo and redo, checked at every change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from tfmcore.config import Config, Problem, find_preset, find_problems
+from tfmcore.config import Config, Problem, SavedModel, find_preset, find_problems
 from tfmcore.config.config import Raw
+from tfmcore.config.finetuning import differences
 
 
 class Draft(QObject):
@@ -19,6 +21,7 @@ class Draft(QObject):
         super().__init__(parent)
         self.raw: Raw = Config().raw()
         self.problems: list[Problem] = []
+        self._bases: dict[str, SavedModel] = {}
         self._past: list[Raw] = []
         self._future: list[Raw] = []
 
@@ -30,6 +33,11 @@ class Draft(QObject):
     @property
     def preset(self) -> str:
         return str(self.raw.get("model", {}).get("preset", ""))
+
+    @property
+    def base(self) -> SavedModel | None:
+        """The model whose weights training begins with, where `begin_from` has said it."""
+        return self._bases.get(str(self.raw.get("training", {}).get("finetune_from", "")))
 
     def value(self, path: str) -> Any:
         """The value of `section.name`; None where an optional option is empty."""
@@ -50,6 +58,11 @@ class Draft(QObject):
                 raw.get(section, {}).pop(name, None)
             else:
                 raw.setdefault(section, {})[name] = value
+        self._go_to(raw)
+
+    def begin_from(self, saved: SavedModel, raw: Raw) -> None:
+        """Take a config with the shape and tokenizer of the model that its `training.finetune_from` names."""
+        self._bases[raw["training"]["finetune_from"]] = saved
         self._go_to(raw)
 
     def load(self, config: Config) -> None:
@@ -85,4 +98,17 @@ class Draft(QObject):
     def _show(self, raw: Raw) -> None:
         self.raw = raw
         self.problems = find_problems(raw)
+        if base := self.base:
+            wrong = {problem.field for problem in self.problems}
+            self.problems += [problem for problem in _unlike(base, raw) if problem.field not in wrong]
         self.changed.emit()
+
+
+def _unlike(base: SavedModel, raw: Raw) -> Iterator[Problem]:
+    """Where a config says otherwise than the model that it begins from."""
+    yield from differences(raw.get("model", {}), base, raw.get("data", {}).get("task", base.task))
+    folder = Path(raw["training"]["finetune_from"])
+    tokenizer = {"kind": "file", "path": str(folder / "tokenizer.json")}
+    for name, value in tokenizer.items():
+        if raw.get("tokenizer", {}).get(name) != value:
+            yield Problem(f"tokenizer.{name}", "the model that training begins from keeps its own tokenizer", value)

@@ -1,7 +1,7 @@
 """The window's end of an engine: starts the process when it is first asked, hears its death, and never waits for it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import ClassVar
@@ -27,9 +27,10 @@ class EngineClient(QObject):
     died = Signal(str)
     program: ClassVar[list[str]] = [sys.executable, "-m", "tfmcore", "engine"]
 
-    def __init__(self, name: str, parent: QObject | None = None) -> None:
+    def __init__(self, name: str, parent: QObject | None = None, environment: Mapping[str, str] | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(name)
+        self._environment = dict(environment or {})
         self._asked: dict[int, _Asked] = {}
         self._last_id = 0
         self._errors = ""
@@ -84,6 +85,8 @@ class EngineClient(QObject):
     def _start(self) -> QProcess:
         environment = QProcessEnvironment.systemEnvironment()
         environment.insert("OMP_WAIT_POLICY", environment.value("OMP_WAIT_POLICY", "PASSIVE"))
+        for variable, value in self._environment.items():
+            environment.insert(variable, value)
         process = QProcess(self)
         process.setProcessEnvironment(environment)
         process.readyReadStandardOutput.connect(self._on_output)

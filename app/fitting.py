@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.draft import Draft
-from tfmcore.config import SOURCES, TASKS, Config, find_preset
+from tfmcore.config import SOURCES, TASKS, Config, SavedModel, find_preset
+from tfmcore.config.config import Raw
 from tfmcore.messages import DataPreviewed
 
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
@@ -85,6 +86,19 @@ def choose_preset(draft: Draft, name: str) -> Config:
     if own and own.data.source == "file" and config.model.architecture in TASKS[own.data.task].architectures:
         config = Config.parse(config.raw() | {"data": own.raw()["data"], "tokenizer": own.raw()["tokenizer"]})
     return config
+
+
+def begin_from(raw: Raw, saved: SavedModel, folder: str) -> Raw:
+    """A config that begins with the weights of the model in `folder`: the data of `raw` where it can learn their task,
+    else the first source that it can learn from, and a rate that does not wash away what it knows."""
+    data = dict(raw.get("data", {}))
+    can = [task for task, facts in TASKS.items() if saved.model.architecture in facts.architectures]
+    if data.get("task") not in can:
+        source = next((name for name, facts in SOURCES.items() if saved.task in facts.tasks), "file")
+        task = saved.task if saved.task in SOURCES[source].tasks else can[0]
+        data = {"source": source, "task": task}
+    training = {"learning_rate": 1e-4, "schedule": "linear", "minimum_learning_rate": 0.0}
+    return {"data": data, "training": raw.get("training", {}) | training | {"finetune_from": folder}}
 
 
 def consequences(changes: dict[str, Any]) -> str:

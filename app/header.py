@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from app import units
+from app.model_actions import ModelActions
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
@@ -21,24 +22,16 @@ LABEL = 32
 class Header(QWidget):
     """One line; a click on what is running shows that run."""
 
-    open_wanted = Signal()
-
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, models: ModelActions) -> None:
         super().__init__(objectName="header")
         self._session = session
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._name, self._model = ElidedLabel(objectName="header_name"), ElidedLabel(objectName="header_model")
         self._name.setProperty("role", "heading")
         self._model.setProperty("role", "muted")
-        self._open = QPushButton(
-            objectName="action_open_model",
-            icon=icon("folder-open-outline"),
-            toolTip="Open a model folder  (Ctrl+O)",
-            accessibleName="Open a model folder",
-        )
+        self._open = models.button("action_open_model", "Open, import, export or fine-tune a model")
         self._running = QPushButton(objectName="header_running", icon=icon("progress-clock", "training"))
-        for button in (self._open, self._running):
-            button.setProperty("kind", "quiet")
+        self._running.setProperty("kind", "quiet")
         row = QHBoxLayout(self, spacing=GRID)
         row.setContentsMargins(2 * GRID, GRID // 2, GRID, GRID // 2)
         row.addWidget(self._name)
@@ -46,7 +39,6 @@ class Header(QWidget):
         row.addWidget(self._open)
         row.addStretch(1)
         row.addWidget(self._running)
-        self._open.clicked.connect(self.open_wanted)
         self._running.clicked.connect(self._on_running_clicked)
         session.model_changed.connect(self._show_model)
         session.runs.changed.connect(self._show_running)

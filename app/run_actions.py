@@ -25,6 +25,13 @@ class RunActions(QObject):
         self.all = [
             self._action("rename_run", "Rename", "pencil-outline", "F2", lambda _: self.rename_wanted.emit()),
             self._action("branch_run", "New design from its config", "source-branch", "Ctrl+D", session.branch_run),
+            self._action(
+                "fine_tune_run",
+                "Fine-tune on other data…",
+                "tune",
+                "Ctrl+Shift+D",
+                lambda facts: session.fine_tune(str(facts.run.folder)),
+            ),
             self._action("copy_run_id", "Copy its id", "content-copy", "Ctrl+Shift+C", session.copy_run_id),
             self._action("show_run_folder", "Open its folder", "folder-open-outline", "", session.show_run_folder),
             apart,

@@ -1,19 +1,23 @@
 """What all pages share: the workspace, the draft, the open model, the pinned texts, the chosen head; and every act."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 
+from app import fitting, machine
 from app.background import in_background
 from app.draft import Draft
 from app.engine_client import EngineClient
+from app.exchange import Exchange, is_foreign
 from app.run_watch import RunFacts, RunList
 from app.settings import Settings
 from app.trash import Trash
-from tfmcore.config import TASKS, Config, SavedModel, UserError, presets
+from tfmcore.config import TASKS, Config, SavedModel, UserError, presets, with_base
+from tfmcore.config.config import Raw
 from tfmcore.messages import Command
 from tfmcore.runs import Run, find_model, start_trainer
 
@@ -36,8 +40,10 @@ class Session(QObject):
         self.settings = Settings(workspace / "settings.toml")
         self.draft = Draft(self)
         self.runs = RunList(workspace / "runs", self)
-        self.engine = EngineClient("engine", self)
-        self.data_engine = EngineClient("data_engine", self)
+        here = {"TFM_WORKSPACE": str(workspace)}
+        self.engine = EngineClient("engine", self, here)
+        self.data_engine = EngineClient("data_engine", self, here)
+        self.exchange = Exchange(self)
         self._trash = Trash(workspace / ".trash")
         self._under_way: set[str] = set()
         self.model_path: str = ""
@@ -119,6 +125,18 @@ class Session(QObject):
         self.model_path, self.model = str(found[0]), found[1]
         self.model_changed.emit()
 
+    def open_folder(self, path: str) -> None:
+        """Open the model of a folder that was chosen or dropped; one of another program is imported first."""
+        self.settings.set("open.folder", str(Path(path).parent))
+
+        def known(foreign: bool) -> None:
+            if foreign:
+                self.exchange.import_folder(path)
+            else:
+                self.open_model(path, then="use")
+
+        self._do(lambda: is_foreign(path), known)
+
     def close_model(self) -> None:
         self.model_path, self.model = "", None
         self.model_changed.emit()
@@ -145,12 +163,31 @@ class Session(QObject):
         self.draft.load_preset(name, overrides)
         self.start_run(label)
 
-    def start_run(self, label: str = "") -> None:
-        """Train the draft as a new run, and show it."""
+    def fine_tune(self, model: str, then: str = "data") -> None:
+        """Design a run that begins with the weights of a model folder or a run; then show a page, if any."""
+        raw = deepcopy(self.draft.raw)
+
+        def found() -> tuple[SavedModel, Raw]:
+            folder = find_model(model, self.runs.folder)
+            saved = SavedModel.read(folder)
+            return saved, with_base(fitting.begin_from(raw, saved, str(folder)), lambda _: folder)
+
+        def done(base: tuple[SavedModel, Raw]) -> None:
+            self.draft.begin_from(*base)
+            if then:
+                self.show_page(then)
+
+        self._do(found, done)
+
+    def start_run(self, label: str = "", despite: bool = False) -> None:
+        """Train the draft as a new run, and show it; one that is too large only `despite` the caution."""
         config = self.draft.config
         if config is None:
             self.notify("error", f"The run cannot start: {self.draft.problems[0]}")
             self.show_field(self.draft.problems[0].field)
+            return
+        if not despite and (caution := machine.caution(config)):
+            self.offer(caution, "Train anyway", lambda: self.start_run(label, despite=True))
             return
         self._do_once(
             "start",

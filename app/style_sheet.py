@@ -133,6 +133,9 @@ def _containers(t: Theme) -> str:
     return f"""
 QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; }}
 QWidget[kind="card"] {{ background: {t.surface}; border: 1px solid {t.border}; border-radius: 6px; }}
+QWidget[kind="chip"] {{ background: {t.raised}; border-radius: 4px; }}
+QWidget[kind="chip"] QAbstractButton:hover {{ background: {t.hover}; }}
+QTreeView::item {{ padding: 3px 4px; }}
 QSplitter::handle {{ background: {t.border}; }}
 QSplitter::handle:horizontal {{ width: 1px; }}
 QSplitter::handle:vertical {{ height: 1px; }}
@@ -145,6 +148,7 @@ QAbstractItemView:focus {{ border-color: {t.accent}; }}
 QTableView::item {{ padding: 0 5px; }}
 QAbstractItemView::item:hover {{ background: {t.raised}; }}
 QAbstractItemView::item:selected {{ background: {t.hover}; color: {t.text}; }}
+QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QHeaderView {{ background: {t.surface}; border: none; }}
 QHeaderView::section {{
     background: {t.surface}; color: {t.muted}; border: none; border-bottom: 1px solid {t.border}; padding: 4px 8px;

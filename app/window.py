@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+)
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QMainWindow,
@@ -20,8 +28,10 @@ from PySide6.QtWidgets import (
 
 from app.header import Header
 from app.help import HelpDialog
+from app.model_actions import ModelActions
+from app.panels.exchange_bar import ExchangeBar
 from app.session import Session
-from app.theme import GRID, apply_theme, icon
+from app.theme import GRID, apply_theme, icon, theme
 from app.widgets.error_bar import ErrorBar
 
 
@@ -55,7 +65,7 @@ class MainWindow(QMainWindow):
     """Holds the pages; every act is the session's."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(objectName="window", windowTitle="Transformer Playground")
+        super().__init__(objectName="window", windowTitle="Transformer Playground", acceptDrops=True)
         self._session = session
         self._pages: dict[str, QWidget] = {}
         self._rail_buttons: dict[str, QToolButton] = {}
@@ -69,11 +79,14 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self._stack = QStackedWidget(objectName="pages")
         self._errors = ErrorBar(objectName="notice")
-        self._header = Header(self._session)
+        self._models = ModelActions(self._session, self, shortcuts=True)
+        self.addActions([action for action in self._models.all if not action.isSeparator()])
+        self._header = Header(self._session, self._models)
         content = QWidget()
         column = QVBoxLayout(content, spacing=0)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._header)
+        column.addWidget(ExchangeBar(self._session))
         column.addWidget(self._errors)
         column.addWidget(self._stack, 1)
         centre = QWidget()
@@ -87,6 +100,10 @@ class MainWindow(QMainWindow):
         self.statusBar().addPermanentWidget(QLabel(str(self._session.workspace), objectName="status_workspace"))
         self.statusBar().setSizeGripEnabled(False)
         self.setMinimumSize(960, 600)
+        self._drop_hint = QLabel("Drop to open this model", self, objectName="model_drop_hint")
+        self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._drop_hint.setProperty("role", "drop")
+        self._drop_hint.hide()
 
     def _rail(self) -> QWidget:
         rail = QWidget(objectName="rail")
@@ -132,7 +149,6 @@ class MainWindow(QMainWindow):
         self._action("Undo a change of the config", QKeySequence.StandardKey.Undo, draft.undo)
         self._action("Redo it", "Ctrl+Shift+Z", draft.redo)
         self._action("Train the designed model", "Ctrl+Return", self._session.start_run)
-        self._action("Open a model folder", QKeySequence.StandardKey.Open, self.choose_model)
         self._action("Light, dark or as the system", "Ctrl+Shift+L", self.next_theme)
         self._action("Help on this page", "F1", self.show_help)
         self._action("List all shortcuts", "?", self.show_help)
@@ -153,7 +169,6 @@ class MainWindow(QMainWindow):
         session.offered.connect(self._errors.offer)
         session.engine.busy_changed.connect(self._show_status)
         session.data_engine.busy_changed.connect(self._show_status)
-        self._header.open_wanted.connect(self.choose_model)
         self._theme_button.clicked.connect(self.next_theme)
         self._help_button.clicked.connect(self.show_help)
 
@@ -187,14 +202,6 @@ class MainWindow(QMainWindow):
         if field := self.findChild(QWidget, f"field_{path.replace('.', '_')}"):
             field.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    def choose_model(self) -> None:
-        """Ask for a model folder without stopping the event loop."""
-        dialog = QFileDialog(self, "Open a model folder", str(self._session.workspace))
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda path: self._session.open_model(path, then="use"))
-        dialog.open()
-
     def next_theme(self) -> None:
         settings, app = self._session.settings, QApplication.instance()
         choice = THEMES[(THEMES.index(settings.get("window.theme", "system")) + 1) % len(THEMES)]
@@ -222,6 +229,24 @@ class MainWindow(QMainWindow):
         ]
         self._status.setText(f"The {' and '.join(working)} engine is working …" if working else "")
 
+    # ── a folder that is dropped ─────────────────────────────────────────────────────────────────────────────────────
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_folder(event):
+            self._drop_hint.setGeometry(self.centralWidget().geometry().adjusted(GRID, GRID, -GRID, -GRID))
+            self._drop_hint.setStyleSheet(f"background: {theme().raised};")
+            self._drop_hint.raise_()
+            self._drop_hint.show()
+            event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._drop_hint.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._drop_hint.hide()
+        if folder := dropped_folder(event):
+            self._session.open_folder(folder)
+
     def come_to_front(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.raise_()
@@ -232,3 +257,9 @@ class MainWindow(QMainWindow):
         self._session.settings.set("window.geometry", geometry)
         self._session.close()
         super().closeEvent(event)
+
+
+def dropped_folder(event: QDropEvent) -> str:
+    """The one folder that is dragged, or nothing."""
+    paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+    return paths[0] if len(paths) == 1 and Path(paths[0]).is_dir() else ""

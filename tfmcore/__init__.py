@@ -4,6 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tfmcore.families.constructors import (
+        BARTModel,
+        BERTModel,
+        DeBERTaModel,
+        GPT2Model,
+        GPT3Model,
+        GPTModel,
+        MT5Model,
+        RoBERTaModel,
+        T5Model,
+        Transformer,
+    )
+    from tfmcore.families.exchange import export_hf, import_hf
     from tfmcore.inference.generate import generate
     from tfmcore.inference.opened import load
     from tfmcore.models.decoder_only import DecoderOnlyTransformer
@@ -17,35 +30,59 @@ if TYPE_CHECKING:
     from tfmcore.training.trainer import TransformerTrainer, train
 
 __all__ = [
+    "BARTModel",
+    "BERTModel",
+    "DeBERTaModel",
     "DecoderLayer",
     "DecoderOnlyTransformer",
     "EncoderDecoderTransformer",
     "EncoderLayer",
     "EncoderOnlyTransformer",
     "FeedForward",
+    "GPT2Model",
+    "GPT3Model",
+    "GPTModel",
+    "MT5Model",
     "MultiHeadAttention",
     "MultiHeadSelfAttention",
     "PositionalEncoding",
     "ResidualConnection",
+    "RoBERTaModel",
+    "T5Model",
+    "Transformer",
     "TransformerTrainer",
+    "export_hf",
     "generate",
+    "import_hf",
     "load",
     "train",
 ]
 
 _HOME = {
+    "BARTModel": "families.constructors",
+    "BERTModel": "families.constructors",
+    "DeBERTaModel": "families.constructors",
     "DecoderLayer": "nn.layers",
     "DecoderOnlyTransformer": "models.decoder_only",
     "EncoderDecoderTransformer": "models.encoder_decoder",
     "EncoderLayer": "nn.layers",
     "EncoderOnlyTransformer": "models.encoder_only",
     "FeedForward": "nn.feed_forward",
+    "GPT2Model": "families.constructors",
+    "GPT3Model": "families.constructors",
+    "GPTModel": "families.constructors",
+    "MT5Model": "families.constructors",
     "MultiHeadAttention": "nn.attention",
     "MultiHeadSelfAttention": "nn.attention",
     "PositionalEncoding": "nn.positions",
     "ResidualConnection": "nn.residual",
+    "RoBERTaModel": "families.constructors",
+    "T5Model": "families.constructors",
+    "Transformer": "families.constructors",
     "TransformerTrainer": "training.trainer",
+    "export_hf": "families.exchange",
     "generate": "inference.generate",
+    "import_hf": "families.exchange",
     "load": "inference.opened",
     "train": "training.trainer",
 }

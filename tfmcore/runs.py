@@ -26,6 +26,9 @@ HEARTBEAT_SECONDS = 2.0
 SILENT_AFTER_SECONDS = 20.0
 STARTING = "starting"
 """The phase in which a trainer's process has been started but has said nothing yet."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BOOT = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
+"""Names the time since this machine was last switched on, where the system (Linux) has a name for it."""
 
 
 class RunState(StrEnum):
@@ -78,8 +81,8 @@ class About(Document):
 
 class Status(Document):
     """status.json, replaced by the trainer every two seconds. `started` is the process's `start_time`: with the pid it
-    names one process of this host. `heartbeat` is the wall clock, `ticks` the host's monotonic one, which nobody sets.
-    `done` of `total` counts within the `phase` of the preparation."""
+    and the `boot` it names one process of this host. `heartbeat` is the wall clock, `ticks` the host's monotonic one,
+    which nobody sets. `done` of `total` counts within the `phase` of the preparation."""
 
     state: RunState
     step: int = 0
@@ -87,6 +90,7 @@ class Status(Document):
     pid: int
     started: float
     host: str
+    boot: str = ""
     heartbeat: float
     ticks: float = 0.0
     phase: str = ""
@@ -227,7 +231,7 @@ class Run:
             return RunState.WAITING
         if not status.is_local:
             return status.state if status.age < SILENT_AFTER_SECONDS * 3 else RunState.INTERRUPTED
-        if not is_process(status.pid, status.started):
+        if not is_process(status.pid, status.started, status.boot):
             return RunState.INTERRUPTED
         return RunState.SILENT if status.age > SILENT_AFTER_SECONDS else status.state
 
@@ -256,7 +260,7 @@ class Run:
     def kill(self, signal: Literal["terminate", "kill"] = "kill") -> bool:
         """Signal the trainer if, and only if, it is the very process that status.json names; says whether."""
         status = self.status()
-        if not status or not status.is_local or not is_process(status.pid, status.started):
+        if not status or not status.is_local or not is_process(status.pid, status.started, status.boot):
             return False
         try:
             process = psutil.Process(status.pid)
@@ -297,10 +301,11 @@ class EventReader:
                 continue
 
 
-def is_process(pid: int, started: float) -> bool:
+def is_process(pid: int, started: float, boot: str) -> bool:
     """Whether `pid` is alive and the process that started then (process ids are used again)."""
     try:
-        return abs(start_time(pid) - started) < 2.0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        same = boot == BOOT and abs(start_time(pid) - started) < 2.0
+        return same and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -368,7 +373,7 @@ def start_trainer(run: Run) -> subprocess.Popen[bytes]:
 def own_status(state: RunState, pid: int, **fields: Any) -> Status:
     """The status of a process of this host, with a heartbeat of now."""
     return Status(
-        state=state, pid=pid, started=start_time(pid), host=socket.gethostname(), heartbeat=time.time(),
+        state=state, pid=pid, started=start_time(pid), host=socket.gethostname(), boot=BOOT, heartbeat=time.time(),
         ticks=time.monotonic(), **fields,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What an empty optional option stands for, as a value to step from and as words for its field."""
 
+import math
 from typing import Any
 
 from app.forms.numbers import number_text
@@ -8,6 +9,9 @@ from tfmcore.config import Config
 WORDS = {
     "model.attention_window": "all tokens",
     "data.max_examples": "all",
+    "model.attention_softcap": "none",
+    "model.logit_softcap": "none",
+    "model.num_relative_buckets": "each its own",
     "training.threads": "all cores",
     "training.eval_batches": "all",
     "training.early_stopping": "never",
@@ -25,6 +29,10 @@ def derived(config: Config, path: str) -> tuple[Any, str]:
         "model.attention_dropout": model.dropout,
         "model.attention_scale": round(model.width_per_head**-0.5, 4),
         "model.final_norm": model.has_final_norm,
+        "model.attention_output_bias": model.has_output_bias,
+        "model.rope_theta_local": model.rope_theta,
+        "model.rope_original_length": model.context_length,
+        "model.rope_attention_factor": round(0.1 * math.log(model.rope_factor) + 1, 4),
     }
     value = values.get(path)
     if isinstance(value, bool):

@@ -107,11 +107,12 @@ class NumberEditor(LineEditor):
 
 
 class PathEditor(LineEditor):
-    """A path; the folder at its right end asks for a file."""
+    """A path; the folder at its right end asks for a file, or for a `folder`."""
 
-    def __init__(self, option: Option) -> None:
+    def __init__(self, option: Option, *, folder: bool = False) -> None:
         super().__init__(option)
-        browse = QAction(icon("folder-open-outline", "muted"), "Choose a file…", self)
+        self._folder = folder
+        browse = QAction(icon("folder-open-outline", "muted"), f"Choose a {'folder' if folder else 'file'}…", self)
         browse.triggered.connect(self.choose)
         self.addAction(browse, QLineEdit.ActionPosition.TrailingPosition)
 
@@ -120,16 +121,21 @@ class PathEditor(LineEditor):
         self.end(False)  # the name of the file matters more than where it lies
 
     def choose(self) -> None:
-        """Ask for a file without stopping the event loop."""
+        """Ask for it without stopping the event loop."""
         dialog = QFileDialog(self, self.option.title, str(Path(self.text()).parent) if self.text() else "")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        mode = QFileDialog.FileMode.Directory if self._folder else QFileDialog.FileMode.ExistingFile
+        dialog.setFileMode(mode)
         dialog.fileSelected.connect(self._set_and_say)
         dialog.open()
 
 
 class CodesEditor(LineEditor):
     """A list of short codes on one line, separated by commas or spaces."""
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(option)
+        self.setPlaceholderText("none")
 
     @property
     def value(self) -> list[str]:

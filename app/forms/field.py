@@ -39,13 +39,16 @@ TITLES = {
     "data.target_language": LANGUAGES,
 }
 
+TEXTS = ("training.sample_prompts",)
+"""Lists of texts; the other lists are of short codes."""
+FOLDERS = ("training.finetune_from",)
+"""Paths of folders."""
+
 
 def make_editor(option: Option) -> Any:
     """The editor of an option, by its kind; paths and languages have their own."""
     if option.path in ("data.source_language", "data.target_language"):
         return ChoiceEditor(option, sorted(LANGUAGES, key=LANGUAGES.__getitem__), LANGUAGES)
-    if option.path == "data.languages":
-        return CodesEditor(option)
     match option.kind:
         case "bool" if not option.optional:
             return SwitchEditor()
@@ -56,11 +59,12 @@ def make_editor(option: Option) -> Any:
         case "int" | "float":
             return NumberEditor(option)
         case "list":
-            return ListEditor()
+            return ListEditor() if option.path in TEXTS else CodesEditor(option)
         case "table":
             return RolesEditor()
         case _:
-            return PathEditor(option) if option.name.endswith("path") else LineEditor(option)
+            path = option.name.endswith("path") or option.path in FOLDERS
+            return PathEditor(option, folder=option.path in FOLDERS) if path else LineEditor(option)
 
 
 class Field(QWidget):

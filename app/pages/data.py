@@ -1,5 +1,6 @@
 """Data: what the model learns from, its first rows, how it becomes tokens, and the first batch as the model sees it."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
@@ -68,11 +69,14 @@ class DataPage(QWidget):
     # ── dropping ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        urls = event.mimeData().urls()
+        if any(url.isLocalFile() and not Path(url.toLocalFile()).is_dir() for url in urls):
             self._drop_hint.setStyleSheet(f"background: {theme().raised};")
             self._drop_hint.raise_()
             self._drop_hint.show()
             event.acceptProposedAction()
+        else:
+            event.ignore()  # a folder is a model, for the window to open
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self._drop_hint.hide()

@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.model_actions import ask_for_folder
 from app.panels.recent_runs import RecentRuns
 from app.panels.template_card import TemplateCard
 from app.session import Session
@@ -34,7 +34,8 @@ class HomePage(QWidget):
     help: ClassVar[str] = (
         "Each card is a small model that trains here in a minute or two on text that comes with the program. Train "
         "starts it and shows its curves; Open shows its design first. Below are your last runs: click one to see it. "
-        "Open model… opens a folder with config.json, tokenizer.json and model.safetensors."
+        "Open a model folder… opens one with config.json, tokenizer.json and model.safetensors; Open Hugging Face "
+        "folder… imports one of another program, as does dropping it on the window."
     )
 
     def __init__(self, session: Session) -> None:
@@ -52,6 +53,9 @@ class HomePage(QWidget):
         self._open = QPushButton(
             "Open a model folder…", objectName="action_open_model_folder", icon=icon("folder-open-outline")
         )
+        self._foreign = QPushButton(
+            "Open Hugging Face folder…", objectName="action_open_hugging_face_folder", icon=icon("import")
+        )
         self._own = QPushButton(
             "Train on your own text…", objectName="action_own_data", icon=icon("database-plus-outline")
         )
@@ -64,6 +68,7 @@ class HomePage(QWidget):
         top.addStretch(1)
         top.addWidget(self._own)
         top.addWidget(self._open)
+        top.addWidget(self._foreign)
         column.addLayout(top)
         column.addLayout(self._grid)
         column.addWidget(self._runs_heading)
@@ -93,7 +98,8 @@ class HomePage(QWidget):
             card.wanted.connect(session.start_preset)
             card.opened.connect(self._on_card_opened)
         self._recent.chosen.connect(self._on_run_chosen)
-        self._open.clicked.connect(self._on_open_clicked)
+        self._open.clicked.connect(lambda: ask_for_folder(self, session, "Open a model folder"))
+        self._foreign.clicked.connect(lambda: ask_for_folder(self, session, "Open a Hugging Face folder"))
         self._own.clicked.connect(lambda: session.show_page("data"))
         session.runs.changed.connect(self._on_runs_changed)
         self._timings = Timings(session.data_engine, cache_folder(), self._on_measured, self._is_idle, self)
@@ -126,10 +132,3 @@ class HomePage(QWidget):
     def _on_run_chosen(self, run_id: str) -> None:
         self._session.choose_run(run_id)
         self._session.show_page("train")
-
-    def _on_open_clicked(self) -> None:
-        dialog = QFileDialog(self, "Open a model folder", str(self._session.workspace))
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda path: self._session.open_model(path, then="use"))
-        dialog.open()

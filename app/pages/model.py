@@ -1,6 +1,6 @@
 """Model: the form of the model and its training, the block diagram drawn from it, and what it costs, all live."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from app import diagram
 from app.forms.section_form import SectionForm
 from app.panels.costs import Costs
+from app.panels.differences import Differences
 from app.panels.preset_bar import PresetBar
 from app.preparation import Preparation
 from app.session import Session
@@ -33,8 +34,9 @@ class ModelPage(QWidget):
     """Edits go to the session's draft; everything else is redrawn from it."""
 
     help: ClassVar[str] = (
-        "Design a model and how it is trained. Start from a preset and change what you like: a dot marks what differs "
-        "from the preset, and a click on it returns to the preset's value. Every name has a tooltip with its meaning; "
+        "Design a model and how it is trained. Start from a preset, of a size for laptops or, to read, its true one, "
+        "and change what you like: the line above the form says what differs from the preset, a dot marks it, and a "
+        "click on either returns to the preset's value. Every name has a tooltip with its meaning; "
         "numbers may be typed as 1e-3, 1_000 or 2k, and the arrow keys step. The diagram shows the model with the "
         "shape of each tensor (B is the batch); click a block to find its options. Beside it stand the parameters, "
         "the memory and the compute of the design; Try one batch measures the real time of a step on this machine. "
@@ -45,7 +47,8 @@ class ModelPage(QWidget):
         super().__init__(objectName="page_model")
         self._session, self._preparation = session, Preparation.of(session)
         self._bar = PresetBar(session)
-        self._forms = {name: SectionForm(name, session.draft) for name in SECTIONS}
+        self._differences = Differences(session)
+        self._forms = {name: SectionForm(name, session.draft, self._apply) for name in SECTIONS}
         self._tabs = {
             name: QPushButton(title, objectName=f"tab_{name}", checkable=True) for name, title in SECTIONS.items()
         }
@@ -69,6 +72,7 @@ class ModelPage(QWidget):
         column = QVBoxLayout(self, spacing=0)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._bar)
+        column.addWidget(self._differences)
         column.addWidget(self._splitter, 1)
 
     def _form_side(self) -> QWidget:
@@ -147,6 +151,13 @@ class ModelPage(QWidget):
             action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             action.triggered.connect(act)
             self.addAction(action)
+
+    def _apply(self, path: str, value: Any) -> None:
+        """Set an option; a model to begin from brings its shape and tokenizer along."""
+        if path == "training.finetune_from" and value:
+            self._session.fine_tune(value, then="")
+        else:
+            self._session.draft.set(path, value)
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

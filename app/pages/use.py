@@ -7,10 +7,12 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from app.page_keys import PageKeys
+from app.panels.answer import AnswerPanel
 from app.panels.classify import ClassifyPanel
 from app.panels.fill import FillPanel
 from app.panels.generate import GeneratePanel
 from app.panels.model_chooser import ModelChooser, NoModel
+from app.panels.tag import TagPanel
 from app.panels.translate import TranslatePanel
 from app.panels.use_panel import UsePanel
 from app.session import Session
@@ -18,7 +20,7 @@ from app.theme import GRID
 from tfmcore.config import TASKS
 
 PANELS: dict[str, type[UsePanel]] = {
-    panel.verb: panel for panel in (GeneratePanel, ClassifyPanel, TranslatePanel, FillPanel)
+    panel.verb: panel for panel in (GeneratePanel, ClassifyPanel, TranslatePanel, FillPanel, TagPanel, AnswerPanel)
 }
 
 
@@ -29,8 +31,9 @@ class UsePage(QWidget):
         "What the open model learned decides what stands here. A language model writes on: each token is shaded by its "
         "probability; hover it for what else could stand there, click it and then an alternative to go on from that "
         "instead. A classifier shows its bars while you type. A translator lists its hypotheses with their scores and "
-        "shows by cross-attention which words it looked at. A masked model fills [MASK] or ___. Ctrl+Return asks, "
-        "Ctrl+. stops. Choose another model at the top."
+        "shows by cross-attention which words it looked at. A masked model fills [MASK] or ___. A tagger colours what "
+        "it marks while you type; a model that answers questions lights up the best answer in the text, with the next "
+        "ones and the chance that there is none. Ctrl+Return asks, Ctrl+. stops. Choose another model at the top."
     )
 
     def __init__(self, session: Session) -> None:
@@ -50,7 +53,7 @@ class UsePage(QWidget):
 
     def _lay_out(self) -> None:
         self._nothing = NoModel(
-            self._session, "use", "Then write, classify, translate or fill gaps with it: whatever it learned."
+            self._session, "use", "Then write, classify, translate, fill gaps, tag or ask with it: whatever it learned."
         )
         self._chooser = ModelChooser(self._session, "use")
         self._stack = QStackedWidget()

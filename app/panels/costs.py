@@ -3,7 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from app import units
+from app import machine, units
 from app.panels.share_bars import ShareBars
 from app.preparation import Preparation
 from app.session import Session
@@ -32,6 +32,8 @@ class Costs(QWidget):
         self._parameters_title, self._memory_title = self._heading("parameters"), self._heading("memory")
         self._parameters = ShareBars(words=units.count, objectName="parameters", accessibleName="Parameters by block")
         self._memory = ShareBars(words=units.size, objectName="memory", accessibleName="Training memory by part")
+        self._shortage = QLabel(objectName="memory_shortage", wordWrap=True)
+        self._shortage.setProperty("role", "warning")
         self._facts: dict[str, QLabel] = {}
         self._try = QPushButton("Try one batch", objectName="action_try_batch", icon=icon("timer-outline"))
         self._try.setToolTip("Build the model and train a few steps on random tokens, to measure  (Ctrl+T)")
@@ -63,6 +65,8 @@ class Costs(QWidget):
         for heading, bars in ((self._parameters_title, self._parameters), (self._memory_title, self._memory)):
             column.addWidget(heading)
             column.addWidget(bars)
+            if bars is self._memory:
+                column.addWidget(self._shortage)
             column.addSpacing(GRID)
         column.addLayout(self._grid)
         column.addSpacing(GRID)
@@ -90,6 +94,9 @@ class Costs(QWidget):
         )
         self._memory_title.setText(f"<b>{units.size(sum(memory.values()))}</b> of memory to train")
         self._memory.set_rows([row for row in memory.items() if row[1]])
+        lack = machine.shortage(sum(memory.values()))
+        self._shortage.setText(f"{lack} It is for reading." if lack else "")
+        self._shortage.setVisible(bool(lack))
         self._show_facts(_facts(config, cost, vocab_size, known))
 
     def _show_facts(self, facts: dict[str, str]) -> None:

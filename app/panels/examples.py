@@ -19,6 +19,8 @@ EXAMPLES: dict[tuple[str, str], tuple[str, ...]] = {
         "The [MASK] of the expression is evaluated.",
         "If the class [MASK] a method, it is [MASK].",
     ),
+    ("python_manual", "span_corruption"): ("The <extra_id_0> of the expression is <extra_id_1>.",),
+    ("python_manual", "denoising"): ("The value of [MASK] is evaluated first.",),
     ("cldr_translation", "translation"): ("Tuesday, March 2, 2021", "in 3 days", "$12.50", "Hungary"),
     ("cldr_language", "classification"): ("mardi 2 mars 2021", "2021. március 2., kedd", "dinsdag 2 maart 2021"),
     ("copy", "translation"): ("playground", "abcd"),
@@ -28,6 +30,15 @@ EXAMPLES: dict[tuple[str, str], tuple[str, ...]] = {
     ("modular_addition", "language_modeling"): ("12+85=", "40+2="),
     ("induction", "language_modeling"): ("k d x q k", "t r a n s f t"),
     ("brackets", "classification"): ("([()])", "([)]"),
+    ("cldr_tagging", "token_tagging"): (
+        "The meeting in Hungary on Tuesday, March 2, 2021 cost $12.50.",
+        "Anna flew from Norway to Japan in 3 days.",
+    ),
+    ("cldr_answers", "question_answering"): (
+        "When was the meeting?\nThe meeting was on Tuesday, March 2, 2021. It was held in Hungary, and the ticket cost "
+        "$12.50.",
+        "How much was the ticket?\nThe ticket to Norway cost €340.00. Anna flew on Friday, June 7, 2019.",
+    ),
 }
 
 
@@ -35,7 +46,7 @@ def built_in(model: SavedModel) -> tuple[str, ...]:
     """What is known to suit the model's source; phrases only in the language that they are in."""
     if model.data.source == "cldr_translation" and model.data.source_language != "en":
         return ()
-    return EXAMPLES.get((model.data.source, model.data.task), ())
+    return EXAMPLES.get((model.data.source, model.task), ())
 
 
 class Examples(QWidget):

@@ -1,8 +1,11 @@
 """Which model is open, chosen from the runs with a checkpoint or from a folder; and what stands there if none is."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from pathlib import Path
 
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from app.model_actions import ModelActions, ask_for_folder
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
@@ -23,15 +26,6 @@ def describe(facts: RunFacts) -> str:
     return " · ".join([facts.label[:60], *task, f"step {facts.step:,}"])
 
 
-def choose_folder(owner: QWidget, session: Session) -> None:
-    """Ask for a model folder without stopping the event loop."""
-    dialog = QFileDialog(owner, "Open a model folder", str(session.workspace))
-    dialog.setFileMode(QFileDialog.FileMode.Directory)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.fileSelected.connect(session.open_model)
-    dialog.open()
-
-
 class ModelChooser(QWidget):
     """One line: the runs to choose from, a folder, and the newest checkpoint of the run that is open."""
 
@@ -42,8 +36,8 @@ class ModelChooser(QWidget):
         self.combo = QComboBox(objectName=f"field_{page}_model", accessibleName="Model")
         self.combo.setMinimumWidth(42 * GRID)
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._folder = self._button(
-            f"action_open_folder_{page}", "folder-open-outline", "Open a model folder  (Ctrl+O)"
+        self._folder = ModelActions(session, self).button(
+            f"action_models_{page}", "Open, import, export or fine-tune a model"
         )
         self._again = self._button(f"action_reopen_{page}", "refresh", "Open the run's best checkpoint of now")
         self._words = QLabel(objectName=f"model_words_{page}")
@@ -57,7 +51,6 @@ class ModelChooser(QWidget):
         row.addWidget(self._words)
         row.addStretch(1)
         self.combo.activated.connect(self._on_activated)
-        self._folder.clicked.connect(lambda: choose_folder(self, session))
         self._again.clicked.connect(self._on_again_clicked)
         session.runs.changed.connect(self._show)
         session.model_changed.connect(self._show)
@@ -77,7 +70,7 @@ class ModelChooser(QWidget):
         choices = [(describe(facts), str(facts.run.folder)) for facts in usable(self._session)]
         mine = self._run_folder(saved.run) if saved else ""
         if saved and mine not in [path for _, path in choices]:
-            choices.insert(0, (self._session.model_path, self._session.model_path))
+            choices.insert(0, (Path(self._session.model_path).name, self._session.model_path))
             mine = self._session.model_path
         if choices != self._shown and not self.combo.view().isVisible():
             self._shown = choices
@@ -85,6 +78,7 @@ class ModelChooser(QWidget):
             for text, path in choices:
                 self.combo.addItem(text, path)
         self.combo.setCurrentIndex(self.combo.findData(mine))
+        self.combo.setToolTip(mine)
         facts = self._session.runs.find(saved.run) if saved else None
         self._again.setVisible(facts is not None)
         self._words.setText(f"its checkpoint of step {saved.step:,}" if saved and facts else "")
@@ -119,13 +113,16 @@ class NoModel(QWidget):
         column = QVBoxLayout(self, spacing=GRID)
         column.addStretch(2)
         column.addWidget(self._empty)
-        column.addWidget(folder, 0, Qt.AlignmentFlag.AlignHCenter)
+        foreign = QPushButton("Open Hugging Face folder…", objectName=f"action_import_{page}", icon=icon("import"))
+        for button in (folder, foreign):
+            column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addSpacing(2 * GRID)
         column.addWidget(self._heading)
         column.addLayout(self._runs)
         column.addStretch(3)
         self._empty.action_triggered.connect(lambda: session.show_page("home"))
-        folder.clicked.connect(lambda: choose_folder(self, session))
+        folder.clicked.connect(lambda: ask_for_folder(self, session, "Open a model folder"))
+        foreign.clicked.connect(lambda: ask_for_folder(self, session, "Open a Hugging Face folder"))
         session.runs.changed.connect(self._show)
         self._show()
 

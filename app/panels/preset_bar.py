@@ -1,10 +1,12 @@
 """The head of the Model page: which preset the design starts from and why, its files, its name and the start."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QWidget
+from pathlib import Path
+
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QWidget
 
 from app import fitting
 from app.panels.config_files import ConfigFiles
+from app.panels.preset_chooser import PresetChooser
 from app.session import Session
 from app.theme import GRID, icon
 from tfmcore.config import presets
@@ -17,12 +19,7 @@ class PresetBar(QWidget):
         super().__init__(objectName="preset_bar")
         self._session = session
         self._files = ConfigFiles(session, self)
-        self._preset = QComboBox(objectName="field_model_preset", accessibleName="Preset")
-        self._preset.setPlaceholderText("Start from a preset…")
-        self._preset.setMinimumWidth(26 * GRID)
-        for name, preset in presets().items():
-            self._preset.addItem(preset.title, name)
-            self._preset.setItemData(self._preset.count() - 1, preset.why, Qt.ItemDataRole.ToolTipRole)
+        self._preset = PresetChooser()
         self._why = QLabel(objectName="preset_why", wordWrap=True)
         self._why.setProperty("role", "muted")
         self._open = QPushButton("Open…", objectName="action_open_config", icon=icon("folder-open-outline"))
@@ -51,7 +48,7 @@ class PresetBar(QWidget):
             row.addWidget(widget)
 
     def _wire(self) -> None:
-        self._preset.activated.connect(lambda _: self._choose(self._preset.currentData()))
+        self._preset.chosen.connect(self._choose)
         self._open.clicked.connect(self.open)
         self._save.clicked.connect(self.save)
         self._start.clicked.connect(self.start)
@@ -73,10 +70,13 @@ class PresetBar(QWidget):
 
     def _show_draft(self) -> None:
         draft = self._session.draft
-        self._preset.setCurrentIndex(self._preset.findData(draft.preset) if draft.preset else -1)
+        self._preset.show_preset(draft.preset)
         if draft.problems:
             more = len(draft.problems) - 1
             words = f"Not ready: {draft.problems[0]}" + (f", and {more} more" if more else "")
+        elif draft.base:
+            folder = Path(draft.value("training.finetune_from"))
+            words = f"Begins with the weights of {folder.name}, which give its shape and tokenizer too."
         else:
             words = presets()[draft.preset].why if draft.preset in presets() else "Your own design, from the defaults."
         self._why.setText(words)

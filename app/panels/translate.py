@@ -2,26 +2,27 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractItemView, QLabel, QPushButton, QTableWidget, QTableWidgetItem, QVBoxLayout
+from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QVBoxLayout
 
 from app import units
 from app.panels.use_panel import UsePanel, row
-from app.theme import GRID, icon, mono_font
+from app.theme import GRID, icon
 from app.widgets.heat_map import HeatMap
 from app.widgets.knobs import Knobs, Number, Slider
+from app.widgets.ranking import Ranking
 from app.widgets.token_strip import TokenStrip
 from tfmcore.config import LANGUAGES, SavedModel
 from tfmcore.messages import AnyReply, Arrays, Hypothesis, Translate, Translated
-
-ROW, MOST_ROWS = 26, 6
 
 WORDS = {
     "copy": ("String", "Copy", "Copy"),
     "reverse": ("String", "Reversed", "Reverse"),
     "sort": ("String", "Sorted", "Sort"),
     "modular_addition": ("Sum", "Result", "Add"),
+    "span_corruption": ("Text with sentinels", "What stood there", "Fill in"),
+    "denoising": ("Damaged text", "Restored text", "Restore"),
 }
+"""By the source, else by the task."""
 
 
 def words(model: SavedModel) -> tuple[str, str, str]:
@@ -29,7 +30,7 @@ def words(model: SavedModel) -> tuple[str, str, str]:
     if model.data.source == "cldr_translation":
         languages = (LANGUAGES[model.data.source_language], LANGUAGES[model.data.target_language])
         return (*languages, "Translate")
-    return WORDS.get(model.data.source, ("Source", "Target", "Translate"))
+    return WORDS.get(model.data.source) or WORDS.get(model.task) or ("Source", "Target", "Translate")
 
 
 class TranslatePanel(UsePanel):
@@ -42,6 +43,9 @@ class TranslatePanel(UsePanel):
         self.text = self.editor("text", "Return translates, Shift+Return is a new line", 4)
         self.text.setAccessibleName("Source text")
         self.act_on_return(self.text)
+        self.prefix = QLineEdit(objectName="field_translate_prefix", placeholderText="none", maxLength=1000)
+        self.prefix.setAccessibleName("Prefix")
+        self.prefix.setToolTip("Stands before the text: it tells a model that learned several tasks which one to do")
         self._go = QPushButton("Translate", objectName="action_translate", icon=icon("play", "on_accent"))
         self._go.setProperty("kind", "primary")
         self._go.setToolTip("Return or Ctrl+Return")
@@ -57,8 +61,14 @@ class TranslatePanel(UsePanel):
         self._inspect.setProperty("kind", "quiet")
         self._hypotheses: list[Hypothesis] = []
         self._asked = ""
-        self.table = self._table()
+        self.table = Ranking(
+            ("Score",), "Text", objectName="hypotheses", accessibleName="Hypotheses",
+            toolTip="Score: summed log-probabilities ÷ length ** length penalty",
+        )  # fmt: skip
+        prefix = row(QLabel("Prefix", buddy=self.prefix), stretch=False)
+        prefix.addWidget(self.prefix, 1)
         left.addWidget(self._source_heading)
+        left.addLayout(prefix)
         left.addWidget(self.text)
         left.addLayout(row(self._go, self._halt))
         self.add_words(left)
@@ -66,7 +76,7 @@ class TranslatePanel(UsePanel):
         self._lay_out_right(right)
         self._go.clicked.connect(self.act)
         self._halt.clicked.connect(self.stop)
-        self.table.currentCellChanged.connect(lambda row, *_: self._show_hypothesis(row))
+        self.table.chosen.connect(self._show_hypothesis)
         self._inspect.clicked.connect(self._on_inspect_clicked)
         for widget in (self.strip, self.map):
             self.say_exports(widget.exporter)
@@ -104,29 +114,13 @@ class TranslatePanel(UsePanel):
             knob.setValue(self._session.settings.get(f"use.translate.{name}", default))
         return knobs
 
-    def _table(self) -> QTableWidget:
-        table = QTableWidget(0, 2, objectName="hypotheses", accessibleName="Hypotheses", showGrid=False)
-        table.setHorizontalHeaderLabels(["Score", "Text"])
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(ROW)
-        table.horizontalHeader().setStretchLastSection(True)
-        table.horizontalHeader().setHighlightSections(False)
-        table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        table.horizontalHeaderItem(0).setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        table.setStyleSheet(f"QTableWidget::item {{ padding: 0 {GRID}px; }}")
-        table.setColumnWidth(0, 10 * GRID)
-        table.setToolTip("Score: summed log-probabilities ÷ length ** length penalty")
-        return table
-
     def show_model(self, model: SavedModel) -> None:
         super().show_model(model)
         source, target, verb = words(model)
         self._source_heading.setText(source)
         self._target_heading.setText(target)
         self._go.setText(verb)
+        self.prefix.setText(self.remembered("prefix", model.data.prefix))
         self.text.setPlainText(self.remembered("text", self.examples.first))
         self._show_hypotheses([])
         self.map.clear()
@@ -141,9 +135,10 @@ class TranslatePanel(UsePanel):
             self.show_refusal("Type a text first.")
             return
         self.remember("text", text)
+        self.remember("prefix", self.prefix.text())
         for name, value in self.knobs.values().items():
             self._session.settings.set(f"use.translate.{name}", value)
-        self.question.ask(Translate, text=text, **self.knobs.values())
+        self.question.ask(Translate, text=text, prefix=self.prefix.text(), **self.knobs.values())
         self._asked = text
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,25 +157,11 @@ class TranslatePanel(UsePanel):
         self._inspect.setEnabled(bool(hypotheses))
         self._seconds.setText("")
         self.strip.clear()
-        self.table.setRowCount(len(hypotheses))
-        for number, hypothesis in enumerate(hypotheses):
-            score = QTableWidgetItem(units.number(hypothesis.score, 3))
-            score.setFont(mono_font())
-            score.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            text = QTableWidgetItem(hypothesis.text)
-            text.setToolTip(hypothesis.text)
-            self.table.setItem(number, 0, score)
-            self.table.setItem(number, 1, text)
-        shown = min(max(len(hypotheses), 1), MOST_ROWS)
-        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + shown * ROW + 2)
-        if hypotheses:
-            self.table.setCurrentCell(0, 1)
-            self._show_hypothesis(0)
+        self.table.set_rows([(units.number(found.score, 3), found.text) for found in hypotheses])
 
     def _show_hypothesis(self, number: int) -> None:
-        if 0 <= number < len(self._hypotheses):
-            chosen = self._hypotheses[number]
-            self.strip.set_tokens(chosen.tokens, chosen.probabilities)
+        chosen = self._hypotheses[number]
+        self.strip.set_tokens(chosen.tokens, chosen.probabilities)
 
     def _on_inspect_clicked(self) -> None:
         chosen = self._hypotheses[max(self.table.currentRow(), 0)]

@@ -22,16 +22,18 @@ from app import units
 from app.theme import GRID, icon
 from app.widgets.bars import ROW, ProbabilityBars
 from app.widgets.export import write_atomically
+from app.widgets.ranking import Ranking
 from app.widgets.segments import Segments
 from app.widgets.token_strip import TokenStrip
 from app.widgets.tokens import visible
 from tfmcore.config import UserError
-from tfmcore.messages import Candidate, Generated, Token
+from tfmcore.messages import Candidate, Generated, Hypothesis, Token
 
 STATISTICS_MS = 100
 LONGEST_PROMPT = 160
 NUM_ALTERNATIVES = 5
 REASONS = {"length": "as long as asked", "end": "ended by itself", "stop": "met a stop text"}
+BEST_ONLY = "What else could stand in a place is known for the best text only."
 HINT = "Hover a token to see what else could stand there; click it, then an alternative, to go on from that instead."
 
 
@@ -51,8 +53,15 @@ class Written(QWidget):
         self._sum = self._log_sum = 0.0
         self._first = self._last = 0.0
         self._shown: int | None = None
+        self._hypotheses: list[Hypothesis] = []
+        self._other: Hypothesis | None = None
         self.strip = TokenStrip(objectName="written_tokens", accessibleName="Written tokens")
         self.bars = ProbabilityBars(tokens=True, objectName="alternatives", accessibleName="Alternatives")
+        self.hypotheses = Ranking(
+            ("Score",), "Text", objectName="written_hypotheses", accessibleName="Texts found by the beam search",
+            toolTip="Score: summed log-probabilities ÷ length ** length penalty",
+        )  # fmt: skip
+        self.hypotheses.hide()
         self.statistics = QLabel(objectName="written_statistics", wordWrap=True)
         self.statistics.setProperty("role", "muted")
         self._prompt = QLabel(objectName="written_prompt", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
@@ -76,6 +85,7 @@ class Written(QWidget):
         self.strip.hovered.connect(self._on_hovered)
         self.strip.clicked.connect(self._show_place)
         self.bars.clicked.connect(self._on_alternative_clicked)
+        self.hypotheses.chosen.connect(self._show_hypothesis)
         self._scroll.verticalScrollBar().rangeChanged.connect(self._follow)
         self._show_statistics()
 
@@ -108,6 +118,7 @@ class Written(QWidget):
         column.addLayout(top)
         column.addWidget(self.statistics)
         column.addWidget(self._prompt)
+        column.addWidget(self.hypotheses)
         column.addWidget(self._stack, 1)
         column.addWidget(self._place)
         column.addWidget(self.bars)
@@ -117,7 +128,9 @@ class Written(QWidget):
 
     @property
     def text(self) -> str:
-        """What was written after the prompt."""
+        """What was written after the prompt, or the chosen one of several such texts."""
+        if self._other:
+            return _joined(self.tokens[: self._kept]) + self._other.text
         return _joined(self.tokens) if self._new is None else _joined(self.tokens[: self._kept]) + self._new
 
     @property
@@ -127,7 +140,9 @@ class Written(QWidget):
     def start(self, prompt: str, kept: list[Token]) -> None:
         """Begin after `prompt` and the tokens kept of what was written before."""
         self.prompt, self.tokens, self._kept = prompt, list(kept), len(kept)
-        self._ending, self._new = "", None
+        self._ending, self._new, self._other = "", None, None
+        self._hypotheses = []
+        self.hypotheses.hide()
         self._first = self._last = 0.0
         self._sum = self._log_sum = 0.0
         for token in kept:
@@ -156,6 +171,21 @@ class Written(QWidget):
     def finish(self, reply: Generated) -> None:
         """All tokens are in."""
         self._ending, self._new = REASONS[reply.reason], reply.text
+        self._hypotheses = reply.hypotheses
+        self.hypotheses.setVisible(len(reply.hypotheses) > 1)
+        self.hypotheses.set_rows(
+            [(units.number(found.score, 3), " ".join(found.text.split())) for found in reply.hypotheses]
+        )
+        self._show_statistics()
+
+    def _show_hypothesis(self, number: int) -> None:
+        """The tokens of one of the texts that a search found; the first is the one that was written."""
+        self._other = self._hypotheses[number] if number else None
+        kept = self.tokens[: self._kept] if number else self.tokens
+        others = (self._other.tokens, self._other.probabilities) if self._other else ([], [])
+        tokens = [token.token.text for token in kept] + others[0]
+        self.strip.set_tokens(tokens, [token.token.probability for token in kept] + others[1])
+        self._show_place(None)
         self._show_statistics()
 
     def end(self, how: str) -> None:
@@ -212,8 +242,8 @@ class Written(QWidget):
 
     def _show_place(self, index: int | None) -> None:
         self._shown = index
-        if index is None:
-            self._place.setText(HINT)
+        if index is None or self._other:
+            self._place.setText(BEST_ONLY if self._other else HINT)
             self.bars.set_bars([])
             return
         token = self.tokens[index]
@@ -224,7 +254,7 @@ class Written(QWidget):
         self.bars.set_bars(shares, ids.index(token.token.id) if token.token.id in ids else None)
 
     def _on_alternative_clicked(self, row: int) -> None:
-        if self._shown is not None:
+        if self._shown is not None and not self._other:
             self.branch_wanted.emit(self._shown, self.tokens[self._shown].alternatives[row])
 
     def branch(self, index: int, candidate: Candidate) -> list[Token]:

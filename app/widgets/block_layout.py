@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QPointF, QRectF
 
 WIDTH, TALL, SHORT, PLAIN = 184.0, 44.0, 30.0, 24.0
 """A block's width, and its height with a subtitle, without one, and as bare text."""
+NOTE, BESIDE = 15.0, 28.0
+"""Height of a note in a block, and the room between blocks side by side."""
 GAP, LABEL_GAP, PADDING, RADIUS, LOOP, TAP = 22.0, 32.0, 20.0, 8.0, 14.0, 13.0
 COLUMN_GAP, MARGIN, REPEAT = 88.0, 12.0, 44.0
 """Between columns (where the cross-attention arrow runs), around everything, and beside a frame for its "× 6"."""
@@ -21,7 +23,8 @@ class Block:
 
     `kind` chooses the colour: embedding, position, attention, cross_attention, feed_forward, norm, head, output; input
     and output_text are bare text. `repeat` frames the group and writes "× n" beside it; `residual` leads its input
-    around it and adds it at the end. `shape` stands at the arrow that leaves it.
+    around it and adds it at the end; with `parallel` its children stand side by side and are added up. `notes` are
+    lines beneath the subtitle. `shape` stands at the arrow that leaves it.
     """
 
     key: str
@@ -31,6 +34,8 @@ class Block:
     repeat: int | None = None
     children: tuple[Block, ...] = ()
     residual: bool = False
+    parallel: bool = False
+    notes: tuple[str, ...] = ()
     shape: str = ""
 
     def leaves(self) -> Iterator[Block]:
@@ -39,6 +44,20 @@ class Block:
             yield self
         for child in self.children:
             yield from child.leaves()
+
+    @property
+    def height(self) -> float:
+        """Of a box, in pixels."""
+        plain = PLAIN if self.kind in BARE_KINDS else TALL if self.subtitle else SHORT
+        return plain + len(self.notes) * NOTE
+
+    @property
+    def width(self) -> float:
+        """Of all that stands side by side in it."""
+        widths = [child.width for child in self.children]
+        if self.parallel:
+            return sum(widths) + BESIDE * (len(widths) - 1)
+        return max(widths, default=WIDTH)
 
 
 @dataclass(frozen=True)
@@ -68,10 +87,12 @@ def lay_out(columns: Sequence[Column]) -> Drawing:
     """Place every part; the first of several columns sends its top to the cross-attention of the others."""
     drawing = Drawing()
     side = LOOP + PADDING + REPEAT
-    stacks = []
+    stacks: list[_Stack] = []
+    left = MARGIN + side
     for index, column in enumerate(columns):
-        centre = MARGIN + side + WIDTH / 2 + index * (WIDTH + 2 * PADDING + COLUMN_GAP + LOOP)
-        stack = _Stack(drawing, centre, right=index > 0 or len(columns) == 1)
+        width = max((block.width for block in column.blocks), default=WIDTH)
+        stack = _Stack(drawing, left + width / 2, width, right=index > 0 or len(columns) == 1)
+        left += width + 2 * PADDING + COLUMN_GAP + LOOP
         stack.title(column.title)
         stack.place(column.blocks)
         stack.finish()
@@ -81,7 +102,7 @@ def lay_out(columns: Sequence[Column]) -> Drawing:
     if len(stacks) > 1:
         _cross(drawing, stacks[0], stacks[1:])
     height = max(stack.y for stack in stacks) + MARGIN
-    drawing.size = (stacks[-1].centre + WIDTH / 2 + side + MARGIN, height)
+    drawing.size = (stacks[-1].centre + stacks[-1].width / 2 + side + MARGIN, height)
     _flip(drawing, height)
     return drawing
 
@@ -89,8 +110,8 @@ def lay_out(columns: Sequence[Column]) -> Drawing:
 class _Stack:
     """Lays one column from the bottom up; y grows upward here."""
 
-    def __init__(self, drawing: Drawing, centre: float, *, right: bool) -> None:
-        self.drawing, self.centre, self.right = drawing, centre, right
+    def __init__(self, drawing: Drawing, centre: float, width: float, *, right: bool) -> None:
+        self.drawing, self.centre, self.width, self.right = drawing, centre, width, right
         self.y = MARGIN
         self.label = ""
         self.floor = self.y
@@ -124,14 +145,13 @@ class _Stack:
 
     def _box(self, block: Block) -> None:
         bottom = max(self.y + self._gap(), self.floor)
-        height = PLAIN if block.kind in BARE_KINDS else TALL if block.subtitle else SHORT
         if self.started:
             self._arrow(bottom)
-        rect = QRectF(self.centre - WIDTH / 2, bottom, WIDTH, height)
+        rect = QRectF(self.centre - WIDTH / 2, bottom, WIDTH, block.height)
         self.drawing.boxes.append((rect, block))
         if block.kind == "cross_attention":
             self.cross.append(rect)
-        self._reach(bottom + height)
+        self._reach(rect.bottom())
 
     def _frame(self, block: Block) -> None:
         bottom = max(self.y + (LABEL_GAP - 6 if self.label else GAP / 2), self.floor)
@@ -140,28 +160,63 @@ class _Stack:
         self.place(block.children)
         top = self.y + PADDING / 2
         margin = LOOP + PADDING / 2
-        left = self.centre - WIDTH / 2 - margin
-        frame = QRectF(left, bottom, WIDTH + 2 * margin, top - bottom)
+        left = self.centre - self.width / 2 - margin
+        frame = QRectF(left, bottom, self.width + 2 * margin, top - bottom)
         self.drawing.frames.append((frame, f"× {block.repeat}", self.right))
         self.low, self.floor = top, top + GAP / 2
 
     def _loop(self, block: Block) -> None:
-        first = len(self.drawing.boxes)
-        self.place(block.children or (Block(block.key, block.title, block.subtitle, block.kind),))
-        tap = self.drawing.boxes[first][0].top() - TAP  # y grows upward, so a box's "top" is its lower edge
+        if block.parallel:
+            tap = self._side_by_side(block.children)
+        else:
+            first = len(self.drawing.boxes)
+            self.place(block.children or (replace(block, residual=False),))
+            tap = self.drawing.boxes[first][0].top() - TAP  # y grows upward, so a box's "top" is its lower edge
         self.label = ""
-        at = self.y + GAP / 2 + RADIUS + 2
-        self._arrow(at - RADIUS)
-        self.drawing.sums.append(QPointF(self.centre, at))
+        at = self._sum()
         sign = 1 if self.right else -1
-        outer = self.centre + sign * (WIDTH / 2 + LOOP)
+        outer = self.centre + sign * (self.width / 2 + LOOP)
         inner = self.centre + sign * RADIUS
         corners = [QPointF(self.centre, tap), QPointF(outer, tap), QPointF(outer, at), QPointF(inner, at)]
         self.drawing.lines.append((corners, True))
-        self._reach(at + RADIUS)
 
-    def _arrow(self, to: float) -> None:
-        self.drawing.lines.append(([QPointF(self.centre, self.y), QPointF(self.centre, to)], True))
+    def _side_by_side(self, children: Sequence[Block]) -> float:
+        """Each child on a branch of its own from one height, which is returned, and all of them added up."""
+        fork = max(self.y + self._gap(), self.floor)
+        self._arrow(fork, head=False)
+        branches = []
+        left = self.centre - (sum(child.width for child in children) + BESIDE * (len(children) - 1)) / 2
+        for child in children:
+            branch = _Stack(self.drawing, left + child.width / 2, child.width, right=self.right)
+            branch.y = branch.floor = branch.low = fork
+            branch.started = True
+            self.drawing.lines.append(([QPointF(self.centre, fork), QPointF(branch.centre, fork)], False))
+            branch.place(child.children or (child,))
+            self.cross += branch.cross
+            branches.append(branch)
+            left += child.width + BESIDE
+        self.y = max(branch.y for branch in branches)
+        at = self.y + GAP / 2 + RADIUS + 2
+        for branch in branches:
+            inner = self.centre + (RADIUS if branch.centre > self.centre else -RADIUS)
+            way = [QPointF(branch.centre, branch.y), QPointF(branch.centre, at), QPointF(inner, at)]
+            if branch.centre == self.centre:
+                way = [way[0], QPointF(self.centre, at - RADIUS)]
+            self.drawing.lines.append((way, True))
+        self.drawing.sums.append(QPointF(self.centre, at))
+        self._reach(at + RADIUS)
+        return fork
+
+    def _sum(self) -> float:
+        """Where what comes from below is added to what is led around; returns its height."""
+        at = self.y + GAP / 2 + RADIUS + 2
+        self._arrow(at - RADIUS)
+        self.drawing.sums.append(QPointF(self.centre, at))
+        self._reach(at + RADIUS)
+        return at
+
+    def _arrow(self, to: float, *, head: bool = True) -> None:
+        self.drawing.lines.append(([QPointF(self.centre, self.y), QPointF(self.centre, to)], head))
         if self.label:
             middle = (self.low + min(self.high, to)) / 2
             self.drawing.labels.append((QPointF(self.centre + 8, middle), self.label))
@@ -175,7 +230,7 @@ class _Stack:
 def _cross(drawing: Drawing, source: _Stack, others: Sequence[_Stack]) -> None:
     """From the top of the first column, through the gap beside it, into each cross-attention."""
     for stack in others:
-        gutter = stack.centre - WIDTH / 2 - LOOP - PADDING - COLUMN_GAP / 2
+        gutter = stack.centre - stack.width / 2 - LOOP - PADDING - COLUMN_GAP / 2
         for rect in stack.cross:
             y = rect.center().y()
             path = [

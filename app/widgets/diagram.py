@@ -21,11 +21,12 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 
 from app.theme import body_font, mix, mono_font, theme
-from app.widgets.block_layout import BARE_KINDS, RADIUS, Block, Column, Drawing, lay_out
+from app.widgets.block_layout import BARE_KINDS, NOTE, RADIUS, Block, Column, Drawing, lay_out
 from app.widgets.export import Exporter
 
 LEAST_SCALE, GREATEST_SCALE = 0.8, 1.15
-HEAD = 5.0
+HEAD, TITLE = 5.0, 20.0
+"""Half the length of an arrow's head, and the height of a title with lines beneath it."""
 
 
 class BlockDiagram(QAbstractScrollArea):
@@ -126,11 +127,15 @@ class BlockDiagram(QAbstractScrollArea):
             painter.setPen(QPen(edge, 2 if block.key == self.current else 1))
             painter.setBrush(QColor(fill))
             painter.drawRoundedRect(rect, 5, 5)
-        title = rect.adjusted(4, 4, -4, -rect.height() / 2 + 2) if block.subtitle else rect.adjusted(4, 0, -4, 0)
-        _draw_text(painter, title, block.title, body_font(), t.accent if marked and not block.subtitle else t.text)
-        if block.subtitle:
-            below = rect.adjusted(4, rect.height() / 2 - 1, -4, -3)
-            _draw_text(painter, below, block.subtitle, body_font(small=True), mix(t.muted, t.text, 0.5).name())
+        below = [*([block.subtitle] if block.subtitle else []), *block.notes]
+        title = rect.adjusted(4, 0, -4, 0)
+        if below:
+            title.setHeight(TITLE)
+            title.translate(0, 4)
+        _draw_text(painter, title, block.title, body_font(), t.accent if marked and not below else t.text)
+        for number, text in enumerate(below):
+            line = QRectF(rect.left() + 4, title.bottom() - 1 + number * NOTE, rect.width() - 8, NOTE + 2)
+            _draw_text(painter, line, text, body_font(small=True), mix(t.muted, t.text, 0.5).name())
 
     def _draw_texts(self, painter: QPainter) -> None:
         t = theme()

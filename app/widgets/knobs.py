@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from PySide6.QtCore import QRegularExpression, Qt, Signal
 from PySide6.QtGui import QRegularExpressionValidator
-from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QSlider, QSpinBox, QWidget
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.theme import GRID, mono_font
+from app.widgets.section import FoldedSection
+
+LABEL = 15 * GRID
+"""Least width of a label, so that the knobs stand in one line."""
 
 
 class Slider(QWidget):
@@ -20,6 +35,7 @@ class Slider(QWidget):
     def __init__(self, low: float, high: float, *, zero: str = "", **properties: Any) -> None:
         super().__init__(**properties)
         self._zero = zero
+        self.setMinimumHeight(3 * GRID)
         self._slider = QSlider(
             Qt.Orientation.Horizontal, minimum=round(low * self.STEPS), maximum=round(high * self.STEPS), pageStep=4
         )
@@ -55,6 +71,7 @@ class Number(QSpinBox):
     def __init__(self, low: int, high: int, *, zero: str = "", step: int = 1, **properties: Any) -> None:
         super().__init__(minimum=low, maximum=high, singleStep=step, specialValueText=zero, **properties)
         self.setGroupSeparatorShown(True)
+        self.lineEdit().setTextMargins(GRID - 2, 0, 0, 0)  # a style sheet's padding does not reach it
         self.setFont(mono_font())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -81,7 +98,7 @@ Knob = Slider | Number | Word
 
 
 class Knobs(QWidget):
-    """Lines of label and knob; `changed` when the user turns one."""
+    """Lines of label and knob, some of them folded away under `more`; `changed` when the user turns one."""
 
     changed = Signal()
 
@@ -89,22 +106,44 @@ class Knobs(QWidget):
         super().__init__(parent)
         self._prefix = prefix
         self.knobs: dict[str, Knob] = {}
-        self._form = QFormLayout(
-            self, horizontalSpacing=2 * GRID, verticalSpacing=GRID // 2, labelAlignment=Qt.AlignmentFlag.AlignLeft
-        )
-        self._form.setContentsMargins(0, 0, 0, 0)
-        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._labels: dict[str, QLabel] = {}
+        self._first, self._rest = _form(), _form()
+        self.more = FoldedSection("More options", objectName=f"more_{prefix}")
+        folded = QWidget()
+        folded.setLayout(self._rest)
+        self.more.set_content(folded)
+        self.more.hide()
+        column = QVBoxLayout(self, spacing=GRID // 2)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(self._first)
+        column.addWidget(self.more)
 
-    def add(self, name: str, title: str, tip: str, knob: Knob) -> None:
+    def add(self, name: str, title: str, tip: str, knob: Knob, *, folded: bool = False) -> None:
         knob.setObjectName(f"field_{self._prefix}_{name}")
         knob.setAccessibleName(title)
         label = QLabel(title)
+        label.setMinimumWidth(LABEL)
         label.setBuddy(knob)
         for widget in (label, knob):
             widget.setToolTip(tip)
-        self._form.addRow(label, knob)
-        self.knobs[name] = knob
+        (self._rest if folded else self._first).addRow(label, knob)
+        if folded:
+            self.more.show()
+        self.knobs[name], self._labels[name] = knob, label
         knob.valueChanged.connect(self.changed)
+
+    def set_effective(self, names: Iterable[str], effective: bool) -> None:
+        """Grey out what has no effect beside the others."""
+        for name in names:
+            self.knobs[name].setEnabled(effective)
+            self._labels[name].setEnabled(effective)
 
     def values(self) -> dict[str, Any]:
         return {name: knob.value() for name, knob in self.knobs.items()}
+
+
+def _form() -> QFormLayout:
+    form = QFormLayout(horizontalSpacing=GRID, verticalSpacing=GRID // 2, labelAlignment=Qt.AlignmentFlag.AlignLeft)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form

@@ -100,7 +100,7 @@ def until(qtbot: QtBot, session: Session, condition: Callable[[], object]) -> No
         session.runs.refresh()
         return bool(condition())
 
-    qtbot.waitUntil(fulfilled, timeout=10_000)
+    qtbot.waitUntil(fulfilled)
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 """An engine without a process: it answers by the messages of the real one, a token at a time, and can be killed."""
 
+import re
 from collections.abc import Iterator
 from functools import singledispatchmethod
+from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.engine_client import OnReply
 from app.session import Session
-from tfmcore.config import SavedModel, find_preset
+from tfmcore.config import SOURCES, TASKS, Config, ModelConfig, SavedModel, find_preset
 from tfmcore.messages import (
+    Answer,
+    Answered,
     Arrays,
     AttentionFacts,
     AttentionViewed,
@@ -19,18 +23,26 @@ from tfmcore.messages import (
     Classify,
     ExportAttention,
     Exported,
+    ExportModel,
     Fill,
     Filled,
+    FoundAnswer,
     Generate,
     Generated,
     Hypothesis,
+    Imported,
+    ImportModel,
     Inspect,
     Inspected,
     Mask,
+    ModelExported,
     Progress,
     Refused,
     Reply,
     Request,
+    Tag,
+    Tagged,
+    TaggedSpan,
     Thumbnails,
     ThumbnailsDrawn,
     Token,
@@ -39,8 +51,9 @@ from tfmcore.messages import (
     ViewAttention,
 )
 
-Answer = tuple[Reply, Arrays]
+Replies = Iterator[tuple[Reply, Arrays]]
 WORDS = ["The", " value", " of", " the", " expression", " is", " evaluated", " first", ",", " then", " its", " class"]
+TAGS = ["O", "B-date", "I-date", "B-place", "I-place", "B-price", "I-price"]
 KINDS = {"encoder": ("text", "text"), "decoder": ("target", "target"), "cross": ("target", "text")}
 
 
@@ -57,7 +70,8 @@ class FakeEngine(QObject):
         self.asked: list[Request] = []
         self.cancelled: list[int] = []
         self.faults: dict[str, str] = {}
-        self._running: dict[int, tuple[Iterator[Answer], OnReply]] = {}
+        self.tensors = 3
+        self._running: dict[int, tuple[Replies, OnReply]] = {}
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self._go_on)
 
@@ -72,7 +86,7 @@ class FakeEngine(QObject):
                 self.cancel(old.id)
         self.asked.append(message)
         fault = self.faults.get(message.kind)  # type: ignore[attr-defined]
-        refusal: Iterator[Answer] = iter([(Refused(id=message.id, sentence=fault or ""), {})])
+        refusal: Replies = iter([(Refused(id=message.id, sentence=fault or ""), {})])
         self._running[message.id] = (refusal if fault else self.answer(message), on_reply)
         self._timer.start()
         return message.id
@@ -111,11 +125,11 @@ class FakeEngine(QObject):
     # ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @singledispatchmethod
-    def answer(self, request: Request) -> Iterator[Answer]:
+    def answer(self, request: Request) -> Replies:
         raise AssertionError(f"unexpected request {request}")
 
     @answer.register
-    def _(self, request: Generate) -> Iterator[Answer]:
+    def _(self, request: Generate) -> Replies:
         start, written = len(request.continuation), []
         for index in range(request.max_new_tokens):
             place = start + index
@@ -128,25 +142,34 @@ class FakeEngine(QObject):
             chosen = options[0] if place % 4 else options[1]
             written.append(chosen.text)
             yield Token(id=request.id, index=index, token=chosen, alternatives=options), {}
+        hypotheses = [
+            Hypothesis(
+                text="".join(written) + "!" * n,
+                score=-0.2 - n,
+                tokens=[*written, *"!" * n],
+                probabilities=[0.5] * (len(written) + n),
+            )
+            for n in range(request.beams if request.beams > 1 else 0)
+        ]
         notice = "The prompt has 900 tokens: the model read the last 96 of them." if len(request.prompt) > 500 else ""
         tokens = request.prompt.split()
         yield (
             Generated(
                 id=request.id, text="".join(written), prompt_tokens=tokens, num_tokens=len(written), seconds=0.5,
-                reason="length", notice=notice,
+                reason="length", hypotheses=hypotheses, notice=notice,
             ),
             {},
         )  # fmt: skip
 
     @answer.register
-    def _(self, request: Classify) -> Iterator[Answer]:
+    def _(self, request: Classify) -> Replies:
         labels = ["en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "pl", "cs", "hu", "fi", "tr", "ro", "id"]
         shares = np.sort(np.random.default_rng(len(request.text)).dirichlet(np.full(len(labels), 0.3)))[::-1]
         tokens = ["[CLS]", *request.text, "[SEP]", *request.pair]
         yield Classified(id=request.id, labels=labels, probabilities=shares.tolist(), tokens=tokens), {}
 
     @answer.register
-    def _(self, request: Translate) -> Iterator[Answer]:
+    def _(self, request: Translate) -> Replies:
         words = request.text.split()
         beams = [
             Hypothesis(
@@ -164,7 +187,7 @@ class FakeEngine(QObject):
         )
 
     @answer.register
-    def _(self, request: Fill) -> Iterator[Answer]:
+    def _(self, request: Fill) -> Replies:
         words = request.text.replace("[MASK]", " [MASK] ").split()
         masks = [
             Mask(
@@ -181,7 +204,30 @@ class FakeEngine(QObject):
         yield Filled(id=request.id, text=text, tokens=["[CLS]", *words, "[SEP]"], masks=masks), {}
 
     @answer.register
-    def _(self, request: Inspect) -> Iterator[Answer]:
+    def _(self, request: Tag) -> Replies:
+        patterns = {"place": r"\b(?!The)[A-Z]\w+", "price": r"[$€]\d[\d.,]*\d", "date": r"\b(?:19|20)\d\d\b"}
+        spans = [
+            TaggedSpan(
+                start=found.start(), end=found.end(), label=label, probability=0.5 + 0.45 / (1 + found.start() % 3)
+            )
+            for label, pattern in patterns.items()
+            for found in re.finditer(pattern, request.text)
+        ]
+        spans.sort(key=lambda span: span.start)
+        tokens = ["[CLS]", *request.text.split(), "[SEP]"]
+        yield Tagged(id=request.id, text=request.text, tokens=tokens, spans=spans), {}
+
+    @answer.register
+    def _(self, request: Answer) -> Replies:
+        places = [found.span() for found in re.finditer(r"\w+(?: \w+)?", request.context)][::-1]
+        answers = [
+            FoundAnswer(text=request.context[a:b], start=a, end=b, score=9.0 - 2 * n, probability=0.6 / 3**n)
+            for n, (a, b) in enumerate(places[: request.num_answers])
+        ]
+        yield Answered(id=request.id, answers=answers, no_answer=0.1, num_windows=1 + len(request.context) // 400), {}
+
+    @answer.register
+    def _(self, request: Inspect) -> Replies:
         yield Progress(id=request.id, phase="Reading layer by layer", done=1, total=self.layers), {}
         facts = {}
         for kind in self.kinds:
@@ -190,14 +236,14 @@ class FakeEngine(QObject):
         yield Inspected(id=request.id, attentions=facts, bytes=1, seconds=0.1, notice=self.faults.get("notice", "")), {}
 
     @answer.register
-    def _(self, request: Thumbnails) -> Iterator[Answer]:
+    def _(self, request: Thumbnails) -> Replies:
         rows, columns = (edges((0, self._length(request, side)), 32)[:-1] for side in (0, 1))
         maps = np.stack([self._weights(request, layer, rows)[:, :, columns] for layer in range(self.layers)])
         largest = maps.max(axis=(2, 3), keepdims=True)
         yield ThumbnailsDrawn(id=request.id), {"thumbnails": (maps / largest * 255).astype(np.uint8)}
 
     @answer.register
-    def _(self, request: ViewAttention) -> Iterator[Answer]:
+    def _(self, request: ViewAttention) -> Replies:
         lengths = (self._length(request, 0), self._length(request, 1))
         spans = [span or (0, n) for span, n in zip((request.rows, request.columns), lengths, strict=True)]
         rows, columns = (edges(span, request.size) for span in spans)
@@ -210,9 +256,36 @@ class FakeEngine(QObject):
         yield AttentionViewed(id=request.id, pooled=pooled), arrays
 
     @answer.register
-    def _(self, request: ExportAttention) -> Iterator[Answer]:
+    def _(self, request: ExportAttention) -> Replies:
         np.savez(request.path, decoder=np.zeros((self.layers, self.heads, 2, 2)))
         yield Exported(id=request.id, path=request.path), {}
+
+    @answer.register
+    def _(self, request: ImportModel) -> Replies:
+        for done in range(self.tensors):
+            yield Progress(id=request.id, phase="Reading tensors", done=done, total=self.tensors), {}
+        source = Path(request.path)
+        folder = source.parent / f"{source.name} imported"
+        folder.mkdir()
+        SavedModel(task="classification", vocab_size=512, model=ModelConfig(architecture="encoder")).write(folder)
+        yield (
+            Imported(
+                id=request.id,
+                folder=str(folder),
+                family="BERT",
+                parameters=109_482_240,
+                ignored=[f"cls.predictions.tensor_{number}" for number in range(12)],
+                added=["head.classifier.weight"],
+                notes=["Its head for classification begins with random weights."],
+            ),
+            {},
+        )
+
+    @answer.register
+    def _(self, request: ExportModel) -> Replies:
+        yield Progress(id=request.id, phase="Writing tensors", done=0, total=0), {}
+        files = ["config.json", "model.safetensors", "tokenizer.json"]
+        yield ModelExported(id=request.id, folder=request.path, files=files), {}
 
     def _tokens(self, request: Inspect | Thumbnails | ViewAttention, kind: str, side: int) -> list[str]:
         text = request.text if KINDS[kind][side] == "text" or "cross" not in self.kinds else request.target or "own own"
@@ -247,8 +320,19 @@ def connect(session: Session, engine: FakeEngine) -> FakeEngine:
 
 def open_preset(session: Session, name: str) -> SavedModel:
     """As if a model trained by this preset had been opened."""
-    config = find_preset(name).config()
-    labels = config.data.languages if config.data.task == "classification" else []
+    return open_trained(session, find_preset(name).config(), name)
+
+
+def open_task(session: Session, task: str) -> SavedModel:
+    """As if a model had been opened that learned `task` on the first source that serves it."""
+    source = next(name for name, facts in SOURCES.items() if task in facts.tasks)
+    model = {"architecture": TASKS[task].architectures[0]}
+    return open_trained(session, Config.parse({"data": {"source": source, "task": task}, "model": model}), task)
+
+
+def open_trained(session: Session, config: Config, name: str) -> SavedModel:
+    """As if a model had been opened that was trained by `config`."""
+    labels = {"classification": config.data.languages, "token_tagging": TAGS}.get(config.data.task, [])
     saved = SavedModel(
         task=config.data.task, vocab_size=512, model=config.model, labels=labels, data=config.data, step=1500
     )

@@ -1,10 +1,12 @@
 """The diagram drawn from a config: every preset, every architecture, every switch."""
 
 import pytest
+from PySide6.QtGui import QFontMetricsF
 
 from app import diagram
-from app.widgets.block_layout import Block, Column
-from tfmcore.config import TASKS, Config, options, presets
+from app.theme import body_font
+from app.widgets.block_layout import Block, Column, lay_out
+from tfmcore.config import SOURCES, TASKS, Config, options, presets
 
 ARCHITECTURES = [(task, architecture) for task, facts in TASKS.items() for architecture in facts.architectures]
 SWITCHES = [
@@ -17,7 +19,7 @@ def leaves(columns: list[Column]) -> list[Block]:
 
 
 def config(task: str, architecture: str, **model: object) -> Config:
-    source = {"classification": "cldr_language", "translation": "cldr_translation"}.get(task, "python_manual")
+    source = next(name for name, facts in SOURCES.items() if task in facts.tasks)
     raw = {"data": {"source": source, "task": task}, "model": {"architecture": architecture} | model}
     return Config.parse(raw)
 
@@ -43,7 +45,8 @@ def test_every_architecture_shows_its_attention_and_its_shapes(task, architectur
     assert ("Masked self-attention" in titles) == (architecture != "encoder")
     shapes = [block.shape for column in columns for block in column.blocks]
     assert "(B, 64, 96)" in shapes
-    assert ("(B, 5)" if task == "classification" else "(B, 64, 1,234)") in shapes
+    results = {"classification": "(B, 5)", "token_tagging": "(B, 64, 5)", "question_answering": "(B, 64, 2)"}
+    assert results.get(task, "(B, 64, 1,234)") in shapes
     repeats = [block.repeat for column in columns for block in column.blocks if block.repeat]
     assert repeats == [3] * len(columns)
 
@@ -54,11 +57,64 @@ def test_every_switch_can_be_drawn(option):
         assert leaves(diagram.columns(config("translation", "encoder_decoder", **{option.name: choice}), 100))
 
 
-def test_the_norm_stands_where_the_config_puts_it():
-    for placement, first in (("pre", "RMS norm"), ("post", "Self-attention")):
-        (column,) = diagram.columns(config("masked_language_modeling", "encoder", norm_placement=placement), 100)
-        layers = next(block for block in column.blocks if block.repeat)
-        assert next(iter(layers.children[0].leaves())).title == first
+@pytest.mark.parametrize(
+    ("placement", "expected"),
+    [
+        ("pre", ["RMS norm", "Self-attention", "RMS norm", "Feed-forward"]),
+        ("post", ["Self-attention", "RMS norm", "Feed-forward", "RMS norm"]),
+        ("sandwich", ["RMS norm", "Self-attention", "RMS norm", "RMS norm", "Feed-forward", "RMS norm"]),
+        ("parallel", ["RMS norm", "Self-attention", "RMS norm", "Feed-forward"]),
+    ],
+)
+def test_the_norms_stand_where_the_config_puts_them(placement, expected):
+    (column,) = diagram.columns(config("masked_language_modeling", "encoder", norm_placement=placement), 100)
+    layers = next(block for block in column.blocks if block.repeat)
+    assert [leaf.title for leaf in layers.leaves()] == expected
+    drawing = lay_out([column])
+    inside = [rect for rect, block in drawing.boxes if block.title in ("Self-attention", "Feed-forward")]
+    assert (inside[0].left() == inside[1].left()) == (placement != "parallel")
+    assert len(drawing.sums) == 2, "two residuals, or one around the sum of both"
+
+
+@pytest.mark.parametrize(
+    ("switches", "note"),
+    [
+        ({"position": "rotary", "rotary_share": 0.25}, "rotary positions on 25 %"),
+        ({"position": "rotary", "rope_scaling": "yarn", "rope_factor": 4.0}, "stretched: YaRN × 4"),
+        ({"position": "alibi"}, "ALiBi distance biases"),
+        ({"position": "relative_buckets"}, "biases of 32 distances"),
+        ({"position": "disentangled"}, "disentangled: q·k + q·p + k·p"),
+        ({"position": "disentangled", "position_terms": ["position_to_content"]}, "disentangled: q·k + k·p"),
+        ({"attention_window": 4096, "context_length": 8192}, "window 4,096"),
+        ({"attention_window": 8, "layer_pattern": ["local", "global", "local"]}, "window 8 in 3 of 4 layers"),
+        ({"query_key_norm": True}, "RMS norm of queries and keys"),
+        ({"attention_softcap": 50.0}, "scores capped at ±50"),
+        ({"attention_scale": 1.0}, "scores × 1"),
+        ({"attention_scale_by_layer": True}, "scores × 1/√32 ÷ layer"),
+    ],
+)
+def test_the_attention_says_what_it_does(switches, note):
+    (column,) = diagram.columns(config("masked_language_modeling", "encoder", **switches), 100)
+    attention = next(leaf for leaf in leaves([column]) if leaf.kind == "attention")
+    assert note in attention.notes
+
+
+def test_boxes_of_every_switch_keep_apart_and_their_words_fit(qapp):
+    metrics = QFontMetricsF(body_font(small=True))
+    switches = {
+        "norm_placement": "parallel", "attention_window": 48, "layer_pattern": ["local", "global"],
+        "query_key_norm": True, "attention_softcap": 50.0, "attention_scale": 0.0625, "rotary_share": 0.25,
+        "rope_scaling": "llama3", "rope_factor": 8.0, "convolution": 3, "logit_softcap": 30.0, "output_scale": True,
+        "skip_first_norm": True, "learned_positions_beside": True,
+    }  # fmt: skip
+    columns = diagram.columns(config("translation", "encoder_decoder", **switches), 250_000)
+    drawing = lay_out(columns)
+    for number, (rect, block) in enumerate(drawing.boxes):
+        assert not any(rect.intersects(other) for other, _ in drawing.boxes[number + 1 :]), block.title
+        assert rect.left() >= 0
+        assert rect.right() <= drawing.size[0]
+        for note in block.notes:
+            assert metrics.horizontalAdvance(note) <= rect.width() - 8, note
 
 
 def test_every_option_of_the_model_is_behind_some_block():

@@ -74,7 +74,7 @@ def test_several_requests_are_answered_each_to_its_asker(quick: EngineClient, qt
     busy: list[bool] = []
     quick.busy_changed.connect(busy.append)
     ids = [ask(quick, replies, f"panel {number}") for number in range(5)]
-    qtbot.waitUntil(lambda: not quick.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not quick.busy)
     assert [(reply.id, reply.sentence) for reply in replies] == [(id, f"panel {n}") for n, id in enumerate(ids)]
     assert busy == [True, False]
 
@@ -84,10 +84,11 @@ def test_a_cancelled_request_ends(quick: EngineClient, qtbot: QtBot) -> None:
     number = ask(quick, replies, "slow")
     quick.cancel(number)
     quick.cancel(999)
-    qtbot.waitUntil(lambda: not quick.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not quick.busy)
     assert [reply.kind for reply in replies] == ["cancelled"]
 
 
+@pytest.mark.fault(38)
 def test_a_killed_engine_is_said_once_and_the_next_request_starts_a_new_one(quick: EngineClient, qtbot: QtBot) -> None:
     replies: list[AnyReply] = []
     died: list[str] = []
@@ -95,12 +96,12 @@ def test_a_killed_engine_is_said_once_and_the_next_request_starts_a_new_one(quic
     ask(quick, replies, "slow")
     first = quick.process_id
     os.kill(first, signal.SIGKILL)
-    qtbot.waitUntil(lambda: bool(died), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(died))
     assert isinstance(replies[-1], Refused)
     assert "killed" in replies[-1].sentence
     assert not quick.busy
     ask(quick, replies, "again")
-    qtbot.waitUntil(lambda: not quick.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not quick.busy)
     assert replies[-1].sentence == "again"
     assert quick.process_id != first
     assert len(died) == 1
@@ -109,7 +110,7 @@ def test_a_killed_engine_is_said_once_and_the_next_request_starts_a_new_one(quic
 def test_words_that_are_no_message_end_the_engine_with_a_sentence(quick: EngineClient, qtbot: QtBot) -> None:
     replies: list[AnyReply] = []
     ask(quick, replies, "garbage")
-    qtbot.waitUntil(lambda: not quick.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not quick.busy)
     assert isinstance(replies[-1], Refused)
     assert replies[-1].details
 
@@ -120,7 +121,7 @@ def test_an_engine_that_cannot_be_started_is_said(
     monkeypatch.setattr(EngineClient, "program", ["/no/such/python"])
     replies: list[AnyReply] = []
     ask(engine, replies, "x")
-    qtbot.waitUntil(lambda: bool(replies), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(replies))
     assert "could not be started" in replies[0].sentence
     assert not engine.busy
 

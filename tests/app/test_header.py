@@ -2,10 +2,11 @@
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.header import Header
+from app.model_actions import ModelActions
 from app.session import Session
 from tests.app.conftest import add_checkpoint, add_run, until, write_status
 from tfmcore.runs import Run, RunState
@@ -13,18 +14,24 @@ from tfmcore.runs import Run, RunState
 
 @pytest.fixture
 def header(session: Session, qtbot: QtBot) -> Header:
-    header = Header(session)
+    owner = QWidget()
+    qtbot.addWidget(owner)
+    header = Header(session, ModelActions(session, owner))
     qtbot.addWidget(header)
     header.resize(1200, 32)
     header.show()
     return header
 
 
-def test_it_says_that_no_model_is_open_and_offers_to_open_one(header: Header, qtbot: QtBot) -> None:
+def test_it_says_that_no_model_is_open_and_offers_to_open_one(header: Header) -> None:
     assert header.findChild(QLabel, "header_model").text() == "No model is open"
     assert header.findChild(QPushButton, "header_running").isHidden()
-    with qtbot.waitSignal(header.open_wanted):
-        qtbot.mouseClick(header.findChild(QPushButton, "action_open_model"), Qt.MouseButton.LeftButton)
+    acts = {
+        act.objectName(): act.isEnabled() for act in header.findChild(QToolButton, "action_open_model").menu().actions()
+    }
+    assert acts["action_open_model_folder"]
+    assert acts["action_open_hugging_face"]
+    assert not acts["action_export_huggingface"], "there is nothing to export yet"
 
 
 def test_it_names_the_open_model_as_it_is_written(header: Header, session: Session, qtbot: QtBot, run: Run) -> None:

@@ -12,12 +12,12 @@ from tfmcore.runs import Exit, Run, RunState
 
 def test_the_list_shows_state_steps_and_label(qtbot: QtBot, run: Run) -> None:
     runs = RunList(run.folder.parent)
-    qtbot.waitUntil(lambda: bool(runs.facts), timeout=5000)
+    qtbot.waitUntil(lambda: bool(runs.facts))
     facts = runs.facts[0]
     assert (facts.label, facts.state, facts.step, facts.steps) == ("A first run", RunState.RUNNING, 20, 1000)
     run.rename("Another name")
     Exit(state=RunState.FINISHED, step=1000).write(run.folder / "exit.json")
-    qtbot.waitUntil(lambda: runs.facts[0].label == "Another name", timeout=5000)
+    qtbot.waitUntil(lambda: runs.facts[0].label == "Another name")
     assert runs.facts[0].state == RunState.FINISHED
 
 
@@ -27,15 +27,16 @@ def test_a_folder_that_is_no_run_and_a_broken_config_harm_nobody(qtbot: QtBot, r
     broken.mkdir()
     (broken / "run.toml").write_text("= nothing")
     runs = RunList(run.folder.parent)
-    qtbot.waitUntil(lambda: len(runs.facts) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(runs.facts) == 2)
     assert {facts.config is None for facts in runs.facts} == {True, False}
 
 
+@pytest.mark.fault(36)
 def test_the_follower_reads_on_where_it_stopped(qtbot: QtBot, run: Run) -> None:
     follower = RunFollower(run)
-    qtbot.waitUntil(lambda: follower.history.step == 20, timeout=5000)
+    qtbot.waitUntil(lambda: follower.history.step == 20)
     write_events(run, stepped_event(21))
-    qtbot.waitUntil(lambda: follower.history.step == 21, timeout=5000)
+    qtbot.waitUntil(lambda: follower.history.step == 21)
     with open(run.folder / "events.jsonl", "a") as file:
         file.write(stepped_event(22).model_dump_json()[:30])
     write_status(run, RunState.PAUSED)
@@ -47,18 +48,18 @@ def test_the_follower_reads_on_where_it_stopped(qtbot: QtBot, run: Run) -> None:
 
 def test_what_was_asked_of_a_run_is_shown_until_it_is_done(qtbot: QtBot, run: Run) -> None:
     runs = RunList(run.folder.parent)
-    qtbot.waitUntil(lambda: bool(runs.facts), timeout=5000)
+    qtbot.waitUntil(lambda: bool(runs.facts))
     runs.expect("no such run", "pausing")
     with qtbot.waitSignal(runs.changed):
         runs.expect(run.id, "pausing")
     assert runs.facts[0].words == "pausing …"
     write_status(run, RunState.RUNNING, step=21)
     runs.refresh()
-    qtbot.waitUntil(lambda: runs.facts[0].step == 21, timeout=5000)
+    qtbot.waitUntil(lambda: runs.facts[0].step == 21)
     assert runs.facts[0].words == "pausing …"
     write_status(run, RunState.PAUSED, step=21)
     runs.refresh()
-    qtbot.waitUntil(lambda: runs.facts[0].words == "paused", timeout=5000)
+    qtbot.waitUntil(lambda: runs.facts[0].words == "paused")
     runs.expect(run.id, "going on")
     runs.expect(run.id, "")
     assert runs.facts[0].words == "paused"
@@ -69,7 +70,7 @@ def test_a_run_that_has_ended_is_read_again_only_when_its_folder_changes(
 ) -> None:
     Exit(state=RunState.FINISHED, step=1000).write(run.folder / "exit.json")
     runs = RunList(run.folder.parent)
-    qtbot.waitUntil(lambda: bool(runs.facts), timeout=5000)
+    qtbot.waitUntil(lambda: bool(runs.facts))
     read: list[Run] = []
     state = Run.state
     monkeypatch.setattr(Run, "state", lambda run: read.append(run) or state(run))

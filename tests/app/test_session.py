@@ -15,7 +15,7 @@ from tfmcore.runs import Run, RunState
 
 
 def test_a_folder_that_is_no_model_is_refused_in_a_sentence(session: Session, qtbot: QtBot, tmp_path: Path) -> None:
-    with qtbot.waitSignal(session.notified, timeout=5000) as said:
+    with qtbot.waitSignal(session.notified) as said:
         session.open_model(str(tmp_path))
     assert said.args[0] == "error"
     assert "config.json is missing" in said.args[1]
@@ -26,21 +26,21 @@ def test_commands_reach_the_run(session: Session, qtbot: QtBot, run: Run) -> Non
     until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.RUNNING])
     control = run.folder / "control.jsonl"
     session.command(session.runs.facts[0], Command(kind="set_learning_rate", value=0.5))
-    qtbot.waitUntil(control.exists, timeout=5000)
+    qtbot.waitUntil(control.exists)
     assert Command.model_validate_json(control.read_text()) == Command(kind="set_learning_rate", value=0.5)
 
 
 def test_resuming_a_paused_run_is_a_command(session: Session, qtbot: QtBot, run: Run) -> None:
     until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.RUNNING])
     session.resume_run(session.runs.facts[0])
-    qtbot.waitUntil((run.folder / "control.jsonl").exists, timeout=5000)
+    qtbot.waitUntil((run.folder / "control.jsonl").exists)
     assert '"resume"' in (run.folder / "control.jsonl").read_text()
 
 
 def test_a_run_in_a_folder_that_cannot_be_written_is_said(session: Session, qtbot: QtBot) -> None:
     session.runs.folder.parent.mkdir(parents=True, exist_ok=True)
     session.runs.folder.write_text("a file in the folder's place")
-    with qtbot.waitSignal(session.notified, timeout=5000) as said:
+    with qtbot.waitSignal(session.notified) as said:
         session.start_run("never")
     assert "a run cannot be made" in said.args[1]
 

@@ -22,6 +22,7 @@ def test_a_value_of_another_type_gives_the_default(tmp_path: Path) -> None:
     assert Settings(path).get("train.splitter", [1, 2]) == [1, 2]
 
 
+@pytest.mark.fault(32)
 @pytest.mark.parametrize("damage", [b"\xff\xfe\x00garbage", b"a = ", b"[" * 5000, b"x = 1\nx = 2"])
 def test_damaged_settings_are_kept_aside_and_said(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "settings.toml"

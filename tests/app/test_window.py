@@ -62,6 +62,7 @@ def test_help_lists_every_shortcut(window: MainWindow, qtbot: QtBot) -> None:
     dialog.reject()
 
 
+@pytest.mark.fault(35)
 def test_an_exception_in_a_slot_is_said_and_logged_and_the_window_lives(
     window: MainWindow, session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_the_theme_and_the_page_are_remembered(window: MainWindow, session: Sess
     assert session.settings.get("window.theme", "system") == "light"
 
 
+@pytest.mark.fault(32)
 def test_damaged_settings_are_said_at_the_start(own_folders: Path, qtbot: QtBot) -> None:
     (own_folders / "settings.toml").write_bytes(b"\xff\x00")
     session = Session(own_folders)
@@ -134,6 +136,7 @@ def test_a_closed_window_leaves_no_engine_behind(
     assert "Destroyed" not in capfd.readouterr().err
 
 
+@pytest.mark.fault(25)
 def test_a_second_window_on_the_workspace_raises_the_first(tmp_path: Path, qtbot: QtBot) -> None:
     workspace = tmp_path / "été 训练 🙂"
     command = [sys.executable, "-m", "app", "--workspace", str(workspace)]

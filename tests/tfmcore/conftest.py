@@ -24,21 +24,62 @@ NUMBERS = {
     "attention_window": 3,
     "num_token_types": 2,
     "attention_scale": 1.0,
+    "attention_softcap": 1.5,
+    "logit_softcap": 2.0,
+    "rotary_share": 0.67,
 }
+DISENTANGLED = {"position": "disentangled", "attention_bias": True, "norm": "layer", "max_relative_positions": 5}
+LOCAL = {"attention_window": 3, "layer_pattern": ["local", "global"]}
+STRETCHED = {"rope_factor": 4.0, "rope_theta": 50.0}
+TOGETHER: list[dict[str, Any]] = [
+    LOCAL,
+    LOCAL | {"rope_theta_local": 20.0, "rope_scaling": "linear", "rope_factor": 3.0},
+    LOCAL | {"position": "alibi", "num_heads": 6},
+    STRETCHED | {"rope_scaling": "linear"},
+    STRETCHED | {"rope_scaling": "dynamic"},
+    STRETCHED | {"rope_scaling": "llama3", "rope_low_frequency_factor": 0.5},
+    STRETCHED | {"rope_scaling": "yarn", "rope_beta_fast": 4.0},
+    STRETCHED | {"rope_scaling": "yarn", "rope_attention_factor": 0.7},
+    {"query_key_norm": True, "num_kv_heads": 2, "attention_scale_by_layer": True},
+    {
+        "position": "learned",
+        "norm": "layer",
+        "norm_placement": "post",
+        "embedding_norm": True,
+        "next_sentence_head": True,
+    },
+    {"position": "sinusoidal", "sinusoid_layout": "halves", "attention_bias": True, "attention_output_bias": False},
+    {"position": "relative_buckets", "attention_output_bias": True, "output_scale": True, "attention_softcap": 1.5},
+    {"position": "alibi", "learned_positions_beside": True, "norm_placement": "parallel", "num_token_types": 2},
+    {"norm_placement": "sandwich", "skip_first_norm": True, "norm": "layer", "norm_bias": True, "dropout": 0.1},
+    {"attention_bias": True, "key_bias": False, "output_bias": True, "tie_embeddings": False},
+    {"head_bias": False, "head_activation": "silu", "pooler": "dense_norm", "classifier_bias": False},
+    {"pooling": "first", "pooler": "gelu"},
+    {"pooling": "first", "pooler": "none"},
+    {"convolution": 3, "convolution_groups": 2, "dropout": 0.1},
+    DISENTANGLED,
+    DISENTANGLED | {"key_bias": False, "position_terms": ["content_to_position"], "learned_positions_beside": True},
+    DISENTANGLED | {"position_terms": ["position_to_content"], "num_kv_heads": 2, "attention_scale": 0.5},
+    DISENTANGLED
+    | {"num_relative_buckets": 6, "share_position_projections": True, "relative_norm": True, "norm_bias": True},
+    DISENTANGLED | {"share_position_projections": True, "key_bias": False, "num_kv_heads": 2, **LOCAL},
+    DISENTANGLED | {"attention_softcap": 1.5, "convolution": 5, "norm_placement": "post", "dropout": 0.1},
+]
+"""Switches that have their effect beside others."""
 
 
 def variants() -> Iterator[ModelConfig]:
-    """Every choice of every switch, one switch at a time, for each architecture."""
+    """Every choice of every switch, one switch at a time and some together, for each architecture; valid ones only."""
     switches = {option.name: option for option in options("model")}
+    settings: list[dict[str, Any]] = [{}, *TOGETHER, *({name: number} for name, number in NUMBERS.items())]
+    for name, option in switches.items():
+        if option.kind == "choice" and name != "architecture":
+            settings += ({name: choice} for choice in option.choices)
+        elif option.kind == "bool":
+            settings += ({"norm": "layer", name: choice} for choice in (True, False))
     for architecture in switches["architecture"].choices:
-        base = SMALL | {"architecture": architecture}
-        yield ModelConfig(**base)
-        for name, option in switches.items():
-            if option.kind == "choice" and name != "architecture":
-                yield from (ModelConfig(**base, **{name: choice}) for choice in option.choices)
-            elif option.kind == "bool":
-                yield from (ModelConfig(**base, norm="layer", **{name: choice}) for choice in (True, False))
-        yield from (ModelConfig(**base, **{name: number}) for name, number in NUMBERS.items())
+        made = (ModelConfig(**SMALL | {"architecture": architecture} | setting) for setting in settings)
+        yield from (model for model in made if not list(model.checks()))
 
 
 def name_of(model: ModelConfig) -> str:
@@ -58,7 +99,10 @@ KINDS = {
     "classifier": ("encoder", "classification"),
     "masked": ("encoder", "masked_language_modeling"),
     "translator": ("encoder_decoder", "translation"),
+    "tagger": ("encoder", "token_tagging"),
+    "reader": ("encoder", "question_answering"),
 }
+LABELS = {"classification": ["English", "Hungarian", "Klingon"], "token_tagging": ["B-animal", "I-animal", "O"]}
 
 
 @pytest.fixture(scope="session")
@@ -87,8 +131,7 @@ def write_model(folder: Path, kind: str, tokenizer: Any, seed: int = 0, **fields
 
     architecture, task = KINDS[kind]
     config = ModelConfig(architecture=architecture, **{"d_model": 32, "num_layers": 2, "context_length": 64} | fields)
-    labels = ["English", "Hungarian", "Klingon"] if task == "classification" else []
-    saved = SavedModel(task=task, vocab_size=tokenizer.vocab_size, model=config, labels=labels)
+    saved = SavedModel(task=task, vocab_size=tokenizer.vocab_size, model=config, labels=LABELS.get(task, []))
     torch.manual_seed(seed)
     model = build(saved)
     with torch.no_grad():

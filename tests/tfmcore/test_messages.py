@@ -150,6 +150,6 @@ def test_what_is_no_message_is_said_in_a_sentence_and_passed_over(line):
 
 
 def test_a_line_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(messages, "MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr(messages.wire, "MAX_LINE_BYTES", 1000)
     with pytest.raises(UserError, match="without an end"):
         list(MessageDecoder(REQUESTS).feed(b"x" * 1001))

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tfmcore.config import Config, UserError, find_preset, load_config
+from tfmcore.config import Config, UserError, find_preset, load_raw, with_base
 from tfmcore.runs import Run, find_model, find_run
 from tfmcore.workspace import find_workspace
 
@@ -50,19 +50,27 @@ def chosen_run(arguments: argparse.Namespace) -> Run:
 
 
 def chosen_model(arguments: argparse.Namespace) -> Path:
-    """The model folder that MODEL means: a folder, one of the workspace's models, or the best checkpoint of a run."""
-    kept = find_workspace(arguments.workspace) / "models" / arguments.model
-    return kept if (kept / "config.json").is_file() else find_model(arguments.model, runs_folder(arguments))
+    """The model folder that MODEL means."""
+    return model_folder(arguments.model, arguments)
 
 
-def chosen_config(name: str, overrides: list[str]) -> tuple[Config, str]:
-    """The config that a file or a preset's name means, and what to call it; raises UserError or ConfigError."""
-    path = Path(name)
+def model_folder(name: str, arguments: argparse.Namespace) -> Path:
+    """A folder, one of the workspace's models, or the best checkpoint of a run; raises UserError."""
+    kept = find_workspace(arguments.workspace) / "models" / name
+    return kept if (kept / "config.json").is_file() else find_model(name, runs_folder(arguments))
+
+
+def chosen_config(arguments: argparse.Namespace) -> tuple[Config, str]:
+    """The config that a file or a preset's name means, and what to call it; where it begins from a model, that one's
+    shape and tokenizer are filled in. Raises UserError or ConfigError."""
+    path, overrides = Path(arguments.config), arguments.overrides
     if path.suffix == ".toml" or path.is_file():
-        return load_config(path, overrides), path.stem
-    if path.is_dir():
+        raw, name, where = load_raw(path, overrides), path.stem, f"{path}: "
+    elif path.is_dir():
         raise UserError(f"{path} is a folder: name a config file or a preset")
-    return find_preset(name).config(overrides), name
+    else:
+        raw, name, where = find_preset(arguments.config).raw(overrides), arguments.config, ""
+    return Config.parse(with_base(raw, lambda base: model_folder(base, arguments), overrides), where), name
 
 
 def text(value: str) -> str:

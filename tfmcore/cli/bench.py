@@ -2,7 +2,7 @@
 
 import argparse
 
-from tfmcore.cli.arguments import add_json, add_set, chosen_config, whole
+from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, whole
 from tfmcore.cli.check import cost
 from tfmcore.cli.output import count, duration, print_json, print_line, print_table, size
 
@@ -18,12 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config", metavar="CONFIG", nargs="?", default="nano-decoder", help="a config file or preset (nano-decoder)"
     )
     add_set(parser)
+    add_runs(parser)
     parser.add_argument("--steps", metavar="N", type=whole(1, 1000), default=10, help="steps to time (default: 10)")
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config, name = chosen_config(arguments.config, arguments.overrides)
+    config, name = chosen_config(arguments)
     expected = cost(config)
     from tfmcore.training.measure import try_batch
 

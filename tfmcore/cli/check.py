@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from tfmcore.cli.arguments import add_json, add_set, chosen_config
+from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config
 from tfmcore.cli.output import count, print_json, print_line, size
 from tfmcore.config import Config, ConfigError
 from tfmcore.config.estimate import estimate
@@ -20,12 +20,13 @@ TYPICAL_VOCABULARY = {"char": 100, "byte": 263}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="a config file (.toml) or a preset's name")
     add_set(parser)
+    add_runs(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        config, _ = chosen_config(arguments.config, arguments.overrides)
+        config, _ = chosen_config(arguments)
     except ConfigError as error:
         if arguments.json:
             print_json({"ok": False, "problems": error.problems})

@@ -3,8 +3,8 @@
 import argparse
 
 from tfmcore.cli.arguments import add_json, add_model, chosen_model, text
-from tfmcore.cli.ask import ask, facts
-from tfmcore.cli.output import note, print_json, print_table
+from tfmcore.cli.ask import ask
+from tfmcore.cli.output import print_table
 from tfmcore.messages import Classified, Classify
 
 EXAMPLES = """
@@ -23,12 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     model = str(chosen_model(arguments))
-    reply: Classified = ask(Classify(id=0, model=model, text=arguments.text, pair=arguments.pair))
-    if arguments.json:
-        print_json(facts(reply))
-        return 0
+    return ask(Classify(id=0, model=model, text=arguments.text, pair=arguments.pair), arguments, show)
+
+
+def show(reply: Classified) -> None:
     ranked = sorted(zip(reply.probabilities, reply.labels, strict=True), reverse=True)
     print_table(("Label", "Probability"), [(label, f"{share:.1%}") for share, label in ranked], right=(1,))
-    if reply.notice:
-        note(reply.notice)
-    return 0

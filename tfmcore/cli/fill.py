@@ -3,8 +3,8 @@
 import argparse
 
 from tfmcore.cli.arguments import add_json, add_model, chosen_model, text, whole
-from tfmcore.cli.ask import ask, facts
-from tfmcore.cli.output import note, print_json, print_line
+from tfmcore.cli.ask import ask
+from tfmcore.cli.output import print_line
 from tfmcore.messages import Fill, Filled
 
 EXAMPLES = """
@@ -23,15 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    request = Fill(id=0, model=str(chosen_model(arguments)), text=arguments.text, candidates=arguments.candidates)
-    reply: Filled = ask(request)
-    if arguments.json:
-        print_json(facts(reply))
-        return 0
+    model = str(chosen_model(arguments))
+    return ask(Fill(id=0, model=model, text=arguments.text, candidates=arguments.candidates), arguments, show)
+
+
+def show(reply: Filled) -> None:
     print_line(reply.text)
     for number, mask in enumerate(reply.masks, start=1):
         shown = "  ".join(f"{each.text.strip() or repr(each.text)} {each.probability:.1%}" for each in mask.candidates)
         print_line(f"  [MASK] {number}:  {shown}")
-    if reply.notice:
-        note(reply.notice)
-    return 0

@@ -12,6 +12,7 @@ from tfmcore.runs import Exit, Run, RunState, start_trainer
 EXAMPLES = """
 tfm train nano-decoder --name first
 tfm train nano-decoder --set data.source=file --set data.path=book.txt --set training.steps=5000
+tfm train run.toml --set training.finetune_from=first       begin with the weights of a model or a run
 tfm train run.toml --detach                 in the background; `tfm status --follow` watches it
 tfm train run.toml --json | jq -c 'select(.kind == "evaluated")'
 """
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         return continue_detached(Run(arguments.folder))
     if not arguments.config:
         raise UserError("name a config file or a preset to train (`tfm presets` lists them)")
-    config, name = chosen_config(arguments.config, arguments.overrides)
+    config, name = chosen_config(arguments)
     made = Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
     return conduct(made, arguments)
 

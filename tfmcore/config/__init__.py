@@ -1,7 +1,16 @@
 """The schema: every option declared once. Torch-free; forms, files, terminal, checks and docs derive from it."""
 
-from tfmcore.config.config import Config, apply_overrides, find_problems, load_config, read_toml, to_toml
+from tfmcore.config.config import (
+    Config,
+    apply_overrides,
+    find_problems,
+    load_config,
+    load_raw,
+    read_toml,
+    to_toml,
+)
 from tfmcore.config.data import DataConfig
+from tfmcore.config.finetuning import with_base
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.options import Option, options
 from tfmcore.config.presets import Card, Preset, find_preset, presets
@@ -32,8 +41,10 @@ __all__ = [
     "find_preset",
     "find_problems",
     "load_config",
+    "load_raw",
     "options",
     "presets",
     "read_toml",
     "to_toml",
+    "with_base",
 ]

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from tfmcore.config.data import DataConfig
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.option import Section
+from tfmcore.config.parts import nearest_part, weights_of
 from tfmcore.config.problems import ConfigError, Problem, UserError
 from tfmcore.config.tasks import TASKS
 from tfmcore.config.tokenizer import TokenizerConfig
@@ -66,6 +67,9 @@ class Config(BaseModel):
         if self.model.architecture not in can:
             reason = f"{self.data.task} needs {' or '.join(can)}, not {self.model.architecture}"
             yield Problem("model.architecture", reason, can[0])
+        if wrong := [part for part in self.training.freeze if not weights_of(part, self.model)]:
+            nearest = [nearest_part(part, self.model) if part in wrong else part for part in self.training.freeze]
+            yield Problem("training.freeze", f"this {self.model.architecture} has no part {wrong[0]!r}", nearest)
 
 
 def find_problems(raw: Mapping[str, Any]) -> list[Problem]:
@@ -156,6 +160,11 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     """The config of a TOML file, with `a.b=value` overrides; a `model.preset` is filled in unless the file is whole."""
+    return Config.parse(load_raw(path, overrides), where=f"{path}: ")
+
+
+def load_raw(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The same before it is checked."""
     from tfmcore.config.presets import find_preset
 
     raw, overrides = read_toml(path), list(overrides)
@@ -167,7 +176,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     if written is None and isinstance(model, dict) and isinstance(name := model.get("preset"), str) and name:
         raw["model"] = {**find_preset(name).sections.get("model", {}), **model}
         apply_overrides(raw, overrides)  # `none` empties what the preset gave, too
-    return Config.parse(raw, where=f"{path}: ")
+    return raw
 
 
 def apply_overrides(raw: dict[str, Any], overrides: Iterable[str]) -> None:

@@ -13,6 +13,8 @@ SourceName = Literal[
     "python_manual",
     "cldr_translation",
     "cldr_language",
+    "cldr_tagging",
+    "cldr_answers",
     "copy",
     "reverse",
     "sort",
@@ -21,7 +23,16 @@ SourceName = Literal[
     "induction",
     "file",
 ]
-TaskName = Literal["language_modeling", "masked_language_modeling", "classification", "translation"]
+TaskName = Literal[
+    "language_modeling",
+    "masked_language_modeling",
+    "span_corruption",
+    "denoising",
+    "classification",
+    "token_tagging",
+    "question_answering",
+    "translation",
+]
 
 
 class DataConfig(Section):
@@ -39,7 +50,7 @@ class DataConfig(Section):
     path: str = option(
         "",
         title="File",
-        help="Your file: .txt, .csv, .tsv or .jsonl, each also as .gz. Only for the source `file`.",
+        help="Your file: .txt, .csv, .tsv, .jsonl, .conll or SQuAD's .json, each also as .gz; for the source `file`.",
         essential=True,
         max_length=4096,
     )
@@ -58,7 +69,8 @@ class DataConfig(Section):
     columns: dict[str, str] = option(
         {},
         title="Columns",
-        help="Which column plays which role, by name: text, pair and label, or source and target.",
+        help="Which column plays which role, by name: text, pair and label; text and labels; question, context, answer "
+        "and answer_start; or source and target.",
         essential=True,
         max_length=8,
     )
@@ -103,6 +115,75 @@ class DataConfig(Section):
     )
     seed: int = option(
         0, title="Data seed", help="Seed of generated examples, of the split and of masking.", ge=0, le=2**31 - 1
+    )
+
+    whole_word_masking: bool = option(
+        False,
+        title="Whole words",
+        help="Masked language modelling hides whole words, not single pieces of them.",
+        paper="https://arxiv.org/abs/1906.08101",
+    )
+    next_sentence_prediction: bool = option(
+        False,
+        title="Next sentence",
+        help="BERT's second task: does the second half follow the first? In half of the examples it does not.",
+        paper="https://arxiv.org/abs/1810.04805",
+    )
+    noise_density: float = option(
+        0.15,
+        title="Noise",
+        help="Share of the tokens that span corruption takes out.",
+        paper="https://arxiv.org/abs/1910.10683",
+        ge=0.01,
+        le=0.9,
+    )
+    mean_span_length: float = option(
+        3.0,
+        title="Mean span",
+        help="Mean length of the spans that span corruption takes out.",
+        unit="tokens",
+        paper="https://arxiv.org/abs/1910.10683",
+        ge=1.0,
+        le=100.0,
+    )
+    infilling_rate: float = option(
+        0.3,
+        title="Infilling",
+        help="Share of the tokens that denoising hides behind masks, a whole span behind each.",
+        paper="https://arxiv.org/abs/1910.13461",
+        ge=0.0,
+        le=0.9,
+    )
+    infilling_length: float = option(
+        3.0,
+        title="Span length λ",
+        help="Mean of the Poisson distribution of the hidden spans' lengths; 0 puts a mask where nothing stood.",
+        unit="tokens",
+        paper="https://arxiv.org/abs/1910.13461",
+        ge=0.5,
+        le=100.0,
+    )
+    permute_sentences: bool = option(
+        True,
+        title="Shuffle sentences",
+        help="Denoising also puts the sentences in a random order.",
+        paper="https://arxiv.org/abs/1910.13461",
+    )
+    prefix: str = option(
+        "",
+        title="Prefix",
+        help="Put before every source text, such as `summarize: `, to tell the model which text-to-text task it is.",
+        paper="https://arxiv.org/abs/1910.10683",
+        max_length=200,
+    )
+    stride: int = option(
+        32,
+        title="Window overlap",
+        help="A text that is longer than the context is read in windows, in tagging and question answering; so many "
+        "tokens stand in two of them.",
+        unit="tokens",
+        ge=0,
+        le=1_000_000,
     )
 
     def checks(self) -> Iterator[Problem]:

@@ -55,7 +55,7 @@ class Estimate:
         layers = [size for size, count in _activations(self.model, context_length) for _ in range(count)]
         kept = len(layers) * self.model.d_model + max(layers) if gradient_checkpointing else sum(layers)
         outside = 3 * self.model.d_model * (2 if self.model.architecture == "encoder_decoder" else 1)
-        classes = self.vocab_size if self.task != "classification" else 0
+        classes = self.vocab_size if self.task not in ("classification", "token_tagging", "question_answering") else 0
         return {
             "weights": weights + (weights // 2 if precision == "bf16" else 0),  # autocast keeps a copy of each matrix
             "gradients": weights,
@@ -74,41 +74,65 @@ def _parts(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> I
     both, d = model.architecture == "encoder_decoder", model.d_model
     norm, stacks = _norm(model), 1 + both
     yield Part("token embedding", vocab_size * d)
-    if model.position == "learned":
+    if model.has_learned_positions:
         yield Part("position embedding", model.context_length * d, count=stacks)
     if model.position == "relative_buckets":
         yield Part("distance biases", model.num_position_buckets * model.num_heads, count=stacks)
+    if model.position == "disentangled":
+        yield Part("distance embedding", 2 * model.position_span * d + norm * model.relative_norm, count=stacks)
     if model.num_token_types:
         yield Part("token types", model.num_token_types * d)
     if model.embedding_norm:
         yield Part("embedding norm", norm, count=stacks)
-    seen = _seen(model.context_length, model.attention_window, model.architecture == "decoder")
     prefix = "encoder " if both else ""
-    yield from _layers(model, prefix, model.num_layers, seen)
+    yield from _layers(model, prefix, model.num_layers, causal=model.architecture == "decoder")
     if both:
-        seen = _seen(model.context_length, model.attention_window, causal=True)
-        yield from _layers(model, "decoder ", model.decoder_layers, seen)
+        yield from _layers(model, "decoder ", model.decoder_layers, causal=True)
         cross = _attention(model)
         yield Part("cross-attention", cross, _flops(model, cross, model.context_length), model.decoder_layers)
-        yield Part("cross-attention norms", norm, count=model.decoder_layers)
+        yield Part("cross-attention norms", _norms_around(model), count=model.decoder_layers)
+    if model.convolution and model.architecture != "decoder":
+        matrix = d * d // model.convolution_groups * model.convolution
+        yield Part("convolution", matrix + d + norm, 2 * matrix)
     if model.has_final_norm:
         yield Part("final norm", norm, count=stacks)
     yield _head(model, vocab_size, task, num_labels)
+    if task == "masked_language_modeling" and model.next_sentence_head:
+        yield Part("next sentence head", d * d + d + 2 * d + 2)
 
 
-def _layers(model: ModelConfig, prefix: str, count: int, seen: float) -> Iterator[Part]:
+def _layers(model: ModelConfig, prefix: str, count: int, causal: bool) -> Iterator[Part]:
+    seen = sum(_seen(model.context_length, model.window_of(layer), causal) for layer in range(count)) / count
     attention = _attention(model)
     yield Part(f"{prefix}attention", attention, _flops(model, attention, seen), count)
+    if model.position == "disentangled" and not model.share_position_projections:
+        yield Part(f"{prefix}distance projections", _distance_projections(model), count=count)
     matrices = (3 if model.gated else 2) * model.d_model * model.ff_width
     biases = ((2 if model.gated else 1) * model.ff_width + model.d_model) * model.feed_forward_bias
     yield Part(f"{prefix}feed-forward", matrices + biases, 2 * matrices, count)
-    yield Part(f"{prefix}norms", 2 * _norm(model), count=count)
+    norms = 2 * _norms_around(model)
+    if not model.skip_first_norm:
+        yield Part(f"{prefix}norms", norms, count=count)
+    else:
+        yield Part(f"{prefix}first layer's norms", norms - _norm(model))
+        yield Part(f"{prefix}norms", norms, count=count - 1)
 
 
 def _attention(model: ModelConfig) -> int:
     """Weights of one attention: queries, keys, values and output; the same for self-attention and cross-attention."""
     queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
-    return 2 * model.d_model * (queries + keys) + (queries + 2 * keys + model.d_model) * model.attention_bias
+    biases = (queries + keys * (1 + model.key_bias)) * model.attention_bias + model.d_model * model.has_output_bias
+    norms = 2 * _norm(model, model.width_per_head) * model.query_key_norm
+    return 2 * model.d_model * (queries + keys) + biases + norms
+
+
+def _distance_projections(model: ModelConfig) -> int:
+    """Weights with which one disentangled attention projects the vectors of distances."""
+    queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
+    as_keys = keys * (model.d_model + (model.attention_bias and model.key_bias))
+    as_queries = queries * (model.d_model + model.attention_bias)
+    sizes = {"content_to_position": as_keys, "position_to_content": as_queries}
+    return sum(sizes[term] for term in model.position_terms)
 
 
 def _flops(model: ModelConfig, parameters: int, seen: float) -> int:
@@ -123,21 +147,33 @@ def _seen(length: int, window: int | None, causal: bool) -> float:
     return one_side if causal else 2 * one_side - 1
 
 
-def _norm(model: ModelConfig) -> int:
-    return model.d_model * (2 if model.norm == "layer" and model.norm_bias else 1)
+def _norm(model: ModelConfig, width: int | None = None) -> int:
+    return (width or model.d_model) * (2 if model.norm == "layer" and model.norm_bias else 1)
+
+
+def _norms_around(model: ModelConfig) -> int:
+    """Weights of the norms of one residual connection."""
+    return _norm(model) * (2 if model.norm_placement == "sandwich" else 1)
 
 
 def _head(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Part:
     d, matrix = model.d_model, vocab_size * model.d_model
     own = 0 if model.tie_embeddings else matrix
+    dense_norm = d * d + d * model.head_bias + _norm(model)
+    poolers = {"none": 0, "tanh": d * d + d, "gelu": d * d + d, "dense_norm": dense_norm}
+    of_each_token = dense_norm if model.pooler_layer == "dense_norm" else 0
+    choice = d + model.classifier_bias
     match task:
         case "masked_language_modeling":
-            return Part("head", d * d + d + _norm(model) + vocab_size + own, 2 * (d * d + matrix))
+            return Part("head", dense_norm + vocab_size + own, 2 * (d * d + matrix))
         case "classification":
-            pooler = d * d + d if model.pooling == "first" else 0
-            return Part("head", pooler + d * num_labels + num_labels)
+            return Part("head", poolers[model.pooler_layer] + num_labels * choice)
+        case "token_tagging":
+            return Part("head", of_each_token + num_labels * choice, 2 * (of_each_token + num_labels * d))
+        case "question_answering":
+            return Part("head", of_each_token + 2 * choice, 2 * (of_each_token + 2 * d))
         case _:
-            return Part("head", own, 2 * matrix)
+            return Part("head", own + vocab_size * model.output_bias, 2 * matrix)
 
 
 def _activations(model: ModelConfig, length: int) -> list[tuple[float, int]]:
@@ -153,13 +189,21 @@ def _activations(model: ModelConfig, length: int) -> list[tuple[float, int]]:
 
 def _attention_activations(model: ModelConfig, length: int, cross: bool = False) -> float:
     """The stream, its norm, queries, keys, values (rotated ones again) and the result; where the fused kernel cannot
-    serve (dropout, learned biases), the weights of every head too. Cross-attention knows no positions."""
+    serve (dropout, learned biases, a soft cap), the weights of every head too. Cross-attention knows no positions."""
     queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
     rotated = queries + keys if model.position == "rotary" and not cross else 0
-    biased = model.position == "relative_buckets" and not cross
+    normed = queries + keys if model.query_key_norm else 0
     rate = model.dropout if model.attention_dropout is None else model.attention_dropout
-    weights = model.num_heads * length * ((1 if biased else 0) + (2.25 if rate else 0))
-    return (2 + _mask(model)) * model.d_model + 2 * queries + 2 * keys + rotated + weights
+    maps = (2.25 if rate else 0) + (2 if model.attention_softcap else 0)
+    distances = 0
+    if model.position == "relative_buckets" and not cross:
+        maps += 1
+    if model.position == "disentangled" and not cross:
+        maps += 1.4
+        seen = model.num_heads * min(2 * length - 1, 2 * model.position_span)
+        distances = len(model.position_terms) * (seen + queries)
+    weights = model.num_heads * length * maps + distances
+    return (2 + _mask(model)) * model.d_model + 2 * queries + 2 * keys + rotated + normed + weights
 
 
 def _feed_forward_activations(model: ModelConfig) -> float:

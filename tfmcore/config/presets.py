@@ -27,7 +27,8 @@ class Card:
 
 @dataclass(frozen=True)
 class Preset:
-    """`sections` hold the differences from the defaults; `why` is a sentence."""
+    """`sections` hold the differences from the defaults; `why` is a sentence. One for `reading` has the true size of a
+    published model, to be looked at: most computers cannot train it."""
 
     name: str
     title: str
@@ -35,13 +36,18 @@ class Preset:
     sections: dict[str, dict[str, Any]]
     paper: str = ""
     card: Card | None = None
+    reading: bool = False
 
     def config(self, overrides: Iterable[str] = ()) -> Config:
         """The whole config: defaults, this preset, then `a.b=value` overrides."""
+        return Config.parse(self.raw(overrides))
+
+    def raw(self, overrides: Iterable[str] = ()) -> dict[str, Any]:
+        """The same without the defaults, and before it is checked."""
         raw: dict[str, Any] = copy.deepcopy(self.sections)
         raw.setdefault("model", {})["preset"] = self.name
         apply_overrides(raw, overrides)
-        return Config.parse(raw)
+        return raw
 
 
 @cache
@@ -64,4 +70,5 @@ def _read(name: str, text: str) -> Preset:
     raw = tomllib.loads(text)
     card = raw.pop("card", None)
     title, why, paper = raw.pop("title"), raw.pop("why"), raw.pop("paper", "")
-    return Preset(name, title, why, raw, paper, Card(**card) if card else None)
+    reading = raw.pop("reading", False)
+    return Preset(name, title, why, raw, paper, Card(**card) if card else None, reading)

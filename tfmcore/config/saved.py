@@ -1,6 +1,7 @@
 """What `config.json` of a model folder says: the model's shape, what it was trained for and how far it came."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,7 +16,8 @@ MAX_BYTES = 1_000_000
 
 
 class SavedModel(BaseModel):
-    """A model folder's `config.json`; beside it lie `model.safetensors` and `tokenizer.json`."""
+    """A model folder's `config.json`; beside it lie `model.safetensors` and `tokenizer.json`. `family` is whose
+    checkpoint it was imported from, if any."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -27,6 +29,7 @@ class SavedModel(BaseModel):
     data: DataConfig = Field(default_factory=DataConfig)
     step: int = Field(0, ge=0)
     run: str = ""
+    family: str = Field("", max_length=100)
     metrics: dict[str, float] = Field(default_factory=dict)
 
     @classmethod
@@ -35,16 +38,9 @@ class SavedModel(BaseModel):
         path = folder / "config.json"
         if not folder.is_dir():
             raise UserError(f"{folder} is not a folder")
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise UserError(f"{path} is larger than a model's config can be (1 MB)")
-            raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-        except FileNotFoundError:
-            raise UserError(f"{folder} holds no model: config.json is missing") from None
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} is not valid JSON: {str(error)[:200] or 'nested too deeply'}") from None
+        if not path.exists():
+            raise UserError(f"{folder} holds no model: config.json is missing")
+        raw = read_json(path)
         return cls.parse(raw, path)
 
     @classmethod
@@ -70,5 +66,25 @@ class SavedModel(BaseModel):
             os.fsync(file.fileno())
 
 
+def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
+    """What a JSON file says, of which nothing is trusted: raises UserError, in one sentence, for one that is larger
+    than that, cut, nested too deeply, or has a number that is none (NaN, Infinity, 1e999, thousands of digits)."""
+    try:
+        if path.stat().st_size > max_bytes:
+            raise UserError(f"{path} is larger than such a file can be ({max_bytes // 10**6} MB)")
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON: {str(error)[:200] or 'nested too deeply'}") from None
+
+
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:40]} is not a number that can be computed with")
+    return value

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tfmcore.config.tasks import TEXT_TASKS
+
 
 @dataclass(frozen=True)
 class SourceFacts:
@@ -13,12 +15,13 @@ class SourceFacts:
     options: tuple[str, ...] = ()
 
 
-TEXT = ("language_modeling", "masked_language_modeling")
 STRING = ("min_length", "max_length", "max_examples")
 
 SOURCES = {
     "python_manual": SourceFacts(
-        "Python reference", "The language reference that ships in every Python: 380,000 characters of English.", TEXT
+        "Python reference",
+        "The language reference that ships in every Python: 380,000 characters of English.",
+        TEXT_TASKS,
     ),
     "cldr_translation": SourceFacts(
         "Phrases in two languages",
@@ -31,6 +34,18 @@ SOURCES = {
         "The same phrases in many languages; the label is the language. Phrases that stand in two are left out.",
         ("classification",),
         ("languages", "max_examples"),
+    ),
+    "cldr_tagging": SourceFacts(
+        "Sentences with dates, prices and places",
+        "English sentences made on the spot around phrases of the CLDR; each word is labelled.",
+        ("token_tagging",),
+        ("max_examples",),
+    ),
+    "cldr_answers": SourceFacts(
+        "Questions about dates, prices and places",
+        "The same sentences, a few at a time, with questions about them; some have no answer there.",
+        ("question_answering",),
+        ("max_examples",),
     ),
     "copy": SourceFacts("Copy", "A random string, to be repeated as it is.", ("translation",), STRING),
     "reverse": SourceFacts("Reverse", "A random string, to be written backwards.", ("translation",), STRING),
@@ -50,8 +65,9 @@ SOURCES = {
     ),
     "file": SourceFacts(
         "A file of your own",
-        "Text (.txt), a table (.csv, .tsv), records (.jsonl), or two parallel .txt files; .gz of each.",
-        (*TEXT, "classification", "translation"),
+        "Text (.txt), a table (.csv, .tsv), records (.jsonl), words with labels (.conll), questions (SQuAD's .json), "
+        "or two parallel .txt files; .gz of each.",
+        (*TEXT_TASKS, "classification", "token_tagging", "question_answering", "translation"),
         ("path", "target_path", "validation_path", "columns", "header", "max_examples"),
     ),
 }

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """`roles` are the texts of an example; `verb` is what a person does with the trained model."""
+    """`roles` are the texts of an example; `verb` is what a person does with the trained model; `options` names the
+    fields of `[data]` that matter to this task."""
 
     title: str
     help: str
@@ -13,6 +14,7 @@ class TaskFacts:
     architectures: tuple[str, ...]
     verb: str
     optional_roles: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 TASKS = {
@@ -29,6 +31,24 @@ TASKS = {
         roles=("text",),
         architectures=("encoder",),
         verb="fill",
+        options=("whole_word_masking", "next_sentence_prediction"),
+    ),
+    "span_corruption": TaskFacts(
+        title="Span corruption",
+        help="T5's pretraining: spans of the text are replaced by sentinels, and the model writes what stood there.",
+        roles=("text",),
+        architectures=("encoder_decoder",),
+        verb="translate",
+        options=("noise_density", "mean_span_length"),
+    ),
+    "denoising": TaskFacts(
+        title="Denoising",
+        help="BART's pretraining: a mask stands for any number of tokens, sentences are shuffled, and the model writes "
+        "the text as it was.",
+        roles=("text",),
+        architectures=("encoder_decoder",),
+        verb="translate",
+        options=("infilling_rate", "infilling_length", "permute_sentences"),
     ),
     "classification": TaskFacts(
         title="Classification",
@@ -38,11 +58,31 @@ TASKS = {
         architectures=("encoder", "decoder"),
         verb="classify",
     ),
+    "token_tagging": TaskFacts(
+        title="Token tagging",
+        help="Give each word a label, such as B-place, I-place or O: names, dates, parts of speech.",
+        roles=("text", "labels"),
+        architectures=("encoder", "decoder"),
+        verb="tag",
+        options=("stride",),
+    ),
+    "question_answering": TaskFacts(
+        title="Question answering",
+        help="Find the answer to a question in a text, or say that it is not there.",
+        roles=("question", "context"),
+        optional_roles=("answer", "answer_start"),
+        architectures=("encoder",),
+        verb="answer",
+        options=("stride",),
+    ),
     "translation": TaskFacts(
         title="Translation",
         help="Turn a source text into a target text: translation, and any other text-to-text task.",
         roles=("source", "target"),
         architectures=("encoder_decoder",),
         verb="translate",
+        options=("prefix",),
     ),
 }
+TEXT_TASKS = tuple(name for name, facts in TASKS.items() if facts.roles == ("text",))
+"""Those that learn from running text."""

@@ -6,6 +6,8 @@ from typing import Literal
 from tfmcore.config.option import Section, option
 from tfmcore.config.problems import Problem
 
+LORA_TARGETS = ("attention", "feed_forward")
+
 
 class TrainingConfig(Section):
     """How the model is trained."""
@@ -120,6 +122,56 @@ class TrainingConfig(Section):
         0, title="Seed", help="Seed of the weights, the order of the data and dropout.", ge=0, le=2**31 - 1
     )
 
+    finetune_from: str = option(
+        "",
+        title="Begin from",
+        help="A model folder or a run whose weights, shape and tokenizer this one begins with; empty: from scratch.",
+        paper="https://arxiv.org/abs/1810.04805",
+        max_length=4096,
+    )
+    freeze: list[str] = option(
+        [],
+        title="Freeze",
+        help="Parts that keep their weights: embedding, encoder, decoder, head, layers.0-3, decoder.layers.2 …",
+        max_length=64,
+    )
+    layer_decay: float = option(
+        1.0,
+        title="Layer decay",
+        help="Each layer learns at this share of the rate of the layer above it, the embedding slowest; 1: all alike.",
+        paper="https://arxiv.org/abs/2003.10555",
+        gt=0.0,
+        le=1.0,
+    )
+    lora_rank: int = option(
+        0,
+        title="LoRA rank",
+        help="Rank of the update that each chosen matrix learns while itself it stays; 0: the matrices learn.",
+        paper="https://arxiv.org/abs/2106.09685",
+        ge=0,
+        le=1024,
+    )
+    lora_alpha: float = option(
+        16.0, title="LoRA alpha", help="The update counts alpha ÷ rank times.", gt=0.0, le=4096.0
+    )
+    lora_dropout: float = option(
+        0.0, title="LoRA dropout", help="Share of an update's inputs set to zero in training.", ge=0.0, le=0.95
+    )
+    lora_targets: list[str] = option(
+        ["attention"],
+        title="LoRA targets",
+        help="Whose matrices get an update: attention, feed_forward.",
+        min_length=1,
+        max_length=2,
+    )
+
     def checks(self) -> Iterator[Problem]:
         if self.schedule == "noam" and self.warmup_steps == 0:
             yield Problem("warmup_steps", "the noam schedule needs a warm-up", max(1, self.steps // 10))
+        if self.lora_rank and not self.finetune_from:
+            yield Problem("lora_rank", "LoRA adapts a model that is there: name one in training.finetune_from", 0)
+        known = [target for target in dict.fromkeys(self.lora_targets) if target in LORA_TARGETS]
+        if known != self.lora_targets:
+            wrong = next((target for target in self.lora_targets if target not in LORA_TARGETS), None)
+            reason = "names a part twice" if wrong is None else f"{wrong!r} is not one of {', '.join(LORA_TARGETS)}"
+            yield Problem("lora_targets", reason, known or list(LORA_TARGETS[:1]))

@@ -40,10 +40,11 @@ def prepare(config: Config, progress: Progress | None = None, cache: Path | None
     Raises UserError for data that cannot be used. `progress` may raise Cancelled; then nothing is left behind.
     """
     progress = progress or silent
-    mark = fingerprint(config.data, config.tokenizer, progress)
+    extra = TASKS[config.data.task](config.data).extra_tokens(config.model.context_length)
+    mark = fingerprint(config.data, config.tokenizer, progress, *extra)
     folder = (cache or cache_folder()) / "data" / mark
     if not is_whole(folder):
-        Preparation(config.data, config.tokenizer, progress).write(folder)
+        Preparation(config.data, config.tokenizer, progress, extra=extra).write(folder)
     return _opened(folder, config, mark)
 
 
@@ -81,7 +82,7 @@ def _opened(folder: Path, config: Config, mark: str) -> Dataset:
 
 
 def _split(folder: Path, name: str, data: DataConfig, tokenizer: Tokenizer, context_length: int) -> Split:
-    stored, task = Stored(folder, name, tokenizer.vocab_size), TASKS[data.task]
+    stored, task = Stored(folder, name, tokenizer.vocab_size), TASKS[data.task](data)
     if stored.ends:
         return ExampleSplit(stored, task, tokenizer, context_length)
     split = TextSplit(stored, task, tokenizer, context_length)
@@ -100,3 +101,5 @@ def _cut(train: Split, validation: Split, context_length: int) -> Iterator[str]:
             f"{num_cut} of {len(lengths)} examples are longer than the context of {context_length} tokens and are cut; "
             f"a model.context_length of {lengths.max()} would hold them all"
         )
+    if num_split := train.num_split + validation.num_split:
+        yield f"{num_split} examples are longer than the context of {context_length} tokens and are read in windows"

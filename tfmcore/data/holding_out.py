@@ -9,19 +9,18 @@ import numpy as np
 from tfmcore.config.problems import UserError
 from tfmcore.data.sources import Example
 
-INPUT_ROLES = ("text", "pair", "source")
-
 
 class Hashes:
-    """Collects the hash and the weight (1, or characters) of every example in one pass over the data."""
+    """Collects the hash and the weight (1, or characters) of every example in one pass over the data; `roles` are the
+    texts that count."""
 
-    def __init__(self, seed: int) -> None:
-        self.key = str(seed).encode()
+    def __init__(self, seed: int, roles: tuple[str, ...]) -> None:
+        self.key, self.roles = str(seed).encode(), roles
         self.hashes, self.weights = array("Q"), array("q")
 
     def of(self, example: Example) -> int:
-        """64 bits, equal for examples whose stripped inputs are."""
-        text = "\0".join(example[role].strip() for role in INPUT_ROLES if role in example)
+        """64 bits, equal for examples whose stripped texts are."""
+        text = "\0".join(example[role].strip() for role in self.roles if role in example)
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, key=self.key).digest(), "little")
 
     def add(self, example: Example, weight: int = 1) -> None:

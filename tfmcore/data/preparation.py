@@ -18,6 +18,7 @@ from tfmcore.config.data import DataConfig
 from tfmcore.config.problems import UserError
 from tfmcore.config.sources import SOURCES as SOURCE_FACTS
 from tfmcore.config.tasks import TASKS as TASK_FACTS
+from tfmcore.config.tasks import TEXT_TASKS
 from tfmcore.config.tokenizer import TokenizerConfig
 from tfmcore.data.arrays import SplitWriter
 from tfmcore.data.holding_out import Hashes
@@ -43,9 +44,10 @@ def fingerprint(data: DataConfig, tokenizer: TokenizerConfig, progress: Progress
     """Equal for equal data and tokenizer, wherever the files lie; raises UserError for files that cannot be read."""
     places = {"path", "target_path", "validation_path"}
     fields = {"source", "task", "validation_fraction", "seed", *SOURCE_FACTS[data.source].options} - places
+    fields |= set(TASKS[data.task].stored)
     facts: dict[str, Any] = {name: getattr(data, name) for name in sorted(fields)}
     if data.source == "file":
-        facts["kinds"] = [file.table_kind(file.path_of(path)) for path in (data.path, data.validation_path)]
+        facts["kinds"] = [file.table_kind(file.path_of(path), data.task) for path in (data.path, data.validation_path)]
         facts["version"] = file.version(data, progress)
     else:
         facts["version"] = SOURCES[data.source].version(data)
@@ -66,7 +68,8 @@ def is_whole(folder: Path) -> bool:
 
 
 class Preparation:
-    """Reads the data two or three times: to know it, to train the tokenizer, to store its tokens.
+    """Reads the data two or three times: to know it, to train the tokenizer (which has the `extra` special tokens too),
+    to store its tokens.
 
     With a `tokenizer` (and its `labels`) given, nothing is trained and all of the data is for validation.
     """
@@ -78,12 +81,13 @@ class Preparation:
         progress: Progress,
         tokenizer: Tokenizer | None = None,
         labels: Sequence[str] = (),
+        extra: Sequence[str] = (),
     ) -> None:
         self.data, self.config, self.progress, self.tokenizer = data, config, progress, tokenizer
         self.labels = {label: number for number, label in enumerate(labels)}
-        self.source, self.task = SOURCES[data.source], TASKS[data.task]
-        self.layout: Layout = self.source.layout(data) if data.task in file.TEXT_TASKS else "examples"
-        self.hashes = Hashes(data.seed)
+        self.source, self.task, self.extra = SOURCES[data.source], TASKS[data.task](data), extra
+        self.layout: Layout = self.source.layout(data) if data.task in TEXT_TASKS else "examples"
+        self.hashes = Hashes(data.seed, self.task.apart)
         self.held_out: Collection[int] = ()
         self.num_characters = self.num_empty = self.cut = 0
         self._made: list[Example] | None = None
@@ -109,7 +113,7 @@ class Preparation:
 
     def _fill(self, folder: Path) -> None:
         self._read()
-        tokenizer = self.tokenizer or train_tokenizer(self.config, self._training_texts())
+        tokenizer = self.tokenizer or train_tokenizer(self.config, self._training_texts(), self.extra)
         tokenizer.save(folder / "tokenizer.json")
         with ExitStack() as stack:
             names = (VALIDATION,) if self.tokenizer else (TRAIN, VALIDATION)
@@ -135,12 +139,12 @@ class Preparation:
         for example in self._told(self._examples(), "reading", self.source.size(self.data)):
             size = _size(example)
             self.num_characters += size
-            labels[example.get("label", "")] += 1
+            labels.update(self.task.labels_of(example))
             if self.layout != "text" and not self._all_held_out:
                 self.hashes.add(example, size if self.layout == "documents" else 1)
         if not self.num_characters:
             raise UserError(f"{self._name} holds no examples")
-        if self.data.task == "classification" and not self.labels:
+        if labels and not self.labels:
             self.labels = self._checked(labels)
         self._hold_out()
 
@@ -197,9 +201,9 @@ class Preparation:
 
     def _check_labels(self, examples: list[Example]) -> None:
         for example in examples if self.labels else ():
-            if example["label"] not in self.labels:
+            if unknown := next((label for label in self.task.labels_of(example) if label not in self.labels), None):
                 where = f"{self.data.validation_path or self._name}, row {example.row}"
-                raise UserError(f"{where}: the label {example['label']!r} is none of {', '.join(self.labels)[:200]}")
+                raise UserError(f"{where}: the label {unknown!r} is none of {', '.join(self.labels)[:200]}")
 
     def _assigned(self, phase: str) -> Iterator[tuple[str, Example]]:
         """Every example with the part it belongs to; the piece of running text that spans both parts comes in two."""

@@ -7,10 +7,13 @@ from itertools import islice
 from tfmcore.config.data import DataConfig
 from tfmcore.config.problems import UserError
 from tfmcore.config.sources import SOURCES as SOURCE_FACTS
+from tfmcore.config.tasks import TEXT_TASKS
 from tfmcore.data.sources import SOURCES, Example, file
+from tfmcore.data.sources.lines import Row, lines_of
 from tfmcore.data.sources.opening import open_text
 from tfmcore.data.sources.source import num_examples
-from tfmcore.data.sources.tables import HEAD_ROWS, Row, lines_of, read_table
+from tfmcore.data.sources.tables import HEAD_ROWS, read_table
+from tfmcore.data.tasks import TASKS
 from tfmcore.data.tokenizers import Tokenizer
 
 SHOWN_CHARACTERS = 500
@@ -44,7 +47,8 @@ def preview(data: DataConfig, tokenizer: Tokenizer | None = None, rows: int = 50
         shown.roles = _roles(data, head)
     except UserError as error:
         shown.problems.append(str(error))
-    texts = [[row.get(column, "") for role, column in shown.roles.items() if role != "label"] for row in head]
+    read = [column for role, column in shown.roles.items() if role in TASKS[data.task].roles]
+    texts = [[row.get(column, "") for column in read] for row in head]
     shown.lengths = [max((_length(text, tokenizer) for text in group), default=0) for group in texts]
     if len(head) < HEAD_ROWS and not shown.problems:
         shown.num_examples = len(head)
@@ -62,7 +66,7 @@ def _head(data: DataConfig) -> Iterator[Row]:
         yield from SOURCES[data.source].examples(data.model_copy(update={"max_examples": few}))
     elif file.is_parallel(data):
         yield from SOURCES["file"].examples(data)
-    elif kind := file.table_kind(path):
+    elif kind := file.table_kind(path, data.task):
         yield from (row for _, row in read_table(path, kind, data.header, tuple(data.columns.values())))
     else:
         with open_text(path) as text:
@@ -73,9 +77,9 @@ def _roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
     """Role → column; raises UserError where a role finds none."""
     if not head:
         return {}
-    if data.source == "file" and file.table_kind(file.path_of(data.path)):
+    if data.source == "file" and file.table_kind(file.path_of(data.path), data.task):
         return file.table_roles(data, head)
-    if data.source == "file" and not file.is_parallel(data) and data.task not in file.TEXT_TASKS:
+    if data.source == "file" and not file.is_parallel(data) and data.task not in TEXT_TASKS:
         next(SOURCES["file"].examples(data))  # raises: a running text has no such roles
     return {role: role for role in head[0] if role != "prompt"}
 

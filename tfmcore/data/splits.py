@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -45,6 +46,11 @@ class Split(ABC):
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of every sequence, before it is cut to the context."""
 
+    @property
+    def num_split(self) -> int:
+        """Examples that are longer than the context and are read in several sequences."""
+        return 0
+
     @abstractmethod
     def examples(self, limit: int) -> list[Example]:
         """The texts of up to `limit` examples (at most 2,000); of running text, pieces of the context's length."""
@@ -55,8 +61,8 @@ class Split(ABC):
 
     def _collated(self, items: list[Item], numbers: NDArray[Any], *seed: int) -> Batch:
         random = np.random.default_rng(seed)
-        inputs, labels = self.task.collate(items, self.tokenizer, self.context_length, random)
-        return Batch(inputs, labels, numbers.astype(np.int64))
+        batch = self.task.collate(items, self.tokenizer, self.context_length, random)
+        return replace(batch, example_ids=numbers.astype(np.int64))
 
 
 class TextSplit(Split):
@@ -65,7 +71,7 @@ class TextSplit(Split):
     def __init__(self, stored: Stored, task: Task, tokenizer: Tokenizer, context_length: int) -> None:
         super().__init__(stored, task, tokenizer, context_length)
         self.text = stored.ids["text"]
-        self.window = max(1, context_length - task.margin)
+        self.window = max(1, task.window(context_length))
         self.stride = self.window - task.overlap
         if len(self.text) <= task.overlap:
             raise UserError("the text is too short to learn from: a part of it holds no more than one token")
@@ -84,7 +90,7 @@ class TextSplit(Split):
             yield self._windows(starts, VALIDATION_SEED, first)
 
     def lengths(self) -> NDArray[np.int64]:
-        lengths = np.full(len(self), self.window - self.task.overlap)
+        lengths = np.full(len(self), self.stride)
         lengths[-1] = len(self.text) - self.task.overlap - (len(self) - 1) * self.stride
         return lengths
 
@@ -102,7 +108,8 @@ class ExampleSplit(Split):
 
     def __init__(self, stored: Stored, task: Task, tokenizer: Tokenizer, context_length: int) -> None:
         super().__init__(stored, task, tokenizer, context_length)
-        self._lengths = task.lengths(stored.lengths())
+        self._sequences = task.sequences(stored.lengths(), context_length)
+        self._lengths = self._sequences.lengths
         self._epoch: tuple[tuple[int, ...], NDArray[np.int64]] = ((), np.zeros((0, 0), np.int64))
 
     def __len__(self) -> int:
@@ -123,6 +130,10 @@ class ExampleSplit(Split):
     def lengths(self) -> NDArray[np.int64]:
         return self._lengths
 
+    @property
+    def num_split(self) -> int:
+        return len(np.unique(self._sequences.examples[self._sequences.starts > 0]))
+
     def examples(self, limit: int) -> list[Example]:
         return self.stored.examples()[:limit]
 
@@ -141,4 +152,5 @@ class ExampleSplit(Split):
         return np.concatenate(pools), shuffled[whole:]
 
     def _examples(self, numbers: NDArray[np.int64], *seed: int) -> Batch:
-        return self._collated([self.stored.item(number) for number in numbers.tolist()], numbers, *seed)
+        places = zip(self._sequences.examples[numbers].tolist(), self._sequences.starts[numbers].tolist(), strict=True)
+        return self._collated([self.stored.item(number, start) for number, start in places], numbers, *seed)

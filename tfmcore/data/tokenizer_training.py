@@ -1,6 +1,6 @@
 """Training a tokenizer of any kind on a stream of texts, which is read once and never held whole."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,19 @@ SPACES_AND_SIGNS = pre_tokenizers.Sequence(
 """Words with the space before them, single digits (numbers are read digit by digit), line ends, runs of signs."""
 
 
-def train_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
-    """A tokenizer of `config.kind` that has seen the texts; what the iterator raises passes through.
+def train_tokenizer(config: TokenizerConfig, texts: Iterable[str], extra: Sequence[str] = ()) -> Tokenizer:
+    """A tokenizer of `config.kind` that has seen the texts; what the iterator raises passes through. The `extra`
+    special tokens come last; a tokenizer file has them or has them not.
 
     Raises UserError for a tokenizer file (kind `file`) that cannot be used.
     """
     if config.kind == "file":
         return Tokenizer.load(Path(config.path).expanduser())
     with faults_explained("the tokenizer cannot be trained on this text"):
-        return Tokenizer(BUILDERS[config.kind](config, texts))
+        room = config.model_copy(update={"vocab_size": max(16, config.vocab_size - len(extra))})
+        library = BUILDERS[config.kind](room, texts)
+        library.add_special_tokens(list(extra))
+        return Tokenizer(library)
 
 
 def _char(config: TokenizerConfig, texts: Iterable[str]) -> Library:

@@ -6,7 +6,7 @@ where the tokenizer says so.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import tokenizers.models
 from numpy.typing import NDArray
 
 from tfmcore.config.problems import UserError
+from tfmcore.config.saved import read_json
 from tfmcore.data.progress import Cancelled
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[BOS]", "[EOS]", "[CLS]", "[SEP]", "[MASK]")
@@ -32,19 +33,40 @@ ALIASES = {
 }
 """What a foreign tokenizer may call its special tokens; one that it lacks is added."""
 
+FALLBACKS = {
+    "[PAD]": ("[EOS]", "[BOS]", "[UNK]"),
+    "[UNK]": ("[PAD]", "[EOS]", "[BOS]"),
+    "[BOS]": ("[CLS]", "[EOS]", "[PAD]"),
+    "[EOS]": ("[SEP]", "[BOS]", "[PAD]"),
+    "[CLS]": ("[BOS]", "[EOS]", "[PAD]"),
+    "[SEP]": ("[EOS]", "[BOS]", "[PAD]"),
+    "[MASK]": ("[UNK]", "[PAD]", "[EOS]"),
+}
+"""What stands in for a special token that a tokenizer whose roles are told does without: its model has no more."""
+ROLES = "special_tokens_map.json"
+"""Lies beside a tokenizer.json, as in Hugging Face folders, and says which token plays which role."""
+MAX_ROLES_BYTES = 1_000_000
+
 ANY_CHARACTER = r"[\s\S]"
 MAX_FILE_BYTES = 100 * 2**20
+MAX_VOCABULARY = 4_000_000
+"""As many tokens as a model's config.json may say: one absurd id in a file would ask for a row for each below it."""
 Ids = NDArray[np.uint32]
 
 
 class Tokenizer:
-    """A trained tokenizer. Special tokens written out in a text count as such unless `special` is False."""
+    """A trained tokenizer. Special tokens written out in a text count as such unless `special` is False.
 
-    def __init__(self, library: tokenizers.Tokenizer) -> None:
+    `roles` says which token is which special one ("[EOS]" → "</s>"). Without it, what the tokenizer has is guessed from
+    its names, and what it lacks is added. `names` has all of them as this tokenizer calls them.
+    """
+
+    def __init__(self, library: tokenizers.Tokenizer, roles: Mapping[str, str] | None = None) -> None:
         library.no_padding()
         library.no_truncation()
         known = library.get_vocab(with_added_tokens=True)
-        named = {token: next((n for n in (token, *ALIASES[token]) if n in known), token) for token in SPECIAL_TOKENS}
+        self.roles = {token: name for token, name in (roles or {}).items() if name in known}
+        self.names = named = {token: self._named(token, known) for token in SPECIAL_TOKENS}
         library.add_special_tokens(list(dict.fromkeys(named.values())))
         self.library = library
         vocabulary = library.get_vocab(with_added_tokens=True)
@@ -53,6 +75,12 @@ class Tokenizer:
         added = library.get_added_tokens_decoder()
         self.special_ids = frozenset(ids) | {id for id, token in added.items() if token.special}
         self.vocab_size = max(vocabulary.values()) + 1
+
+    def _named(self, token: str, known: Mapping[str, int]) -> str:
+        """What this tokenizer calls a special token."""
+        found = (name for name in (token, *ALIASES[token]) if name in known)
+        instead = (self.roles[other] for other in FALLBACKS[token] if other in self.roles)
+        return self.roles.get(token) or next(found, None) or next(instead, token)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -66,20 +94,25 @@ class Tokenizer:
         except UnicodeDecodeError as error:
             raise UserError(f"{path} is not a tokenizer.json: byte {error.start} is not UTF-8") from None
         with faults_explained(f"{path} is not a tokenizer.json that can be used"):
-            return cls(tokenizers.Tokenizer.from_str(text))
+            found = cls(tokenizers.Tokenizer.from_str(text), read_roles(path.with_name(ROLES)))
+        if found.vocab_size > MAX_VOCABULARY:
+            raise UserError(f"{path} has a token of id {found.vocab_size - 1}: a model knows {MAX_VOCABULARY} at most")
+        return found
 
     def save(self, path: Path) -> None:
-        """Write tokenizer.json, which the `tokenizers` library opens too."""
+        """Write tokenizer.json, which the `tokenizers` library opens too, and beside it the roles if they were told."""
         path.write_text(self.library.to_str(pretty=True), encoding="utf-8")
+        if self.roles:
+            names = {name: self.roles[token] for token, name in ROLE_NAMES.items() if token in self.roles}
+            path.with_name(ROLES).write_text(json.dumps(names, indent=2, ensure_ascii=False), encoding="utf-8")
 
     def encode(self, text: str, special: bool = True) -> list[int]:
         """The ids of a text; nothing is added at its ends."""
-        with faults_explained("the tokenizer cannot read this text"):
-            self.library.encode_special_tokens = not special
-            return self.library.encode(text, add_special_tokens=False).ids
+        return self.encode_many([text], special)[0]
 
     def encode_many(self, texts: Sequence[str], special: bool = True) -> list[list[int]]:
-        """The ids of each text, on all cores."""
+        """The ids of each text, on all cores. Other threads of Python go on meanwhile (the library lets them only where
+        it reads several texts), though a foreign tokenizer's expression may take minutes."""
         with faults_explained("the tokenizer cannot read these texts"):
             self.library.encode_special_tokens = not special
             found = self.library.encode_batch_fast(list(texts), add_special_tokens=False)
@@ -109,7 +142,7 @@ class Tokenizer:
         """Where each token of `encode(text)` begins and ends in the text, in characters."""
         with faults_explained("the tokenizer cannot read this text"):
             self.library.encode_special_tokens = False
-            return self.library.encode(text, add_special_tokens=False).offsets
+            return self.library.encode_batch([text], add_special_tokens=False)[0].offsets
 
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """The text of ids; ids that no token has are left out."""
@@ -150,6 +183,21 @@ class Tokenizer:
             if len(token) == 1:
                 table[BYTE_OF_LETTER[token] if by_byte else ord(token)] = id
         return table
+
+
+ROLE_NAMES = {token: f"{token[1:-1].lower()}_token" for token in SPECIAL_TOKENS}
+
+
+def read_roles(path: Path) -> dict[str, str]:
+    """Special token → what a tokenizer calls it, from a special_tokens_map.json; nothing where there is none."""
+    return roles_of(read_json(path, MAX_ROLES_BYTES)) if path.is_file() else {}
+
+
+def roles_of(raw: Any) -> dict[str, str]:
+    """The same from a table that has `eos_token` and the like, as text or with the text as its `content`."""
+    found = {token: raw.get(name) for token, name in ROLE_NAMES.items()} if isinstance(raw, dict) else {}
+    found = {token: name.get("content") if isinstance(name, dict) else name for token, name in found.items()}
+    return {token: name for token, name in found.items() if isinstance(name, str)}
 
 
 def split_at_lines(text: str, size: int = 8192) -> Iterator[str]:

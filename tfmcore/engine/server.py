@@ -26,12 +26,15 @@ from tfmcore.messages import (
     Cancelled,
     MessageDecoder,
     Progress,
+    Refused,
     Reply,
     Request,
     write_message,
 )
 
 PROGRESS_SECONDS = 0.05
+PATIENCE_SECONDS = 15.0
+"""For so long a request that was cancelled may go on, inside a library that cannot be interrupted."""
 NICENESS = 5
 
 
@@ -58,6 +61,8 @@ class Server:
             if isinstance(request, Cancel):
                 replaced = [queued for queued in self._queue if queued.id == request.id]
                 self._unwanted |= self._running is not None and self._running.id == request.id
+                if self._unwanted and self._running:
+                    self._end_if_it_goes_on(self._running)
             else:
                 replaced = [queued for queued in self._queue if _same_question(queued, request)]
                 self._unwanted |= self._running is not None and _same_question(self._running, request)
@@ -67,6 +72,21 @@ class Server:
             self._changed.notify()
         for queued in replaced:
             self._send(Cancelled(id=queued.id))
+
+    def _end_if_it_goes_on(self, request: Request) -> None:
+        """Whoever cancels waits for it: an expression in a foreign tokenizer can take hours, and hold the engine."""
+
+        def look() -> None:
+            with self._changed:
+                if self._running is not request:
+                    return
+            sentence = "The engine could not be interrupted and was ended; the next request starts a new one."
+            self._send(Refused(id=request.id, sentence=sentence))
+            os._exit(1)
+
+        timer = threading.Timer(PATIENCE_SECONDS, look)
+        timer.daemon = True
+        timer.start()
 
     def work(self) -> None:
         """Answer for ever. Whatever a request does, short of killing the process, ends that request only."""

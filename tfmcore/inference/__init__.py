@@ -1,1 +1,1 @@
-"""What one does with a trained model: write on, translate, classify, fill."""
+"""What one does with a trained model: write on, translate, classify, fill, tag, answer."""

@@ -19,7 +19,7 @@ class Classification:
 @torch.inference_mode()
 def classify(opened: OpenedModel, text: str, pair: str = "") -> Classification:
     """Raises UserError for a model that does not classify."""
-    opened.need("classification")
+    opened.need("classify")
     encoded = opened.encode(text, pair)
     probabilities = opened.model(**encoded.inputs(opened.device)).logits[0].float().softmax(-1)
     ordered = probabilities.sort(descending=True, stable=True)

@@ -30,7 +30,7 @@ class Filling:
 @torch.inference_mode()
 def fill(opened: OpenedModel, text: str, num_candidates: int = 5) -> Filling:
     """Raises UserError for a model that does not fill, and for a text without [MASK]."""
-    opened.need("masked_language_modeling")
+    opened.need("fill")
     tokenizer, encoded = opened.tokenizer, opened.encode(text)
     places = [place for place, id in enumerate(encoded.ids) if id == tokenizer.mask_id]
     if not places:

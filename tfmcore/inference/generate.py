@@ -1,24 +1,27 @@
 """Writing on after a prompt, with a decoder that learned a language."""
 
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 
 from tfmcore.config import UserError
 from tfmcore.data.tokenizers import Tokenizer
-from tfmcore.inference.decoding import Sampling, Step, finish, search_beams, write_on
-from tfmcore.inference.pieces import BEFORE, check_ids, continued
+from tfmcore.inference.decoding import Step, finish, write_batch
+from tfmcore.inference.pieces import check_ids, continued
+from tfmcore.inference.sampling import Sampling
+from tfmcore.inference.writing import Ending, Hypothesis, Manner, Reason, write_ids
 from tfmcore.models import DecoderOnlyTransformer, Model
 
 
 @dataclass(frozen=True)
 class Written:
-    """`text` is what the model wrote after the prompt; `reason` why it stopped; `notice` what it did not see."""
+    """`text` is what the model wrote after the prompt; `reason` why it stopped; `notice` what it did not see. All
+    `hypotheses` of a beam search are there with their texts, best first."""
 
     text: str
     prompt_ids: list[int]
     ids: list[int]
-    reason: Literal["length", "end", "stop"]
+    reason: Reason
+    hypotheses: list[tuple[str, Hypothesis]]
     notice: str = ""
 
 
@@ -33,70 +36,79 @@ def generate(
     beams: int = 1,
     seed: int | None = None,
     stop: Sequence[str] = (),
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    length_penalty: float = 1.0,
 ) -> str:
     """What the model writes after `prompt`. Raises UserError for a model that does not write on."""
-    sampling = Sampling(temperature, top_k, top_p, seed)
-    steps = write(model, tokenizer, prompt, max_new_tokens=max_new_tokens, sampling=sampling, beams=beams, stop=stop)
-    return finish(steps).text
+    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty, seed)
+    manner = Manner(max_new_tokens, sampling, beams, length_penalty, tuple(stop))
+    return finish(write(model, tokenizer, prompt, manner)).text
+
+
+def generate_many(
+    model: Model, tokenizer: Tokenizer, prompts: Sequence[str], manner: Manner | None = None, batch_size: int = 64
+) -> list[str]:
+    """What the model writes after each prompt, greedily or by drawing, computed in batches of prompts of about one
+    length. The context holds all that is written: fewer new tokens where the prompts are long. Raises UserError."""
+    manner = manner or Manner()
+    writer, ending = _writer(model), Ending(tokenizer, {tokenizer.eos_id}, manner.stop)
+    context, found = model.config.context_length, dict[int, str]()
+    starts = [_start(tokenizer, prompt, (), model.vocab_size) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda number: len(starts[number]))
+    for first in range(0, len(order), batch_size):
+        numbers = order[first : first + batch_size]
+        seen = [starts[number][-_room(context, manner.max_new_tokens) :] for number in numbers]
+        limit = min(manner.max_new_tokens, max(1, context - max(map(len, seen))))
+        written = write_batch(writer, seen, max_new_tokens=limit, sampling=manner.sampling, ends=ending)
+        for number, before, ids in zip(numbers, seen, written, strict=True):
+            found[number] = ending.cut(continued(tokenizer, before, ids[: len(ids) - (ids[-1] in ending.end_ids)]))
+    return [found[number] for number in range(len(prompts))]
 
 
 def write(
     model: Model,
     tokenizer: Tokenizer,
     prompt: str,
+    manner: Manner | None = None,
     *,
     continuation: Sequence[int] = (),
-    max_new_tokens: int = 200,
-    sampling: Sampling | None = None,
-    beams: int = 1,
-    stop: Sequence[str] = (),
     num_alternatives: int = 0,
 ) -> Generator[Step | None, None, Written]:
     """Yields each token after `prompt` and `continuation` (with several beams: None for each token searched, then the
     best beam's); returns the whole. Raises UserError."""
+    writer, manner = _writer(model), manner or Manner()
+    context, limit = model.config.context_length, manner.max_new_tokens
+    prompt_ids = _start(tokenizer, prompt, continuation, model.vocab_size)
+    seen = prompt_ids[-(context if manner.beams == 1 else _room(context, limit)) :]
+    if manner.beams > 1:
+        manner = replace(manner, max_new_tokens=min(limit, max(1, context - len(seen))))
+    ending = Ending(tokenizer, {tokenizer.eos_id}, manner.stop)
+    found = yield from write_ids(writer, seen, manner, ending, num_alternatives=num_alternatives)
+    best = found[0]
+    if manner.beams > 1:
+        yield from (Step(id, share, []) for id, share in zip(best.ids, best.probabilities, strict=True))
+    hypotheses = [(ending.cut(continued(tokenizer, seen, each.ids)), each) for each in found]
+    notice = _notice(len(prompt_ids), len(seen), len(best.ids), context)
+    return Written(hypotheses[0][0], prompt_ids, best.ids, best.reason, hypotheses, notice)
+
+
+def _writer(model: Model) -> DecoderOnlyTransformer:
     if not isinstance(model, DecoderOnlyTransformer):
         raise UserError("this model does not write on after a prompt: that takes a decoder that learned a language")
-    context = model.config.context_length
-    prompt_ids = [*tokenizer.encode(prompt), *continuation] or [tokenizer.bos_id]
-    check_ids(prompt_ids, tokenizer, model.vocab_size)
-    seen = prompt_ids[-(context if beams == 1 else max(context - max_new_tokens, context // 2, 1)) :]
-    if beams == 1:
-        chosen, end = sampling or Sampling(), tokenizer.eos_id
-        steps: Iterator[Step | None] = write_on(
-            model, seen, max_new_tokens=max_new_tokens, sampling=chosen, end_id=end, num_alternatives=num_alternatives
-        )
-    else:
-        steps = _best_beam(model, seen, beams, min(max_new_tokens, max(1, context - len(seen))), tokenizer.eos_id)
-    reason: Literal["length", "end", "stop"] = "length"
-    ids = list[int]()
-    for step in steps:
-        if step and step.id == tokenizer.eos_id:
-            reason = "end"
-            break
-        yield step
-        ids += [step.id] if step else []
-        if step and _stops(stop, tokenizer, ids):
-            reason = "stop"
-            break
-    text = continued(tokenizer, seen, ids)
-    text = text[: min((at for word in stop if (at := text.find(word)) >= 0), default=len(text))]
-    return Written(text, prompt_ids, ids, reason, _notice(len(prompt_ids), len(seen), len(ids), context))
+    return model
 
 
-def _best_beam(
-    model: DecoderOnlyTransformer, prompt: Sequence[int], num_beams: int, max_new_tokens: int, end_id: int
-) -> Iterator[Step | None]:
-    """None for each token searched, then the tokens of the best hypothesis."""
-    search = search_beams(model, prompt, num_beams=num_beams, max_new_tokens=max_new_tokens, end_id=end_id)
-    best = (yield from search)[0]
-    for id, probability in zip(best.ids, best.probabilities, strict=True):
-        yield Step(id, probability, [])
+def _start(tokenizer: Tokenizer, prompt: str, continuation: Sequence[int], vocab_size: int) -> list[int]:
+    """What the model writes on after: of nothing, the end token, which stands before every text but the first."""
+    ids = [*tokenizer.encode(prompt), *continuation] or [tokenizer.eos_id]
+    check_ids(ids, tokenizer, vocab_size)
+    return ids
 
 
-def _stops(stop: Sequence[str], tokenizer: Tokenizer, ids: Sequence[int]) -> bool:
-    """Whether a stop stands in what was written last; a letter has at most four tokens."""
-    newest = ids[-4 * max(map(len, stop), default=0) - BEFORE :]
-    return bool(stop) and any(word and word in tokenizer.decode(newest) for word in stop)
+def _room(context: int, max_new_tokens: int) -> int:
+    """Of a context that must hold all that is written: so many tokens of the prompt, at least half of it."""
+    return max(context - max_new_tokens, context // 2, 1)
 
 
 def _notice(prompt: int, seen: int, written: int, context: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from tfmcore.config import TASKS as FACTS
 from tfmcore.config import SavedModel, UserError
-from tfmcore.data.tasks import TASKS
+from tfmcore.data.tasks import TASKS, Inputs, Task
 from tfmcore.data.tokenizers import Tokenizer
 from tfmcore.inference.pieces import check_ids
 from tfmcore.models import Model, load_model
@@ -55,10 +56,19 @@ class OpenedModel:
     def context(self) -> int:
         return self.saved.model.context_length
 
-    def encode(self, text: str, pair: str = "") -> Encoded:
-        """The text as this model's task reads it, cut to the context; raises UserError for one that it cannot read."""
-        task = TASKS[self.saved.task]
-        texts = {task.roles[0]: text} | ({"pair": pair} if pair else {})
+    @cached_property
+    def task(self) -> Task:
+        """What it learned to do, as it was set then."""
+        return TASKS[self.saved.task](self.saved.data)
+
+    def encode(self, text: str, pair: str = "", prefix: str | None = None) -> Encoded:
+        """A text, or a pair, as this model's task reads it, cut to the context, and after `prefix` in place of the one
+        that it learned with; raises UserError for a text that it cannot read."""
+        task = self.task
+        if prefix is not None:
+            task, text = TASKS[self.saved.task](self.saved.data.model_copy(update={"prefix": ""})), prefix + text
+        first, second = (*task.roles, "pair")[:2]
+        texts = {first: text} | ({second: pair} if pair else {})
         read = whole = task.inputs(texts, self.tokenizer, UNLIMITED)
         if (length := whole["input_ids"].shape[1]) > self.context:
             read = task.inputs(texts, self.tokenizer, self.context)
@@ -75,16 +85,25 @@ class OpenedModel:
         encoded = self._encoded({"input_ids": row[: self.context]})
         return replace(encoded, notice=cut_notice("target", len(row), len(encoded.ids), self.saved.task))
 
+    def written(self, ids: Sequence[int]) -> str:
+        """The text of what its decoder wrote."""
+        return self.task.written(ids, self.tokenizer)
+
+    def tensors(self, inputs: Inputs) -> dict[str, Tensor]:
+        """The model's arguments; raises UserError for tokens that it does not know."""
+        check_ids(inputs["input_ids"].ravel().tolist(), self.tokenizer, self.saved.vocab_size)
+        return {name: torch.from_numpy(rows).to(self.device) for name, rows in inputs.items()}
+
     def _encoded(self, inputs: dict[str, list[int]]) -> Encoded:
         ids = inputs["input_ids"]
         check_ids(ids, self.tokenizer, self.saved.vocab_size)
         special = [place for place, id in enumerate(ids) if id in self.tokenizer.special_ids]
         return Encoded(inputs, self.tokenizer.tokens(ids), special)
 
-    def need(self, task: str) -> None:
-        """Raise UserError, saying what this model can do, unless `task` is what it learned."""
-        if self.saved.task != task:
-            raise UserError(f"this model cannot {FACTS[task].verb}: it learned to {FACTS[self.saved.task].verb}")
+    def need(self, verb: str) -> None:
+        """Raise UserError, saying what this model can do, unless that is what it learned."""
+        if (learned := FACTS[self.saved.task].verb) != verb:
+            raise UserError(f"this model cannot {verb}: it learned to {learned}")
 
 
 def open_model(name: str | Path) -> OpenedModel:
@@ -107,3 +126,8 @@ def cut_notice(what: str, length: int, read: int, task: str) -> str:
         return ""
     part = "last" if task == "language_modeling" else "first"
     return f"The {what} has {length} tokens: the model read the {part} {read}."
+
+
+def windows_notice(what: str, num_windows: int, context: int) -> str:
+    """Says so where a text was read in parts."""
+    return f"The {what} was read in {num_windows} windows of {context} tokens." if num_windows > 1 else ""

@@ -1,63 +1,55 @@
-"""From a source text to a target text: greedy or by beams, one text or many."""
+"""From a source text to a target text: greedy, drawn or by beams, one text or many."""
 
-import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tfmcore.data.tokenizers import Tokenizer
-from tfmcore.inference.decoding import Beam, Source, finish, read_source, search_beams, write_batch, write_on
+from tfmcore.inference.decoding import Source, finish, read_source, write_batch
 from tfmcore.inference.opened import Encoded, OpenedModel
+from tfmcore.inference.sampling import GREEDY
+from tfmcore.inference.writing import Ending, Hypothesis, Manner, write_ids
 from tfmcore.models import EncoderDecoderTransformer
 
-
-@dataclass(frozen=True)
-class Translated:
-    """A hypothesis: its text and tokens without the end token, the probability of each, and its score."""
-
-    text: str
-    ids: list[int]
-    tokens: list[str]
-    probabilities: list[float]
-    score: float
+GREEDILY = Manner(sampling=GREEDY)
 
 
 @dataclass(frozen=True)
 class Translation:
-    """Hypotheses, best first; `alignment` (T, S) float32 is the mean cross-attention of all layers and heads when each
-    token of the best one was written."""
+    """Hypotheses with their texts, best first; `alignment` (T, S) float32 is the mean cross-attention of all layers and
+    heads when each token of the best one was written."""
 
-    hypotheses: list[Translated]
+    hypotheses: list[tuple[str, Hypothesis]]
     source: Encoded
     alignment: np.ndarray[Any, np.dtype[np.float32]]
 
 
-def translate(
-    opened: OpenedModel, text: str, beams: int = 1, length_penalty: float = 1.0, max_new_tokens: int = 200
-) -> Translation:
-    """One text; raises UserError for a model that does not translate."""
-    return finish(translating(opened, text, beams, length_penalty, max_new_tokens))
+def translate(opened: OpenedModel, text: str, manner: Manner = GREEDILY, prefix: str | None = None) -> Translation:
+    """One text, with `prefix` before it or, where that is None, the one that the model learned with; raises UserError
+    for a model that does not translate."""
+    return finish(translating(opened, text, manner, prefix))
 
 
 def translating(
-    opened: OpenedModel, text: str, beams: int = 1, length_penalty: float = 1.0, max_new_tokens: int = 200
+    opened: OpenedModel, text: str, manner: Manner = GREEDILY, prefix: str | None = None
 ) -> Generator[None, None, Translation]:
     """The same; yields after each token, so that it can be given up."""
-    source = opened.encode(text)
+    source = opened.encode(text, prefix=prefix)
     memory = _read(opened, source)
-    found = yield from _search(opened, memory, beams, length_penalty, max_new_tokens)
-    hypotheses = [_hypothesis(opened.tokenizer, beam, length_penalty) for beam in found]
-    return Translation(hypotheses, source, _align(opened, memory, hypotheses[0].ids))
+    ending = Ending(opened.tokenizer, {opened.tokenizer.eos_id}, manner.stop)
+    found = yield from _search(opened, memory, manner, ending)
+    hypotheses = [(ending.cut(opened.written(each.ids)), each) for each in found]
+    return Translation(hypotheses, source, _align(opened, memory, found[0].ids))
 
 
 def translate_ids(opened: OpenedModel, source: Encoded) -> list[int]:
     """The greedy translation of an encoded text, without start and end token; the decoder can read all of it."""
-    best = finish(_search(opened, _read(opened, source), 1, 1.0, max(1, opened.context - 1)))[0]
-    return _hypothesis(opened.tokenizer, best, 1.0).ids
+    manner = replace(GREEDILY, max_new_tokens=max(1, opened.context - 1))
+    ending = Ending(opened.tokenizer, {opened.tokenizer.eos_id})
+    return finish(_search(opened, _read(opened, source), manner, ending))[0].ids
 
 
 def translate_many(
@@ -67,15 +59,14 @@ def translate_many(
     model, tokenizer = _translator(opened), opened.tokenizer
     sources = [opened.encode(text).ids for text in texts]
     order = sorted(range(len(texts)), key=lambda i: len(sources[i]))
+    ending, limit = Ending(tokenizer, {tokenizer.eos_id}), min(max_new_tokens, opened.context)
     found = dict[int, str]()
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        ids, mask = pad([sources[i] for i in rows], tokenizer.pad_id, opened.device)
-        limit = min(max_new_tokens, opened.context)
-        written = write_batch(
-            model, ids, mask, start_id=tokenizer.bos_id, end_id=tokenizer.eos_id, max_new_tokens=limit
-        )
-        found |= {i: tokenizer.decode(row) for i, row in zip(rows, written, strict=True)}
+        memory = _read_many(model, [sources[i] for i in rows], tokenizer.pad_id)
+        prompts = [[tokenizer.bos_id]] * len(rows)
+        written = write_batch(model, prompts, max_new_tokens=limit, ends=ending, source=memory)
+        found |= {i: opened.written(ids) for i, ids in zip(rows, written, strict=True)}
     return [found[i] for i in range(len(texts))]
 
 
@@ -88,7 +79,7 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tup
 
 
 def _translator(opened: OpenedModel) -> EncoderDecoderTransformer:
-    opened.need("translation")
+    opened.need("translate")
     assert isinstance(opened.model, EncoderDecoderTransformer)  # config.json was checked: no other can translate
     return opened.model
 
@@ -98,36 +89,25 @@ def _read(opened: OpenedModel, source: Encoded) -> Source:
     return read_source(_translator(opened), source.inputs(opened.device)["input_ids"])
 
 
+@torch.inference_mode()
+def _read_many(model: EncoderDecoderTransformer, sources: Sequence[Sequence[int]], pad_id: int) -> Source:
+    return read_source(model, *pad(sources, pad_id, model.device))
+
+
 def _search(
-    opened: OpenedModel, memory: Source, beams: int, length_penalty: float, max_new_tokens: int
-) -> Generator[None, None, list[Beam]]:
-    """Hypotheses, best first: the only one of greedy decoding, or those of a beam search."""
-    model, start, end = _translator(opened), [opened.tokenizer.bos_id], opened.tokenizer.eos_id
-    limit = min(max_new_tokens, opened.context)  # what the decoder reads: the start token and all but the last
-    if beams > 1:
-        return (
-            yield from search_beams(
-                model,
-                start,
-                num_beams=beams,
-                max_new_tokens=limit,
-                end_id=end,
-                length_penalty=length_penalty,
-                source=memory,
-            )
-        )
-    ids, probabilities = list[int](), list[float]()
-    for step in write_on(model, start, max_new_tokens=limit, end_id=end, source=memory):
-        ids.append(step.id)
-        probabilities.append(step.probability)
+    opened: OpenedModel, memory: Source, manner: Manner, ending: Ending
+) -> Generator[None, None, list[Hypothesis]]:
+    """Hypotheses, best first: the only one that is written greedily or drawn, or those of a beam search."""
+    # what the decoder reads must fit the context: the start token and all but the last
+    manner = replace(manner, max_new_tokens=min(manner.max_new_tokens, opened.context))
+    steps = write_ids(_translator(opened), [opened.tokenizer.bos_id], manner, ending, memory)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: list[Hypothesis] = end.value
+            return found
         yield
-    return [Beam(ids, probabilities, sum(map(math.log, probabilities)))]
-
-
-def _hypothesis(tokenizer: Tokenizer, beam: Beam, length_penalty: float) -> Translated:
-    ids = beam.ids[:-1] if beam.ids[-1] == tokenizer.eos_id else beam.ids
-    probabilities = beam.probabilities[: len(ids)]
-    return Translated(tokenizer.decode(ids), ids, tokenizer.tokens(ids), probabilities, beam.score(length_penalty))
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from tfmcore.config.model import ModelConfig
 from tfmcore.models.blocks import encoder_stack, input_embedding
-from tfmcore.models.heads import make_head
+from tfmcore.models.heads import make_head, make_second_head
 from tfmcore.models.model import Features, Model, ModelOutput
 from tfmcore.nn.mask import Timeline
 
@@ -20,6 +20,7 @@ class EncoderOnlyTransformer(Model):
         self.embedding = input_embedding(config, tokens, config.num_token_types)
         self.encoder = encoder_stack(config)
         self.head = make_head(task, config, tokens, num_labels)
+        self.next_sentence_head = make_second_head(task, config)
         self.initialize()
 
     def features(

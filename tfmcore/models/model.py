@@ -25,9 +25,11 @@ class Features:
 
 @dataclass(kw_only=True)
 class ModelOutput(Features):
-    """Features and the head's answer: `logits` (B, T, V), or (B, C) from a classifier."""
+    """Features and the head's answer: `logits` (B, T, V), or (B, C) from a classifier; `next_sentence_logits` (B, 2)
+    from a model that has this head too."""
 
     logits: Tensor
+    next_sentence_logits: Tensor | None = None
 
 
 class Model(nn.Module):
@@ -38,13 +40,19 @@ class Model(nn.Module):
     def __init__(self, config: ModelConfig, vocab_size: int) -> None:
         super().__init__()
         self.config, self.vocab_size = config, vocab_size
+        self.next_sentence_head: nn.Module | None = None
 
     def initialize(self) -> None:
         """Set all weights anew, by the config's scheme and torch's random state."""
         initialize(self, self.config.initialization, self.config.d_model, self.config.num_layers)
 
     def answer(self, features: Features, attention_mask: Tensor | None) -> ModelOutput:
-        return ModelOutput(logits=self.head(features.hidden, attention_mask), **vars(features))
+        beside = self.next_sentence_head
+        return ModelOutput(
+            logits=self.head(features.hidden, attention_mask),
+            next_sentence_logits=None if beside is None else beside(features.hidden, attention_mask),
+            **vars(features),
+        )
 
     def num_parameters(self, trainable: bool = False) -> int:
         """Number of weights, shared ones counted once; of those that are trained only, if `trainable`."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from tfmcore.config.problems import UserError
 from tfmcore.config.saved import SavedModel
@@ -23,9 +25,16 @@ DTYPES = {
     "F32": torch.float32,
     "F16": torch.float16,
     "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
 }
+"""No weight is whole numbers, but the files of others have masks and positions among them."""
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+PIECE_BYTES = 2**20
+"""So much is read or written at a time: a model takes no more memory than its weights while it is opened."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +49,26 @@ class Entry:
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the weights of `model` to `path`; a matrix that two modules share is written once."""
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
+    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+    write_tensors(path, weights, weights.values())
+
+
+def write_tensors(path: Path, shapes: Mapping[str, Tensor], tensors: Iterable[Tensor]) -> None:
+    """Write a safetensors file: its names with the dtype and shape of `shapes`, which may be on the meta device, and
+    then `tensors` in the same order, one after the other, so that they need not all be there at once."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
-    for name, weight in weights.items():
-        start, end = end, end + weight.nbytes
-        header[name] = {"dtype": NAMES[weight.dtype], "shape": list(weight.shape), "data_offsets": [start, end]}
+    for name, tensor in shapes.items():
+        start, end = end, end + tensor.nbytes
+        header[name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for weight in weights.values():
-            file.write(weight.reshape(-1).view(torch.uint8).numpy().tobytes())
+        for tensor in tensors:
+            data = tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+            for start in range(0, len(data), PIECE_BYTES):
+                file.write(data[start : start + PIECE_BYTES])
 
 
 def load_model(folder: Path) -> tuple[Model, SavedModel]:
@@ -60,13 +77,35 @@ def load_model(folder: Path) -> tuple[Model, SavedModel]:
     saved = SavedModel.read(folder)
     path = folder / FILE
     if not path.is_file():
-        if pickles := [found.name for pattern in PICKLES for found in folder.glob(pattern)]:
-            raise UserError(f"{folder} holds only {pickles[0]}, a pickle, which can run code and is never opened")
-        raise UserError(f"{folder} holds no weights: {FILE} is missing")
-    with torch.device("meta"):
-        model = build(saved)
+        raise no_weights(folder)
+    model = skeleton(saved)
     load_weights(model, path)
     return model.eval(), saved
+
+
+class _Unset(TorchFunctionMode):
+    """Leaves weights as they are where they would be made random: for those on the meta device, torch would load 75 MB
+    of modules to do nothing."""
+
+    RANDOM = ("normal_", "uniform_", "kaiming_uniform_", "xavier_uniform_")
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in self.RANDOM:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def skeleton(saved: SavedModel) -> Model:
+    """The model that `saved` describes on the meta device: names and shapes without memory."""
+    with torch.device("meta"), _Unset():
+        return build(saved)
+
+
+def no_weights(folder: Path) -> UserError:
+    """What to say of a folder without a safetensors file."""
+    if pickles := [found.name for pattern in PICKLES for found in folder.glob(pattern)]:
+        return UserError(f"{folder} holds only {pickles[0]}, a pickle, which can run code and is never opened")
+    return UserError(f"{folder} holds no weights: {FILE} is missing")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -79,7 +118,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
                 model.to_empty(device="cpu")
             data = file.tell()
             for name, weight in model.named_parameters():
-                _read_into(weight, entries[name], file, data, path)
+                read_into(weight.detach(), entries[name], file, data, path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -142,12 +181,16 @@ def _compare(model: nn.Module, entries: dict[str, Entry], path: Path) -> None:
         raise UserError(f"{path} does not fit its config.json: the model has no tensor {min(extra)[:100]}")
 
 
-def _read_into(weight: nn.Parameter, entry: Entry, file: BufferedReader, data: int, path: Path) -> None:
-    """Read the bytes rather than map them: a mapped file that another process cuts kills the one that looks at it."""
-    buffer = bytearray(entry.end - entry.start)
+def read_into(tensor: Tensor, entry: Entry, file: BufferedReader, data: int, path: Path) -> None:
+    """Fill `tensor`, of the entry's shape and contiguous where it is on the CPU, with the bytes after `data`, piece by
+    piece. They are read rather than mapped: a mapped file that another process cuts kills the one that looks at it."""
     file.seek(data + entry.start)
-    if file.readinto(buffer) < len(buffer):
-        raise UserError(f"{path} was cut short while it was read")
-    values: Tensor = torch.frombuffer(buffer, dtype=entry.dtype).reshape(entry.shape)
-    with torch.no_grad():
-        weight.copy_(values)
+    flat, buffer = tensor.view(-1), bytearray(min(PIECE_BYTES, entry.end - entry.start))
+    done = 0
+    while done < len(flat):
+        size = min(len(buffer), (len(flat) - done) * entry.dtype.itemsize)
+        if file.readinto(memoryview(buffer)[:size]) < size:
+            raise UserError(f"{path} was cut short while it was read")
+        piece = torch.frombuffer(buffer, dtype=entry.dtype, count=size // entry.dtype.itemsize)
+        flat[done : done + len(piece)] = piece
+        done += len(piece)

@@ -1,21 +1,11 @@
 """The feed-forward layer: two matrices and a non-linearity, or three matrices with a gate."""
 
-from collections.abc import Callable
-from functools import partial
-
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tfmcore.config.model import GATED
+from tfmcore.nn.activations import ACTIVATIONS
 from tfmcore.nn.linear import FusedLinear
 from tfmcore.nn.probe import Probe
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "gelu": F.gelu,
-    "gelu_tanh": partial(F.gelu, approximate="tanh"),
-    "silu": F.silu,
-}
 
 
 class FeedForward(nn.Module):

@@ -6,47 +6,83 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tfmcore.nn.activations import ACTIVATIONS, Activation
+
 Pooling = Literal["first", "mean", "last"]
 
 
 class LanguageModelHead(nn.Module):
     """Logits of every token: (B, T, D) → (B, T, V). Tied where it is given the `tokens` whose matrix it shares
-    (https://arxiv.org/abs/1608.05859)."""
+    (https://arxiv.org/abs/1608.05859); the vectors are multiplied by `scale` before, and `softcap` keeps the logits
+    within ± that (https://arxiv.org/abs/2408.00118)."""
 
-    def __init__(self, d_model: int, vocab_size: int, tokens: nn.Embedding | None = None, bias: bool = False) -> None:
+    def __init__(
+        self,
+        d_model: int,
+        vocab_size: int,
+        tokens: nn.Embedding | None = None,
+        bias: bool = False,
+        scale: float = 1.0,
+        softcap: float | None = None,
+    ) -> None:
         super().__init__()
         self.projection = tokens if tokens is not None else nn.Linear(d_model, vocab_size, bias=False)
         self.bias = nn.Parameter(torch.zeros(vocab_size)) if bias else None
+        self.scale, self.softcap = scale, softcap
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        return F.linear(hidden, self.projection.weight, self.bias)
+        logits = F.linear(hidden if self.scale == 1.0 else hidden * self.scale, self.projection.weight, self.bias)
+        return logits if self.softcap is None else torch.tanh(logits / self.softcap) * self.softcap
 
 
 class MaskedLanguageModelHead(nn.Module):
-    """dense, gelu, norm, then a language model's head with a bias: (B, T, D) → (B, T, V)
+    """dense, activation, norm, then a language model's head, the `decoder`: (B, T, D) → (B, T, V)
     (BERT, https://arxiv.org/abs/1810.04805)."""
 
-    def __init__(self, d_model: int, vocab_size: int, norm: nn.Module, tokens: nn.Embedding | None = None) -> None:
+    def __init__(
+        self,
+        d_model: int,
+        decoder: LanguageModelHead,
+        norm: nn.Module,
+        activation: str = "gelu",
+        bias: bool = True,
+    ) -> None:
         super().__init__()
-        self.dense = nn.Linear(d_model, d_model)
+        self.dense = nn.Linear(d_model, d_model, bias)
         self.norm = norm
-        self.decoder = LanguageModelHead(d_model, vocab_size, tokens, bias=True)
+        self.activation = ACTIVATIONS[activation]
+        self.decoder = decoder
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.decoder(self.norm(F.gelu(self.dense(hidden))))
+        logits: Tensor = self.decoder(self.norm(self.activation(self.dense(hidden))))
         return logits
 
 
-class ClassificationHead(nn.Module):
-    """One vector for the whole text, then a choice: (B, T, D) → (B, C). The first token passes BERT's pooler,
-    tanh(W x), which the mean and the last token do without."""
+class Pooler(nn.Sequential):
+    """What vectors pass before a choice is made: a dense layer, an activation, and a norm if there is one."""
 
-    def __init__(self, d_model: int, num_labels: int, pooling: Pooling = "mean", dropout: float = 0.0) -> None:
+    def __init__(self, d_model: int, activation: str, bias: bool = True, norm: nn.Module | None = None) -> None:
+        layers = [nn.Linear(d_model, d_model, bias), Activation(activation)]
+        super().__init__(*layers, *([] if norm is None else [norm]))
+
+
+class ClassificationHead(nn.Module):
+    """One vector for the whole text, which passes the `pooler`, then a choice: (B, T, D) → (B, C)."""
+
+    def __init__(
+        self,
+        d_model: int,
+        num_labels: int,
+        pooling: Pooling = "mean",
+        dropout: float = 0.0,
+        pooler: nn.Module | None = None,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         self.pooling: Pooling = pooling
-        self.pooler = nn.Sequential(nn.Linear(d_model, d_model), nn.Tanh()) if pooling == "first" else nn.Identity()
+        self.pooler = pooler or nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(d_model, num_labels)
+        self.classifier = nn.Linear(d_model, num_labels, bias)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         logits: Tensor = self.classifier(self.dropout(self.pooler(pool(hidden, attention_mask, self.pooling))))
@@ -57,31 +93,40 @@ class NextSentenceHead(ClassificationHead):
     """Does the second text follow the first? BERT's pooler and a choice of two: (B, T, D) → (B, 2)."""
 
     def __init__(self, d_model: int, dropout: float = 0.0) -> None:
-        super().__init__(d_model, 2, "first", dropout)
+        super().__init__(d_model, 2, "first", dropout, Pooler(d_model, "tanh"))
 
 
 class TaggingHead(nn.Module):
-    """A label for each token: (B, T, D) → (B, T, C)."""
+    """A label for each token, whose vector passes the `pooler` if there is one: (B, T, D) → (B, T, C)."""
 
-    def __init__(self, d_model: int, num_labels: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        d_model: int,
+        num_labels: int,
+        dropout: float = 0.0,
+        pooler: nn.Module | None = None,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
+        self.pooler = pooler or nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(d_model, num_labels)
+        self.classifier = nn.Linear(d_model, num_labels, bias)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.classifier(self.dropout(hidden))
+        logits: Tensor = self.classifier(self.dropout(self.pooler(hidden)))
         return logits
 
 
 class SpanHead(nn.Module):
     """Where an answer starts and where it ends: (B, T, D) → (B, T, 2); padding is never chosen."""
 
-    def __init__(self, d_model: int) -> None:
+    def __init__(self, d_model: int, pooler: nn.Module | None = None, bias: bool = True) -> None:
         super().__init__()
-        self.start_end = nn.Linear(d_model, 2)
+        self.pooler = pooler or nn.Identity()
+        self.start_end = nn.Linear(d_model, 2, bias)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.start_end(hidden)
+        logits: Tensor = self.start_end(self.pooler(hidden))
         if attention_mask is None:
             return logits
         return logits.masked_fill(~attention_mask.bool()[..., None], torch.finfo(logits.dtype).min)

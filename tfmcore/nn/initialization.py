@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from tfmcore.nn.attention import MultiHeadAttention, MultiHeadSelfAttention
 from tfmcore.nn.heads import LanguageModelHead
-from tfmcore.nn.positions import RelativeBuckets
+from tfmcore.nn.positions import Disentangled, RelativeBuckets
 
 
 @torch.no_grad()
@@ -17,14 +17,14 @@ def initialize(model: nn.Module, scheme: str, d_model: int, num_layers: int) -> 
     N(0, 1), or N(0, D^-½) where the output layer shares them.
     """
     tied = {head.projection for head in model.modules() if isinstance(head, LanguageModelHead)}
-    buckets = {bias.embedding for bias in model.modules() if isinstance(bias, RelativeBuckets)}
+    buckets = {plug.embedding for plug in model.modules() if isinstance(plug, RelativeBuckets | Disentangled)}
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding):
             large = scheme == "t5" and module not in tied | buckets
             small = d_model**-0.5 if scheme in ("xavier", "t5") else 0.02
             nn.init.normal_(module.weight, std=1.0 if large else small)
-        elif isinstance(module, nn.Linear):
-            for matrix in torch.split(module.weight, getattr(module, "sizes", len(module.weight))):
+        elif isinstance(module, nn.Linear | nn.Conv1d):
+            for matrix in torch.split(module.weight.flatten(1), getattr(module, "sizes", len(module.weight))):
                 _fill(matrix, scheme, (2 * num_layers) ** -0.5 if name.endswith(".output") else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -35,8 +35,8 @@ class EncoderLayer(nn.Module):
         """x (B, T, D) → (B, T, D), and the attention (B, H, T, T) if asked for."""
         near = self.self_attention_residual
         result, weights = self.self_attention(near.before(x), mask, rotation, None, return_attention)
-        x = self.probe_middle(near.after(x, result))
-        return self.probe_output(self.feed_forward_residual(x, self.feed_forward)), weights
+        middle = self.probe_middle(near.after(x, result))
+        return self.probe_output(self.feed_forward_residual(middle, self.feed_forward, x)), weights
 
 
 class DecoderLayer(nn.Module):
@@ -69,8 +69,8 @@ class DecoderLayer(nn.Module):
         """x (B, T, D) → (B, T, D); if asked for, the attention (B, H, T, S) and the cross-attention on `memory`."""
         near, cross_weights = self.self_attention_residual, None
         result, weights = self.self_attention(near.before(x), mask, rotation, cache, return_attention)
-        x = self.probe_middle(near.after(x, result))
+        middle = self.probe_middle(near.after(x, result))
         if self.cross_attention is not None and (far := self.cross_attention_residual) is not None:
-            result, cross_weights = self.cross_attention(far.before(x), memory, memory_mask, return_attention)
-            x = far.after(x, result)
-        return self.probe_output(self.feed_forward_residual(x, self.feed_forward)), weights, cross_weights
+            result, cross_weights = self.cross_attention(far.before(middle, x), memory, memory_mask, return_attention)
+            middle = far.after(middle, result)
+        return self.probe_output(self.feed_forward_residual(middle, self.feed_forward, x)), weights, cross_weights

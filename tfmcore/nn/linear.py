@@ -2,12 +2,35 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class FusedLinear(nn.Linear):
-    """Maps (…, D) to (…, sum(sizes)): the results of all projections beside each other, in the order of `sizes`."""
+    """Maps (…, D) to (…, sum(sizes)): the results of all projections beside each other, in the order of `sizes`.
+    `bias` says for all of them, or for each, whether it has one; only those are kept."""
 
-    def __init__(self, in_features: int, sizes: Sequence[int], bias: bool = True) -> None:
-        super().__init__(in_features, sum(sizes), bias)
-        self.sizes = tuple(sizes)
+    def __init__(self, in_features: int, sizes: Sequence[int], bias: bool | Sequence[bool] = True) -> None:
+        biased = (bias,) * len(sizes) if isinstance(bias, bool) else tuple(bias)
+        super().__init__(in_features, sum(sizes), all(biased))
+        self.sizes, self.biased = tuple(sizes), biased
+        if any(biased) and not all(biased):
+            self.bias = nn.Parameter(torch.zeros(sum(size for size, has in zip(sizes, biased, strict=True) if has)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.whole_bias())
+
+    def whole_bias(self) -> Tensor | None:
+        """A number for each result, 0 for those without a bias; None where no projection has one."""
+        if self.bias is None or all(self.biased):
+            return self.bias
+        kept = iter(self.bias.split([size for size, has in zip(self.sizes, self.biased, strict=True) if has]))
+        parts = zip(self.sizes, self.biased, strict=True)
+        return torch.cat([next(kept) if has else self.bias.new_zeros(size) for size, has in parts])
+
+    def part(self, x: Tensor, index: int) -> Tensor:
+        """One projection alone: (…, D) → (…, sizes[index])."""
+        start = sum(self.sizes[:index])
+        bias, end = self.whole_bias(), start + self.sizes[index]
+        return F.linear(x, self.weight[start:end], None if bias is None else bias[start:end])

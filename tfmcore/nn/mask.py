@@ -6,6 +6,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from tfmcore.nn.positions import Relative
+
 Band = tuple[int | None, int | None]
 """How many tokens to the left and to the right of itself a query sees; None: all of them."""
 FULL: Band = (None, None)
@@ -14,15 +16,32 @@ CAUSAL: Band = (None, 0)
 
 class Mask(NamedTuple):
     """What attention adds to its scores: `tensor` (B or 1, H or 1, T or 1, S), bool (True: may look) or float
-    (a bias, -inf: may not look); or no tensor but `causal`, which the fused kernel knows by itself."""
+    (a bias, -inf: may not look); or no tensor but `causal`, which the fused kernel knows by itself. Of `relative`
+    each attention makes a bias of its own."""
 
     tensor: Tensor | None = None
     causal: bool = False
+    relative: Relative | None = None
 
     @classmethod
     def of_padding(cls, attention_mask: Tensor | None) -> Self:
         """Every query sees every real key: `attention_mask` (B, S), 1 for a real token."""
         return cls() if attention_mask is None else cls(attention_mask.bool()[:, None, None, :])
+
+    def allowed(self, scores: Tensor) -> Tensor | None:
+        """True where a query of `scores` (…, T, S) may look; None where every query may look everywhere."""
+        if self.causal:
+            return torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril_()
+        if self.tensor is not None and self.tensor.is_floating_point():
+            return self.tensor > float("-inf")
+        return self.tensor
+
+    def biased(self, bias: Tensor) -> "Mask":
+        """This mask with `bias` (B or 1, H, T, S) added; it is the bias's last use."""
+        allowed = self.allowed(bias)
+        if self.tensor is not None and self.tensor.is_floating_point():
+            bias = bias + self.tensor
+        return Mask(bias if allowed is None else fill(bias, ~allowed, float("-inf")))
 
 
 @dataclass(frozen=True)
@@ -49,11 +68,11 @@ class Timeline:
         if band == CAUSAL and T == S and self.real is None and bias is None:
             return Mask(causal=T > 1)  # the kernel's own causal mask needs no tensor
         allowed = Mask.of_padding(self.real).tensor
-        distance = (self.keys[:, None, :] - self.queries[:, :, None])[:, None]  # (B or 1, 1, T, S)
+        queries, keys = self.queries[:, None, :, None], self.keys[:, None, None, :]
         if left is not None:
-            allowed = _both(allowed, distance >= -left)
+            allowed = _both(allowed, keys >= queries - left)  # (B or 1, 1, T, S)
         if right is not None and T > 1:  # nothing stands to the right of the newest token
-            allowed = _both(allowed, distance <= right)
+            allowed = _both(allowed, keys <= queries + right)
         if bias is None or allowed is None:
             return Mask(allowed if bias is None else bias)
         return Mask(bias.masked_fill(~allowed, float("-inf")))
@@ -66,3 +85,8 @@ def count_positions(attention_mask: Tensor) -> Tensor:
 
 def _both(first: Tensor | None, second: Tensor) -> Tensor:
     return second if first is None else first & second
+
+
+def fill(x: Tensor, where: Tensor, value: float) -> Tensor:
+    """`x` with that value somewhere; `x` itself becomes it where no gradient needs what it was."""
+    return x.masked_fill(where, value) if x.requires_grad else x.masked_fill_(where, value)

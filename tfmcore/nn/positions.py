@@ -1,25 +1,30 @@
 """How order enters: vectors added to the tokens, or a plug-in that turns queries and keys or biases the scores."""
 
 import math
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfmcore.config.problems import UserError
+from tfmcore.nn.frequencies import Stretch, inverse_frequencies
 
 
 class PositionalEncoding(nn.Module):
-    """Sines and cosines of geometric wavelengths, interleaved (https://arxiv.org/abs/1706.03762, section 3.5)."""
+    """Sines and cosines of geometric wavelengths (https://arxiv.org/abs/1706.03762, section 3.5): interleaved, or all
+    sines before all cosines."""
 
-    def __init__(self, d_model: int) -> None:
+    def __init__(self, d_model: int, layout: Literal["interleaved", "halves"] = "interleaved") -> None:
         super().__init__()
-        self.d_model = d_model
+        self.d_model, self.layout = d_model, layout
 
     def forward(self, positions: Tensor) -> Tensor:
         """Positions (…, T) → vectors (…, T, D) to add to the tokens."""
         frequencies = inverse_frequencies(self.d_model, 10_000.0, positions.device)
         angles = positions[..., None] * frequencies
+        if self.layout == "halves":
+            return torch.cat((angles.sin(), angles.cos()), -1)[..., : self.d_model]
         return torch.stack((angles.sin(), angles.cos()), -1).flatten(-2)[..., : self.d_model]
 
 
@@ -36,6 +41,13 @@ class LearnedPositions(nn.Embedding):
             raise UserError(f"{length} tokens are too many: this model has positions for {self.num_embeddings}")
 
 
+class Relative(NamedTuple):
+    """Vectors (P, D) of distances, and which of them (B or 1, T, S) lies between each query and key."""
+
+    vectors: Tensor
+    index: Tensor
+
+
 class Positions(nn.Module):
     """The plug-in of self-attention, shared by the layers of a stack; this one does nothing, others override."""
 
@@ -47,24 +59,57 @@ class Positions(nn.Module):
         """What is added to the scores of positions (B or 1, T) against (B or 1, S): (B or 1, H, T, S), if anything."""
         return None
 
+    def relative(self, queries: Tensor, keys: Tensor) -> Relative | None:
+        """What each layer makes its own bias of, from its queries and keys, if anything."""
+        return None
+
 
 class Rotary(Positions):
-    """Turns each pair of neighbouring features by position · theta^(-2i/E) (https://arxiv.org/abs/2104.09864)."""
+    """Turns each pair of neighbouring features, of the first `width` of a head, by position · theta^(-2i/width)
+    (https://arxiv.org/abs/2104.09864)."""
 
-    def __init__(self, head_dim: int, theta: float = 10_000.0) -> None:
+    def __init__(self, width: int, theta: float = 10_000.0, stretch: Stretch | None = None) -> None:
         super().__init__()
-        self.head_dim, self.theta = head_dim, theta
+        self.width, self.theta, self.stretch = width, theta, stretch
 
     def rotation(self, positions: Tensor) -> Tensor:
-        """Complex numbers of length 1: (B or 1, T, 1, E/2)."""
-        angles = positions[..., None] * inverse_frequencies(self.head_dim, self.theta, positions.device)
-        return torch.polar(torch.ones_like(angles), angles)[:, :, None]
+        """Complex numbers, of length 1 unless the stretch says otherwise: (B or 1, T, 1, width/2)."""
+        if self.stretch is None:
+            frequencies, length = inverse_frequencies(self.width, self.theta, positions.device), 1.0
+        else:
+            frequencies = self.stretch.frequencies(self.width, self.theta, positions)
+            length = self.stretch.magnitude
+        angles = positions[..., None] * frequencies
+        return torch.polar(torch.full_like(angles, length), angles)[:, :, None]
 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """Multiply neighbouring features of `x` (B, T, H, E), read as complex numbers, by `rotation`."""
-    pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
-    return torch.view_as_real(pairs * rotation).flatten(-2).to(x.dtype)
+    """Multiply neighbouring features of `x` (B, T, H, E), read as complex numbers, by `rotation`; features beyond
+    those that it has numbers for stay as they are."""
+    width = 2 * rotation.shape[-1]
+    pairs = torch.view_as_complex(x[..., :width].float().reshape(*x.shape[:-1], -1, 2))
+    turned = torch.view_as_real(pairs * rotation).flatten(-2).to(x.dtype)
+    return turned if width == x.shape[-1] else torch.cat((turned, x[..., width:]), -1)
+
+
+class ALiBi(Positions):
+    """Scores fall with the distance, in each head by a slope of its own (https://arxiv.org/abs/2108.12409)."""
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+
+    def bias(self, queries: Tensor, keys: Tensor) -> Tensor:
+        slopes = torch.tensor(self.slopes(), device=keys.device)
+        distance = (keys[:, None, :] - queries[:, :, None]).abs()[:, None]
+        return distance * -slopes[:, None, None]
+
+    def slopes(self) -> list[float]:
+        """2^(-8i/n) for i = 1 … n, n the power of two at or below the number of heads; the other heads take every
+        second slope of 2n heads."""
+        n = 2 ** int(math.log2(self.num_heads))
+        more = [2 ** (-4 * i / n) for i in range(1, 2 * n, 2)]
+        return [*(2 ** (-8 * i / n) for i in range(1, n + 1)), *more][: self.num_heads]
 
 
 class RelativeBuckets(Positions):
@@ -77,8 +122,8 @@ class RelativeBuckets(Positions):
         self.embedding = nn.Embedding(num_buckets, num_heads)
 
     def bias(self, queries: Tensor, keys: Tensor) -> Tensor:
-        buckets = self.bucket(keys[:, None, :] - queries[:, :, None])
-        return F.embedding(buckets, self.embedding.weight).permute(0, 3, 1, 2)  # (B or 1, T, S, H) → (…, H, T, S)
+        by_distance = F.embedding(self.bucket(distances(keys)), self.embedding.weight)  # (2S - 1, H)
+        return F.embedding(which_distance(queries, keys).int(), by_distance).permute(0, 3, 1, 2)  # → (B or 1, H, T, S)
 
     def bucket(self, distance: Tensor) -> Tensor:
         """Distance (key - query) → bucket."""
@@ -93,6 +138,48 @@ class RelativeBuckets(Positions):
         return first + torch.where(away < exact, away, far)
 
 
-def inverse_frequencies(width: int, theta: float, device: torch.device) -> Tensor:
-    """theta^(-2i/width) for i = 0 … ⌈width/2⌉ - 1."""
-    return theta ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
+class Disentangled(Positions):
+    """A learned vector for each distance (query - key) up to `span` to either side, which every layer projects for
+    itself (DeBERTa, https://arxiv.org/abs/2006.03654); with `farthest`, distances beyond half of the span share
+    logarithmic buckets up to that one (https://arxiv.org/abs/2111.09543)."""
+
+    def __init__(
+        self,
+        d_model: int,
+        span: int,
+        farthest: int | None = None,
+        norm: nn.Module | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.span, self.farthest = span, farthest
+        self.embedding = nn.Embedding(2 * span, d_model)
+        self.norm = norm or nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+
+    def relative(self, queries: Tensor, keys: Tensor) -> Relative:
+        buckets = (self.bucket(-distances(keys)) + self.span).clamp(0, 2 * self.span - 1)
+        which = which_distance(queries, keys)
+        if len(buckets) > 2 * self.span:  # fewer buckets than distances
+            return Relative(self.dropout(self.norm(self.embedding.weight)), buckets[which])
+        return Relative(self.dropout(self.norm(self.embedding(buckets))), which)
+
+    def bucket(self, distance: Tensor) -> Tensor:
+        """Distance (query - key) → bucket, which is 0 for 0; in the order of the reference's float32 operations."""
+        if self.farthest is None:
+            return distance
+        middle = self.span // 2
+        away = distance.abs().clamp(min=middle - 1)
+        share = torch.log(away / middle) / torch.log(torch.tensor((self.farthest - 1) / middle, device=away.device))
+        far = (torch.ceil(share * (middle - 1)) + middle).long()
+        return torch.where(away <= middle, distance, far * distance.sign())
+
+
+def distances(keys: Tensor) -> Tensor:
+    """Every distance (key - query) that there can be among S keys: -(S - 1) … S - 1."""
+    return torch.arange(1 - keys.shape[-1], keys.shape[-1], device=keys.device)
+
+
+def which_distance(queries: Tensor, keys: Tensor) -> Tensor:
+    """The place in `distances` of each pair of positions: (B or 1, T) and (B or 1, S) → (B or 1, T, S)."""
+    return keys[:, None, :] - queries[:, :, None] + (keys.shape[-1] - 1)

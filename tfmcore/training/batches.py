@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -18,20 +18,23 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Placed:
     """A batch on the device. `inputs` are the model's arguments; `num_tokens` counts real ones, `num_labels` those
-    that the loss sees."""
+    that the loss sees; `further` are labels of further heads, by the name of the model's output."""
 
     inputs: dict[str, Tensor]
     labels: Tensor
     num_tokens: int
     num_labels: int
     example_ids: list[int]
+    further: dict[str, Tensor] = field(default_factory=dict)
 
 
 def place(batch: Batch, device: torch.device) -> Placed:
     """Copy a batch to the device; on a processor nothing is copied."""
     inputs = {name: _tensor(array, device) for name, array in batch.inputs.items()}
+    further = {name: _tensor(array, device) for name, array in batch.further.items()}
     num_tokens = sum(_num_tokens(batch.inputs, prefix) for prefix in ("", "decoder_"))
-    return Placed(inputs, _tensor(batch.labels, device), num_tokens, batch.num_labels, batch.example_ids.tolist())
+    labels, ids = _tensor(batch.labels, device), batch.example_ids.tolist()
+    return Placed(inputs, labels, num_tokens, batch.num_labels, ids, further)
 
 
 def groups(batches: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -20,6 +20,7 @@ from tfmcore.data.progress import Progress
 from tfmcore.models import build
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.devices import autocast, choose_device, choose_threads
+from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.losses import cross_entropy
 from tfmcore.training.optimizers import make_optimizer
 
@@ -67,8 +68,9 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
 def _take_steps(config: Config, saved: SavedModel, batches: list[Placed]) -> tuple[list[float], int]:
     """Seconds of a step on each batch, and the model's parameters."""
     training, device = config.training, batches[0].labels.device
-    model = build(saved).to(device)
-    model.set_gradient_checkpointing(training.gradient_checkpointing)
+    model = build(saved)
+    choose_trained(model, training)
+    model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
     optimizer, seconds = make_optimizer(model, training), []
     for batch in batches:
         begin = time.perf_counter()

@@ -11,14 +11,15 @@ from typing import Literal, Self
 import torch
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from tfmcore.config import Config, SavedModel, UserError
+from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Cancelled, Dataset, Progress, prepare
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Stepped, Warned
-from tfmcore.models import build, save_weights
+from tfmcore.models import Model, build, save_weights
 from tfmcore.models.weights import FILE as WEIGHTS
 from tfmcore.models.weights import load_weights
+from tfmcore.nn.low_rank import merged
 from tfmcore.runs import Checkpoint, Manifest, Run
 from tfmcore.training.batches import Placed, ahead, groups, place
 from tfmcore.training.checkpoints import Checkpoints
@@ -26,12 +27,13 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.devices import autocast, choose_device, choose_threads
 from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
+from tfmcore.training.finetuning import begin_from, choose_trained
 from tfmcore.training.losses import cross_entropy
 from tfmcore.training.optimizers import make_optimizer, set_learning_rate
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.samples import draw_samples, pinned_prompts
-from tfmcore.training.state import Counters, load_state, save_state
+from tfmcore.training.state import Counters, load_counters, load_state, save_state
 
 PAUSE_SECONDS = 0.2
 EVALUATION_TOKENS = 2048
@@ -55,10 +57,15 @@ def dataset_of(
 ) -> tuple[Dataset, list[str]]:
     """The run's data and, where it is no longer what the checkpoint learned from, a sentence that says so; its
     tokenizer stays the same, for the model knows no other. Raises UserError."""
-    dataset = prepare(config, progress)
     tokenizer = run.folder / "tokenizer.json"
+    if config.tokenizer.kind == "file":  # kept, for the model that it came with may be gone when the run goes on
+        if not tokenizer.is_file():
+            _keep(Path(config.tokenizer.path), tokenizer)
+        config = config.replaced(tokenizer__path=str(tokenizer))
+    dataset = prepare(config, progress)
     if checkpoint is None:
-        dataset.tokenizer.save(tokenizer)
+        if config.tokenizer.kind != "file":
+            dataset.tokenizer.save(tokenizer)
         return dataset, []
     if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
         return dataset, []
@@ -71,32 +78,70 @@ def dataset_of(
     return dataset, [f"the data has changed since step {checkpoint.step}: the run goes on with what it is now"]
 
 
+def _keep(given: Path, kept: Path) -> None:
+    """Copy a tokenizer.json into the run; raises UserError where it cannot be read."""
+    try:
+        shutil.copyfile(given, kept)
+    except OSError as error:
+        raise UserError(f"the tokenizer {given} cannot be read: {error.strerror}") from None
+
+
+def num_known_tokens(training: TrainingConfig, checkpoint: Checkpoint | None) -> int:
+    """The vocabulary of the model that training goes on with or begins from; it may count tokens that nobody writes."""
+    if not checkpoint and not training.finetune_from:
+        return 0
+    return SavedModel.read(checkpoint.folder if checkpoint else Path(training.finetune_from)).vocab_size
+
+
+def model_of(
+    saved: SavedModel, training: TrainingConfig, checkpoint: Checkpoint | None
+) -> tuple[Model, Counters, list[str]]:
+    """The model as training goes on with it or begins, where that stands, and what is new; raises UserError."""
+    model, counters, news = build(saved), Counters(), list[str]()
+    if checkpoint:
+        counters = load_counters(checkpoint.folder)
+        load_weights(model, checkpoint.folder / WEIGHTS)
+    elif training.finetune_from:
+        counters.new, news = begin_from(Path(training.finetune_from), model, saved)
+    choose_trained(model, training, counters.new)
+    return model, counters, news
+
+
 class TransformerTrainer:
     """Trains one model on one dataset. `events` is the whole of it; the rest are its parts."""
 
-    def __init__(self, config: Config, dataset: Dataset, checkpoints: Checkpoints, controls: Controls) -> None:
+    def __init__(
+        self,
+        config: Config,
+        dataset: Dataset,
+        checkpoints: Checkpoints,
+        controls: Controls,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """At the run's start, or to the bit where `checkpoint` stands. Raises UserError for what cannot be opened."""
         self.config, self.training, self.dataset = config, config.training, dataset
         self.checkpoints, self.controls = checkpoints, controls
         self.device, self.threads = choose_device(self.training.device), choose_threads(self.training.threads)
         torch.manual_seed(self.training.seed)
         self.saved = SavedModel(
             task=config.data.task,
-            vocab_size=dataset.tokenizer.vocab_size,
+            vocab_size=max(dataset.tokenizer.vocab_size, num_known_tokens(self.training, checkpoint)),
             model=config.model,
             labels=dataset.labels,
             data=config.data,
             run=checkpoints.run.id,
         )
-        self.model = build(self.saved).to(self.device)
-        self.model.set_gradient_checkpointing(self.training.gradient_checkpointing)
+        self.model, self.counters, news = model_of(self.saved, self.training, checkpoint)
+        self.warnings = [*dataset.warnings, *news]
+        self.model.to(self.device).set_gradient_checkpointing(self.training.gradient_checkpointing)
         self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = make_optimizer(self.model, self.training)
-        self.counters = Counters()
         self.evaluated: Evaluated | None = None
-        self.warnings = list(dataset.warnings)
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
         self._saved_step = 0
+        if checkpoint:
+            self._go_on(checkpoint)
 
     @classmethod
     def prepare(cls, config: Config, run: Run, controls: Controls, progress: Progress) -> Self:
@@ -106,10 +151,8 @@ class TransformerTrainer:
         checkpoint, faults = checkpoints.newest_whole()
         dataset, changes = dataset_of(config, run, checkpoint, progress)
         progress("building the model", 0, 0)
-        trainer = cls(config, dataset, checkpoints, controls)
+        trainer = cls(config, dataset, checkpoints, controls, checkpoint)
         trainer.warnings += [*changes, *(f"{fault}; training goes on from an older checkpoint" for fault in faults)]
-        if checkpoint:
-            trainer.restore(checkpoint)
         return trainer
 
     def events(self) -> Iterator[AnyEvent]:
@@ -138,10 +181,9 @@ class TransformerTrainer:
         """Optimizer steps done."""
         return self.counters.step
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go to where `checkpoint` stands, to the bit; what may differ from then on is added to `warnings`."""
-        load_weights(self.model, checkpoint.folder / WEIGHTS)
-        self.counters = load_state(checkpoint.folder, self.model, self.optimizer)
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        """Optimizer and random states as they were; what may differ from then on is added to `warnings`."""
+        load_state(checkpoint.folder, self.model, self.optimizer)
         self._saved_step = self.step
         before = checkpoint.manifest.threads
         if before != self.threads and self.device.type == "cpu":
@@ -267,7 +309,8 @@ class TransformerTrainer:
         metrics = {"loss": known.loss, **known.metrics} if known else {}
         self.saved.model_copy(update={"step": self.step, "metrics": metrics}).write(folder)
         self.dataset.tokenizer.save(folder / "tokenizer.json")
-        save_weights(self.model, folder / WEIGHTS)
+        with merged(self.model):
+            save_weights(self.model, folder / WEIGHTS)
         save_state(folder, self.model, self.optimizer, self.counters)
 
     def _due(self, every: int) -> bool:

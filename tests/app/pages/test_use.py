@@ -12,12 +12,10 @@ from app.pages.use import PANELS, UsePage
 from app.panels.generate import GeneratePanel
 from app.session import Session
 from tests.app.conftest import write_status
-from tests.app.fake_engine import FakeEngine, connect, open_preset
+from tests.app.fake_engine import FakeEngine, connect, open_preset, open_task
 from tfmcore.config import TASKS
 from tfmcore.messages import Generate
 from tfmcore.runs import Run, RunState
-
-PRESETS = {"generate": "write-manual", "classify": "tell-languages", "translate": "reverse", "fill": "bert-mini"}
 
 
 @pytest.fixture
@@ -53,15 +51,16 @@ def visible(page: QWidget, name: str) -> bool:
 
 
 def test_every_verb_of_every_task_has_its_panel() -> None:
-    assert set(PANELS) == {task.verb for task in TASKS.values()} == set(PRESETS)
+    assert set(PANELS) == {task.verb for task in TASKS.values()}
 
 
-@pytest.mark.parametrize("verb", PANELS)
+@pytest.mark.parametrize("task", TASKS)
 def test_a_model_brings_its_panel_which_fits_and_answers(
-    page: UsePage, session: Session, engine: FakeEngine, qtbot: QtBot, verb: str
+    page: UsePage, session: Session, engine: FakeEngine, qtbot: QtBot, task: str
 ) -> None:
     assert visible(page, "no_model_use")
-    open_preset(session, PRESETS[verb])
+    open_task(session, task)
+    verb = TASKS[task].verb
     assert visible(page, f"panel_{verb}")
     assert page.width() == 1196
     assert page.minimumSizeHint().width() <= 880, "it must fit a narrow window too"
@@ -130,13 +129,17 @@ def test_stop_keeps_what_is_written(generate: GeneratePanel, engine: FakeEngine,
 def test_options_reach_the_engine_and_are_remembered(
     generate: GeneratePanel, engine: FakeEngine, session: Session, qtbot: QtBot
 ) -> None:
-    values = {"temperature": 1.25, "top_k": 12, "top_p": 0.9, "max_new_tokens": 7, "seed": "42", "stop": r"END; \n\n"}
+    values = {
+        "temperature": 1.25, "top_k": 12, "top_p": 0.9, "beams": 1, "max_new_tokens": 7, "min_p": 0.05,
+        "repetition_penalty": 1.3, "length_penalty": 2.0, "seed": "42", "stop": r"END; \n\n",
+    }  # fmt: skip
     for name, value in values.items():
         generate.knobs.knobs[name].setValue(value)
     generate.prompt.setPlainText("A prompt of my own")
     generate.act()
     asked = engine.last(Generate)
     assert (asked.temperature, asked.top_k, asked.top_p, asked.max_new_tokens) == (1.25, 12, 0.9, 7)
+    assert (asked.min_p, asked.repetition_penalty, asked.length_penalty) == (0.05, 1.3, 2.0)
     assert (asked.seed, asked.stop) == (42, ["END", "\n\n"])
     again = GeneratePanel(session)
     qtbot.addWidget(again)
@@ -144,6 +147,33 @@ def test_options_reach_the_engine_and_are_remembered(
     again.show_model(session.model)
     assert again.knobs.values() == values
     assert again.prompt.toPlainText() == "A prompt of my own"
+
+
+def test_of_a_beam_search_every_text_can_be_read(generate: GeneratePanel, engine: FakeEngine, qtbot: QtBot) -> None:
+    knobs = generate.knobs.knobs
+    assert knobs["temperature"].isEnabled()
+    assert not knobs["length_penalty"].isEnabled()
+    knobs["beams"].setValue(3)
+    assert not knobs["temperature"].isEnabled()
+    assert knobs["length_penalty"].isEnabled()
+    generate.act()
+    qtbot.waitUntil(lambda: not engine.busy)
+    written = generate.written
+    assert written.hypotheses.isVisible()
+    assert [written.hypotheses.item(row, 0).text() for row in range(3)] == ["−0.2", "−1.2", "−2.2"]
+    best = written.text
+    written.strip.clicked.emit(2)
+    assert written.bars.bars
+    written.hypotheses.setCurrentCell(2, 1)
+    assert written.text == best + "!!"
+    assert [piece.token for piece in written.strip.pieces][-2:] == ["!", "!"]
+    written.strip.clicked.emit(2)
+    assert not written.bars.bars, "alternatives are known for the best one only"
+    written.hypotheses.setCurrentCell(0, 1)
+    assert written.text == best
+    generate.prompt.setPlainText("another")
+    generate.act()
+    assert not written.hypotheses.isVisible()
 
 
 def test_a_prompt_that_was_cut_is_said(generate: GeneratePanel, engine: FakeEngine, qtbot: QtBot) -> None:
@@ -222,7 +252,7 @@ def test_without_a_model_the_runs_with_a_checkpoint_are_offered(
     opened: list[str] = []
     monkeypatch.setattr(session, "open_model", opened.append)
     session.runs.refresh()
-    qtbot.waitUntil(lambda: page.findChild(QPushButton, f"open_use_{run.id}") is not None, timeout=5000)
+    qtbot.waitUntil(lambda: page.findChild(QPushButton, f"open_use_{run.id}") is not None)
     button = page.findChild(QPushButton, f"open_use_{run.id}")
     assert "A first run" in button.text()
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)

@@ -51,6 +51,7 @@ def use(session: Session, qtbot: QtBot) -> UsePage:
     return page
 
 
+@pytest.mark.fault(38)
 def test_a_decoder_writes_is_killed_in_mid_answer_and_writes_again(
     use: UsePage, session: Session, models: Path, qtbot: QtBot
 ) -> None:

@@ -27,7 +27,7 @@ def test_phrases_are_offered_only_in_their_language(session: Session) -> None:
 
 def test_the_runs_own_samples_come_first(session: Session, run: Run, qtbot: QtBot) -> None:
     write_events(run, Sampled(step=40, prompt="Another one", text="a"), Sampled(step=40, prompt="The ", text="b"))
-    qtbot.waitUntil(lambda: session.runs.find(run.id) is not None, timeout=5000)
+    qtbot.waitUntil(lambda: session.runs.find(run.id) is not None)
     examples = Examples(session, "test")
     qtbot.addWidget(examples)
     examples.show_model(open_preset(session, "reverse").model_copy(update={"run": run.id}))

@@ -47,6 +47,7 @@ CLASHES = {
 }
 
 
+@pytest.mark.fault(12)
 @pytest.mark.parametrize(("raw", "field", "nearest"), CLASHES.values(), ids=CLASHES)
 def test_clash_names_its_field_and_the_nearest_value(raw, field, nearest):
     (problem,) = find_problems(raw)

@@ -41,6 +41,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(("text", "said"), BROKEN.values(), ids=BROKEN)
 def test_broken_description_is_said_in_one_line(folder, text, said):
     (folder / "config.json").write_bytes(text if isinstance(text, bytes) else text.encode())

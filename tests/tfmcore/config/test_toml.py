@@ -62,6 +62,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(("text", "said"), BROKEN.values(), ids=BROKEN)
 def test_broken_file_is_said_in_one_line(write, text, said):
     with pytest.raises(UserError) as caught:
@@ -72,6 +73,7 @@ def test_broken_file_is_said_in_one_line(write, text, said):
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(
     "text",
     ["dropout = nan", "dropout = inf", "learning_rate = -inf", f"d_model = 0x{'f' * 5000}", "d_model = 1979-05-27"],

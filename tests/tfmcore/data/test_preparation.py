@@ -193,12 +193,14 @@ def test_a_cache_that_cannot_be_written(config, tmp_path):
 # ── data that says something is wrong ────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.fault(13)
 def test_one_token_is_warned_about(config, cache, file):
     path = str(file("a.txt", "a" * 1000))
     dataset = prepare(config("file", "language_modeling", data__path=path), cache=cache)
     assert [warning for warning in dataset.warnings if "loss will always be 0" in warning]
 
 
+@pytest.mark.fault(15)
 def test_what_is_cut_is_counted(config, cache):
     made = config("copy", "translation", data__max_examples=100, data__min_length=9, data__max_length=9)
     (warning,) = prepare(made.replaced(model__context_length=9), cache=cache).warnings
@@ -232,6 +234,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize(("name", "content", "task", "sentence"), REFUSED.values(), ids=REFUSED.keys())
 def test_data_that_cannot_be_learned_from_is_refused(name, content, task, sentence, config, cache, file):
     with pytest.raises(UserError, match=sentence):
@@ -239,6 +242,7 @@ def test_data_that_cannot_be_learned_from_is_refused(name, content, task, senten
     assert not list(cache.rglob(".*-*-*"))
 
 
+@pytest.mark.fault(16)
 def test_a_part_without_examples_is_refused(config, cache, file):
     made = config("file", "language_modeling", data__path=str(file("a.txt", "some words")), model__context_length=4)
     with pytest.raises(UserError, match="left for validation: more data"):

@@ -149,6 +149,7 @@ CRAFTED = {
 }
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize("content", CRAFTED.values(), ids=CRAFTED.keys())
 def test_a_crafted_file_is_refused_in_a_sentence(content, tmp_path: Path):
     path = tmp_path / "tokenizer.json"

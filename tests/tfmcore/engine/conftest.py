@@ -5,8 +5,10 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
 from tfmcore.messages import REPLIES, AnyReply, Arrays, Message, MessageDecoder, Request, write_message
@@ -15,11 +17,14 @@ SECONDS = 60
 
 
 class Engine:
-    """One engine; `ask` sends, `reply` waits for whatever comes next, `answer` for the final reply to a request."""
+    """One engine; `ask` sends, `reply` waits for whatever comes next, `answer` for the final reply to a request.
+    `prepared` is Python that its process runs first."""
 
-    def __init__(self) -> None:
+    def __init__(self, prepared: str = "") -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         command = [sys.executable, "-m", "tfmcore", "engine"]
+        if prepared:
+            command[1:] = ["-c", f"{prepared}\nfrom tfmcore.engine import server\nserver.main()"]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
         self.replies: queue.Queue[tuple[AnyReply, Arrays]] = queue.Queue()
@@ -66,6 +71,14 @@ class Engine:
     def answer(self, request: type[Request], **fields: object) -> tuple[AnyReply, Arrays]:
         return self.until(self.ask(request, **fields))[-1]
 
+    def wait_until_it_computes(self, seconds: float = 0.3) -> None:
+        """Until it has used so much of a core's time from now on."""
+        process, deadline = psutil.Process(self.process.pid), time.monotonic() + SECONDS
+        start = sum(process.cpu_times()[:2])
+        while sum(process.cpu_times()[:2]) - start < seconds:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def pipe_has_ended(self) -> bool:
         self._threads[0].join(SECONDS)
         return not self._threads[0].is_alive()
@@ -80,12 +93,12 @@ class Engine:
 
 
 @pytest.fixture
-def start_engine() -> Iterator[type[Engine]]:
+def start_engine() -> Iterator[Callable[..., Engine]]:
     """Call it to start an engine; all end with the test."""
     started: list[Engine] = []
 
-    def start() -> Engine:
-        started.append(Engine())
+    def start(prepared: str = "") -> Engine:
+        started.append(Engine(prepared))
         return started[-1]
 
     yield start

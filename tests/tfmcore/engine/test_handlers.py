@@ -8,7 +8,6 @@ import sys
 from typing import get_args
 
 import numpy as np
-import psutil
 import pytest
 
 from tfmcore.config import find_preset
@@ -118,6 +117,7 @@ def test_beams_stream_their_best_hypothesis(engine, model_folder):
     assert len(tokens) == replies[-1].num_tokens
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize(
     ("length", "new", "notice"),
     [
@@ -133,6 +133,7 @@ def test_what_the_context_does_not_hold_is_said(engine, model_folder, length, ne
     assert (notice in reply.notice) if notice else not reply.notice
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize("kind", ["classifier", "masked", "translator"])
 def test_a_text_longer_than_the_context_is_cut_in_sight(engine, model_folder, kind):
     request = DOES[kind]
@@ -205,30 +206,27 @@ def test_attention_is_inspected_drawn_viewed_and_exported(engine, model_folder, 
     assert isinstance(wrong, Refused)
 
 
-def test_4096_tokens_stay_light(start_engine, model_folder):
-    engine = start_engine()
-    model = str(model_folder("decoder", context_length=4096, num_heads=1))
-    engine.answer(Describe, model=model)
-    process, pinned = psutil.Process(engine.process.pid), {"model": model, "text": "The dog " * 512}
-    before = process.memory_info().rss
-    facts, _ = engine.answer(Inspect, **pinned)
+@pytest.mark.fault(34)
+def test_4096_tokens_stay_light(engine, model_folder):
+    """What the engine keeps is counted to the byte, and what it sends is as large as a screen, whatever the text."""
+    pinned = {"model": str(model_folder("decoder", context_length=4096, num_heads=1)), "text": "The dog " * 512}
+    facts, nothing = engine.answer(Inspect, **pinned)
+    assert not nothing
     assert len(facts.attentions["decoder"].rows) == 4096
     assert facts.bytes == 2 * 4096**2 * 2
-    _, arrays = engine.answer(Thumbnails, attention="decoder", **pinned)
-    assert arrays["thumbnails"].shape == (2, 1, 32, 32)
-    _, arrays = engine.answer(ViewAttention, attention="decoder", layer=1, **pinned)
-    assert arrays["weights"].shape == (1, 1024, 1024)
-    row, arrays = engine.answer(
-        ViewAttention, attention="decoder", layer=1, heads=[0], rows=(9, 10), size=4096, **pinned
-    )
+    _, small = engine.answer(Thumbnails, attention="decoder", **pinned)
+    assert (small["thumbnails"].shape, small["thumbnails"].dtype) == ((2, 1, 32, 32), np.uint8)
+    for heads in ([], [0]):
+        whole, view = engine.answer(ViewAttention, attention="decoder", layer=1, heads=heads, **pinned)
+        assert whole.pooled
+        assert (view["weights"].shape, view["weights"].dtype) == ((1, 1024, 1024), np.float32)
+        assert len(view["row_edges"]) == len(view["column_edges"]) == 1025
+    part = {"attention": "decoder", "layer": 1, "heads": [0]}
+    row, line = engine.answer(ViewAttention, **part, rows=(9, 10), size=4096, **pinned)
     assert not row.pooled
-    assert arrays["weights"].shape == (1, 1, 4096)
-    assert process.memory_info().rss - before < facts.bytes + 200e6
-    if hasattr(os, "wait4"):
-        engine.process.stdin.close()
-        peak = os.wait4(engine.process.pid, 0)[2].ru_maxrss * 1024
-        engine.process.returncode = 0
-        assert peak - before < facts.bytes + 5 * 4096**2 * 4
+    assert line["weights"].shape == (1, 1, 4096)
+    assert line["weights"].sum() == pytest.approx(1, abs=0.01)
+    assert len(engine.until(engine.ask(Inspect, **pinned))) == 1  # no progress to report: it was kept
 
 
 def config_of(preset):
@@ -310,6 +308,7 @@ def test_a_model_is_opened_anew_when_its_files_change(engine, model_folder, tmp_
     assert engine.answer(Describe, model=str(folder))[0].saved["model"]["initialization"] == "xavier"
 
 
+@pytest.mark.fault(5)
 def test_weights_cut_short_while_they_are_open_are_said(engine, model_folder, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(model_folder("decoder"), folder)
@@ -322,6 +321,7 @@ def test_weights_cut_short_while_they_are_open_are_said(engine, model_folder, tm
     assert "cut short" in reply.sentence
 
 
+@pytest.mark.fault(14)
 def test_a_tokenizer_of_another_model_is_said_with_token_and_position(engine, model_folder, tmp_path):
     for kind, request in DOES.items():
         folder = tmp_path / kind
@@ -337,6 +337,7 @@ def test_a_tokenizer_of_another_model_is_said_with_token_and_position(engine, mo
         assert "tokenizer.json belongs to another model" in reply.sentence
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize(
     "text", ["", "{}", '{"model": null}', "[" * 50_000, '{"version": "1.0", "model": {"type": "WordLevel"']
 )

@@ -1,6 +1,7 @@
 """The engine's life over its pipes: order, cancelling, replacing, garbage, and how it ends."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def test_the_end_of_stdin_ends_the_engine_in_mid_work(start_engine, model_folder
     engine.ask(Generate, model=str(model_folder("decoder")), **LONG)
     assert isinstance(engine.reply()[0], Token)
     engine.process.stdin.close()
-    assert engine.process.wait(timeout=5) == 0
+    assert engine.process.wait(timeout=60) == 0
 
 
 def test_a_reader_that_is_gone_ends_the_engine(start_engine, model_folder):
@@ -131,15 +132,16 @@ def test_a_reader_that_is_gone_ends_the_engine(start_engine, model_folder):
         child.stdin.flush()
         child.stdout.readline()
         child.stdout.close()
-        assert child.wait(timeout=10) == 0
+        assert child.wait(timeout=60) == 0
 
 
+@pytest.mark.fault(38)
 def test_a_kill_in_mid_answer_ends_the_pipe(start_engine, model_folder):
     engine = start_engine()
     engine.ask(Generate, model=str(model_folder("decoder")), **LONG)
     assert isinstance(engine.reply()[0], Token)
     engine.process.kill()
-    assert engine.process.wait(timeout=5) == -9
+    assert engine.process.wait(timeout=60) == -9
     assert engine.pipe_has_ended()
 
 
@@ -204,7 +206,10 @@ def test_whatever_a_request_raises_ends_that_request_only(monkeypatch, error, se
 
 def test_idle_engines_do_not_compute(engine, model_folder):
     engine.answer(Describe, model=str(model_folder("decoder")))
-    process = psutil.Process(engine.process.pid)
-    before = sum(process.cpu_times()[:2])
-    time.sleep(0.5)
-    assert sum(process.cpu_times()[:2]) - before < 0.1
+    process, deadline = psutil.Process(engine.process.pid), time.monotonic() + 60
+    used = math.inf
+    while used > 0.1:  # of half a second; what it was still at, it ends
+        assert time.monotonic() < deadline
+        before = sum(process.cpu_times()[:2])
+        time.sleep(0.5)
+        used = sum(process.cpu_times()[:2]) - before

@@ -7,17 +7,9 @@ import pytest
 import torch
 
 from tfmcore.config import ModelConfig, SavedModel, UserError
-from tfmcore.inference.decoding import (
-    GREEDY,
-    Sampling,
-    Window,
-    draw,
-    finish,
-    read_source,
-    search_beams,
-    write_batch,
-    write_on,
-)
+from tfmcore.inference.beams import search_beams
+from tfmcore.inference.decoding import Window, finish, pad_left, read_source, write_batch, write_on
+from tfmcore.inference.sampling import GREEDY, Sampling, choose, draw, penalize
 from tfmcore.models import build
 
 VOCAB = 11
@@ -31,6 +23,14 @@ def model_of(config: ModelConfig):
     for weight in model.parameters():  # fresh weights nearly always answer with the token they read
         torch.nn.init.normal_(weight, 0.0, 0.4)
     return model
+
+
+def at(end):
+    return lambda ids: ids[-1] == end
+
+
+def up_to(ids, end):
+    return ids[: ids.index(end) + 1] if end in ids else ids
 
 
 @torch.inference_mode()
@@ -89,10 +89,6 @@ def test_greedy_takes_the_likeliest_and_tells_its_probability():
         assert step.probability == pytest.approx(float(probabilities.max()), rel=1e-4)
         assert [id for id, _ in step.alternatives] == probabilities.topk(3).indices.tolist()
         ids.append(step.id)
-    end = steps[2].id
-    stopped = list(write_on(model, [1, 2], max_new_tokens=6, end_id=end))
-    assert stopped[-1].id == end
-    assert len(stopped) <= 3
 
 
 def test_a_seed_writes_the_same_again_and_leaves_the_global_state_alone():
@@ -117,21 +113,39 @@ def test_a_seed_writes_the_same_again_and_leaves_the_global_state_alone():
         (Sampling(1.0, top_p=0.55), {0, 1}),
         (Sampling(1.0, top_p=0.85), {0, 1, 2}),
         (Sampling(1.0, top_k=1, top_p=0.9), {0}),
+        (Sampling(1.0, min_p=0.61), {0}),
+        (Sampling(1.0, min_p=0.59), {0, 1}),
+        (Sampling(1.0, min_p=0.09), {0, 1, 2, 3}),
+        (Sampling(0.5, min_p=0.37), {0}),
+        (Sampling(1.0, min_p=1.0), {0}),
         (Sampling(1e-9), {0}),
     ],
 )
-def test_top_k_and_top_p_keep_the_likeliest(sampling, possible):
+def test_top_k_top_p_and_min_p_keep_the_likeliest(sampling, possible):
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log() + 7
-    generator = torch.Generator().manual_seed(0)
-    assert {draw(logits, sampling, generator) for _ in range(300)} == possible
+    rows = torch.stack([logits, logits.flip(0)]).repeat(300, 1)
+    drawn = draw(rows, sampling, torch.Generator().manual_seed(0)).view(300, 2)
+    assert set(drawn[:, 0].tolist()) == possible == {3 - id for id in drawn[:, 1].tolist()}
 
 
 def test_temperature_changes_how_often():
     logits, generator = torch.tensor([0.7, 0.3]).log(), torch.Generator().manual_seed(0)
     for temperature in (0.5, 1.0, 2.0):
         expected = float((logits / temperature).softmax(-1)[0])
-        found = sum(draw(logits, Sampling(temperature), generator) == 0 for _ in range(3000)) / 3000
+        drawn = draw(logits.expand(3000, 2), Sampling(temperature), generator)
+        found = float((drawn == 0).float().mean())
         assert found == pytest.approx(expected, abs=0.03)
+
+
+def test_what_was_seen_is_made_less_likely_as_transformers_does():
+    from transformers import RepetitionPenaltyLogitsProcessor
+
+    scores = torch.tensor([[2.0, -1.0, 0.5, 0.0], [1.0, 1.0, -3.0, 4.0]])
+    seen = [[0, 1, 1], [3, 2, 3]]
+    expected = RepetitionPenaltyLogitsProcessor(1.7)(torch.tensor(seen), scores.clone())
+    torch.testing.assert_close(penalize(scores, seen, 1.7), expected)
+    assert penalize(scores, seen, 1.0) is scores
+    assert choose(scores, seen, Sampling(0.0, repetition_penalty=9.0), torch.Generator()) == [2, 0]
 
 
 def sequences(model, prompt, end, length):
@@ -149,7 +163,7 @@ def test_wide_beams_find_the_best_of_all(architecture, length_penalty):
     config = ModelConfig(architecture=architecture, d_model=16, num_layers=1, num_heads=2, context_length=12)
     model, length, end = model_of(config), 2, 3
     search = search_beams(
-        model, [1], num_beams=VOCAB, max_new_tokens=length, end_id=end, length_penalty=length_penalty,
+        model, [1], num_beams=VOCAB, max_new_tokens=length, ends=at(end), length_penalty=length_penalty,
         source=source_of(model),
     )  # fmt: skip
     beams = finish(search)
@@ -168,18 +182,60 @@ def test_one_beam_is_greedy():
     assert beam.ids == [step.id for step in write_on(model, [1, 2], max_new_tokens=12, sampling=GREEDY)]
 
 
-def test_a_batch_is_written_like_its_texts_alone():
+@pytest.mark.parametrize("penalty", [1.0, 1.5])
+def test_beams_copy_what_differs_and_compute_what_the_whole_model_does(penalty):
+    """Many beams that change places often: the probabilities are still those without a cache."""
+    model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=32))
+    beams = finish(search_beams(model, [1, 2], num_beams=8, max_new_tokens=20, repetition_penalty=penalty))
+    assert len({beam.ids[0] for beam in beams}) < len(beams) == len({tuple(beam.ids) for beam in beams})
+    for beam in beams:
+        for place, (id, probability) in enumerate(zip(beam.ids, beam.probabilities, strict=True)):
+            shares = whole(model, [1, 2, *beam.ids[:place]]).softmax(-1)
+            assert probability == pytest.approx(float(shares[id]), rel=1e-3)
+
+
+TEXTS = [[5, 6], [7, 8, 9, 10, 4], [4]]
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling(0.0, repetition_penalty=1.5)])
+def test_a_batch_of_sources_is_written_like_its_texts_alone(sampling):
     config = ModelConfig(architecture="encoder_decoder", d_model=16, num_layers=2, num_heads=2, context_length=16)
     model, end = model_of(config), 3
-    texts = [[5, 6], [7, 8, 9, 10, 4], [4]]
-    ids = torch.tensor([[*text, *[0] * (5 - len(text))] for text in texts])
-    mask = torch.tensor([[True] * len(text) + [False] * (5 - len(text)) for text in texts])
-    together = write_batch(model, ids, mask, start_id=2, end_id=end, max_new_tokens=9)
-    for text, written in zip(texts, together, strict=True):
+    ids = torch.tensor([[*text, *[0] * (5 - len(text))] for text in TEXTS])
+    mask = torch.tensor([[True] * len(text) + [False] * (5 - len(text)) for text in TEXTS])
+    with torch.inference_mode():
+        source = read_source(model, ids, mask)
+    together = write_batch(model, [[2]] * 3, max_new_tokens=9, sampling=sampling, ends=at(end), source=source)
+    for text, written in zip(TEXTS, together, strict=True):
         with torch.inference_mode():
             source = read_source(model, torch.tensor([text]))
-        alone = [step.id for step in write_on(model, [2], max_new_tokens=9, end_id=end, source=source)]
-        assert written == [id for id in alone if id != end]
+        alone = [step.id for step in write_on(model, [2], max_new_tokens=9, sampling=sampling, source=source)]
+        assert written == up_to(alone, end)
+
+
+def test_a_batch_of_prompts_is_written_like_its_texts_alone(variant):
+    """Padding on the left changes nothing, whatever tells the order of tokens; texts that end early are left out."""
+    model = model_of(variant.model_copy(update={"architecture": "decoder"}))
+    prompts = [*TEXTS, [1, 2, 3]]
+    alone = [[step.id for step in write_on(model, prompt, max_new_tokens=7)] for prompt in prompts]
+    end = alone[0][1]
+    assert write_batch(model, prompts, max_new_tokens=7, ends=at(end)) == [up_to(ids, end) for ids in alone]
+
+
+def test_a_batch_is_drawn_by_its_seed():
+    model = model_of(ModelConfig(d_model=16, num_layers=1, num_heads=2, context_length=32))
+    first, again, other = (
+        write_batch(model, TEXTS, max_new_tokens=20, sampling=Sampling(2.0, seed=seed)) for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    assert [len(ids) for ids in first] == [20] * 3
+
+
+def test_padding_is_on_the_left():
+    ids, real = pad_left([[1, 2, 3], [4]], torch.device("cpu"))
+    assert ids.tolist() == [[1, 2, 3], [0, 0, 4]]
+    assert real.tolist() == [[True] * 3, [False, False, True]]
+    assert pad_left([[1], [2]], torch.device("cpu"))[1] is None
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])
@@ -190,3 +246,5 @@ def test_damaged_weights_are_said(num_beams):
         list(write_on(model, [1], max_new_tokens=2, sampling=Sampling(1.0)))
     with pytest.raises(UserError, match="not a number"):
         finish(search_beams(model, [1], num_beams=num_beams, max_new_tokens=2))
+    with pytest.raises(UserError, match="not a number"):
+        write_batch(model, [[1], [2, 3]], max_new_tokens=2)

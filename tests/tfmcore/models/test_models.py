@@ -155,7 +155,10 @@ def test_checkpointed_gradients_are_the_same(variant: ModelConfig) -> None:
     for on in (False, True):
         model.set_gradient_checkpointing(on)
         torch.manual_seed(3)
-        loss = F.cross_entropy(model(**inputs).logits.flatten(0, 1), inputs["input_ids"].flatten())
+        out = model(**inputs)
+        loss = F.cross_entropy(out.logits.flatten(0, 1), inputs["input_ids"].flatten())
+        if out.next_sentence_logits is not None:
+            loss = loss + out.next_sentence_logits.square().sum()
         gradients.append(torch.autograd.grad(loss, list(model.parameters())))
     for plain, checkpointed in zip(*gradients, strict=True):
         close(plain, checkpointed)
@@ -189,8 +192,9 @@ def test_tied_matrices_are_one(variant: ModelConfig) -> None:
 def test_autocast_runs_every_switch(variant: ModelConfig) -> None:
     model = make(variant).train()
     with torch.autocast("cpu", torch.bfloat16):
-        logits = model(**batch(variant, (7, 5))).logits
-    logits.float().mean().backward()
+        out = model(**batch(variant, (7, 5)))
+    answers = [out.logits] if out.next_sentence_logits is None else [out.logits, out.next_sentence_logits]
+    sum(answer.float().square().mean() for answer in answers).backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
 
 

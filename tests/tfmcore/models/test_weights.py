@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,10 @@ def write(folder: Path, config: ModelConfig = TINY) -> Model:
 
 
 def refused(folder: Path, sentence: str) -> None:
-    """Loading raises one UserError of one line that matches `sentence`, at once."""
-    start = time.perf_counter()
+    """Loading raises one UserError of one line that matches `sentence`."""
     with pytest.raises(UserError, match=sentence) as caught:
         load_model(folder)
     assert "\n" not in str(caught.value)
-    assert time.perf_counter() - start < 2
 
 
 def test_every_switch_comes_back(variant: ModelConfig, tmp_path: Path) -> None:
@@ -104,6 +101,7 @@ HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.fault(7, 8, 9)
 @pytest.mark.parametrize("fault", HEADERS)
 def test_damaged_headers(fault: str, tmp_path: Path) -> None:
     write(tmp_path)
@@ -112,6 +110,7 @@ def test_damaged_headers(fault: str, tmp_path: Path) -> None:
     refused(tmp_path, sentence)
 
 
+@pytest.mark.fault(7)
 def test_files_that_are_cut(tmp_path: Path) -> None:
     write(tmp_path)
     path = tmp_path / "model.safetensors"
@@ -125,6 +124,7 @@ def test_files_that_are_cut(tmp_path: Path) -> None:
     refused(tmp_path, "do not fill the file")
 
 
+@pytest.mark.fault(5)
 def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
     path = tmp_path / "model.safetensors"
@@ -132,6 +132,7 @@ def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest
     refused(tmp_path, "was cut short while it was read")
 
 
+@pytest.mark.fault(9)
 def test_an_extra_tensor_is_named(tmp_path: Path) -> None:
     model = write(tmp_path)
     tensors = {name: weight.detach() for name, weight in model.named_parameters()} | {"stray": torch.zeros(2)}
@@ -139,6 +140,7 @@ def test_an_extra_tensor_is_named(tmp_path: Path) -> None:
     refused(tmp_path, "the model has no tensor stray")
 
 
+@pytest.mark.fault(10)
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     class Touch:
         def __reduce__(self) -> Any:
@@ -154,6 +156,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     assert not (tmp_path / "touched").exists()
 
 
+@pytest.mark.fault(11)
 def test_nothing_large_is_allocated_for_a_lie(tmp_path: Path) -> None:
     write(tmp_path)
     huge = SavedModel(task="language_modeling", vocab_size=4_000_000, model=ModelConfig(d_model=65_536, num_layers=9))

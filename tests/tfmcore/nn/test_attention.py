@@ -20,6 +20,7 @@ def close(a: Tensor, b: Tensor) -> None:
     torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize("band", BANDS, ids=str)
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_fused_equals_eager(band: Band, padding: str) -> None:
@@ -116,6 +117,7 @@ def test_cache_gives_what_the_whole_gives() -> None:
     assert cache.length == 6
 
 
+@pytest.mark.fault(18)
 def test_gradients_survive_a_row_that_may_look_nowhere() -> None:
     attention = MultiHeadSelfAttention(24, 4)
     x = torch.randn(2, 6, 24, requires_grad=True)

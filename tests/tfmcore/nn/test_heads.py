@@ -46,9 +46,12 @@ def test_language_model_head() -> None:
 
 def test_masked_language_model_head() -> None:
     tokens, hidden, norm = nn.Embedding(11, 8), torch.randn(2, 4, 8), LayerNorm(8)
-    head = MaskedLanguageModelHead(8, 11, norm, tokens)
+    head = MaskedLanguageModelHead(8, LanguageModelHead(8, 11, tokens, bias=True), norm)
     nn.init.normal_(head.decoder.bias)
     torch.testing.assert_close(head(hidden), norm(F.gelu(head.dense(hidden))) @ tokens.weight.T + head.decoder.bias)
+    plain = MaskedLanguageModelHead(8, LanguageModelHead(8, 11), norm, "tanh", bias=False)
+    expected = plain.decoder(norm(torch.tanh(hidden @ plain.dense.weight.T)))
+    torch.testing.assert_close(plain(hidden), expected)
 
 
 def test_classification_heads() -> None:

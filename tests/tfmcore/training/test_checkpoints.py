@@ -46,6 +46,7 @@ def test_the_last_two_and_the_best_stay(run):
     assert not any(checkpoint.fault() for checkpoint in run.checkpoints())
 
 
+@pytest.mark.fault(1)
 def test_litter_is_swept_at_the_start(run):
     for name in (".tmp-5-123", ".tmp-replaced-step-00000001"):
         fill_into = run.folder / "checkpoints" / name
@@ -55,6 +56,7 @@ def test_litter_is_swept_at_the_start(run):
     assert list((run.folder / "checkpoints").iterdir()) == []
 
 
+@pytest.mark.fault(2)
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_stands_in_the_place_of_a_step_is_replaced_and_said(run, whole):
     checkpoints = Checkpoints(run)
@@ -81,6 +83,7 @@ def cut(path: Path) -> None:
     os.truncate(path, 10)
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("harm", [flip, cut, Path.unlink])
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(run, harm, name):
@@ -119,6 +122,7 @@ def test_older_ones_stay_until_the_newest_has_been_read_back(run, monkeypatch):
     assert checkpoints.newest_whole()[0].step == 2
 
 
+@pytest.mark.fault(3)
 @pytest.mark.parametrize("size", [50_000, 5_000_000])
 def test_a_full_disk_stops_with_a_sentence_and_loses_nothing(run, size):
     checkpoints = Checkpoints(run)
@@ -146,6 +150,7 @@ except Failure as failure:
     assert checkpoints.newest_whole()[0].step == 1
 
 
+@pytest.mark.fault(4)
 @pytest.mark.parametrize("place", ["file", "/proc"])
 def test_a_folder_that_takes_nothing_is_refused_at_once(run, tmp_path, place):
     if place == "file":
@@ -187,6 +192,7 @@ for step in range(start.step + 1 if start else 1, 10_000):
 """
 
 
+@pytest.mark.fault(1)
 def test_killed_in_mid_save_again_and_again(run):
     """Every kill leaves a newest whole checkpoint at or after the last one that was said to be saved."""
     chance, reached = random.Random(0), 0

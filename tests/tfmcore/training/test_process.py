@@ -50,6 +50,7 @@ def start(monkeypatch):
         process.wait()
 
 
+@pytest.mark.fault(21, 36)
 def test_killed_shown_as_interrupted_and_resumed_to_the_end(make_run, start):
     run = make_run("reverse", *LONG)
     process = start(run)
@@ -76,6 +77,7 @@ def test_killed_shown_as_interrupted_and_resumed_to_the_end(make_run, start):
     assert (run.folder / "log.txt").read_text().count("saved") >= 3
 
 
+@pytest.mark.fault(1)
 def test_killed_in_mid_checkpoint_again_and_again(make_run, start):
     run, chance = make_run("reverse", *LONG, "training.save_every=1"), random.Random(1)
     for _ in range(2):
@@ -94,6 +96,7 @@ def test_killed_in_mid_checkpoint_again_and_again(make_run, start):
     assert 0 == first < second
 
 
+@pytest.mark.fault(37)
 def test_paused_it_rests_while_its_heart_beats_and_frozen_it_can_be_killed(make_run, start, monkeypatch):
     run = make_run("reverse", *LONG)
     process = start(run)
@@ -108,10 +111,11 @@ def test_paused_it_rests_while_its_heart_beats_and_frozen_it_can_be_killed(make_
     monkeypatch.setattr(runs, "SILENT_AFTER_SECONDS", 2.5)
     wait_for(lambda: run.state() is RunState.SILENT)
     assert run.kill()
-    assert process.wait(20) == -signal.SIGKILL
+    assert process.wait(60) == -signal.SIGKILL
     assert run.state() is RunState.INTERRUPTED
 
 
+@pytest.mark.fault(23)
 def test_ctrl_c_to_its_group_saves_and_stops(make_run, start):
     run = make_run("reverse", *LONG, "training.save_every=100000")
     process = start(run)
@@ -122,6 +126,7 @@ def test_ctrl_c_to_its_group_saves_and_stops(make_run, start):
     assert run.checkpoints()[-1].step == run.exit().step >= 10
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(("times", "step"), [(1, 26), (2, 20)])
 def test_one_signal_saves_and_a_second_stops_at_once(make_run, number, times, step):
@@ -140,6 +145,7 @@ def test_one_signal_saves_and_a_second_stops_at_once(make_run, number, times, st
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.fault(22)
 def test_whoever_started_it_may_die(make_run):
     run = make_run("reverse", *LONG)
     code = "import sys, time\nfrom pathlib import Path\nfrom tfmcore.runs import Run, start_trainer\n"
@@ -168,12 +174,14 @@ def exit_of(run: Run, limit: str = "", break_pipe: bool = False) -> int:
             process.kill()
 
 
+@pytest.mark.fault(22)
 def test_a_dead_pipe_for_its_words_does_not_matter(make_run):
     run = make_run("reverse", "training.steps=30")
     assert exit_of(run, break_pipe=True) == 0
     assert run.state() is RunState.FINISHED
 
 
+@pytest.mark.fault(3)
 def test_a_full_disk_stops_with_a_sentence(make_run):
     run = make_run("reverse", *LONG, "model.d_model=64")
     assert exit_of(run, "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))") == 1
@@ -185,6 +193,7 @@ def test_a_full_disk_stops_with_a_sentence(make_run):
     assert list(run.events())[-1].sentence == ended.sentence
 
 
+@pytest.mark.fault(20)
 def test_too_little_memory_says_how_much_and_what_would_fit(make_run):
     run = make_run("nano-decoder", "model.d_model=512", "model.context_length=512", "training.batch_size=8192")
     assert exit_of(run, f"resource.setrlimit(resource.RLIMIT_AS, ({6 * 2**30}, {6 * 2**30}))") == 1
@@ -220,6 +229,7 @@ def test_what_nobody_foresaw_has_its_traceback(make_run, monkeypatch):
     assert "Traceback" in ended.details
 
 
+@pytest.mark.fault(4)
 @pytest.mark.parametrize("place", ["file", "checkpoints"])
 def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(make_run, place):
     run, events = make_run(), []

@@ -224,13 +224,14 @@ def test_pause_waits_without_work_and_goes_on(make_run, monkeypatch):
     asleep = threading.Event()
     monkeypatch.setattr(trainer_module.time, "sleep", lambda seconds: asleep.set())
     threading.Thread(
-        target=lambda: asleep.wait(20) and (run.state() is RunState.PAUSED) and run.command(Command(kind="resume"))
+        target=lambda: asleep.wait(60) and (run.state() is RunState.PAUSED) and run.command(Command(kind="resume"))
     ).start()
     events = play(run, step_2=[Command(kind="pause")])
     assert asleep.is_set()
     assert len(of(Stepped, events)) == 6
 
 
+@pytest.mark.fault(17)
 def test_a_step_with_nothing_to_predict_is_skipped_and_counted(make_run):
     trainer = trainer_of(make_run("reverse"))
     batch = next(trainer._work())[0]
@@ -244,6 +245,7 @@ def test_a_step_with_nothing_to_predict_is_skipped_and_counted(make_run):
     assert math.isfinite(half.loss)
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize("poison", ["weight", "gradient"])
 def test_what_is_no_number_stops_before_the_optimizer(make_run, poison):
     run = make_run("reverse")
@@ -272,6 +274,7 @@ def test_what_is_no_number_stops_before_the_optimizer(make_run, poison):
     assert whole.fault() == ""
 
 
+@pytest.mark.fault(19)
 def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(make_run, monkeypatch):
     run = make_run("reverse", "training.save_every=2")
     learn = trainer_module.cross_entropy
@@ -301,6 +304,7 @@ def test_another_number_of_threads_is_said_at_resume(make_run):
         torch.set_num_threads(1)
 
 
+@pytest.mark.fault(29)
 def test_changed_data_is_said_at_resume(make_run, tmp_path):
     file = tmp_path / "text.txt"
     file.write_text("The quick brown fox jumps over the lazy dog.\n" * 40)
@@ -312,6 +316,7 @@ def test_changed_data_is_said_at_resume(make_run, tmp_path):
     assert events[-1].reason == "finished"
 
 
+@pytest.mark.fault(2, 6)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(make_run):
     run = make_run("reverse", "training.steps=9", "training.save_every=2", "training.eval_every=100")
     play(run, step_6=[Command(kind="stop")])

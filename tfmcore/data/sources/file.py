@@ -1,4 +1,5 @@
-"""A user's own file: running text, a table, records, or two files whose lines are translations of each other."""
+"""A user's own file: running text, a table, records, labelled words, questions, or two files whose lines are
+translations of each other."""
 
 from collections.abc import Iterator
 from itertools import islice, zip_longest
@@ -7,21 +8,30 @@ from typing import TextIO
 
 from tfmcore.config.data import DataConfig
 from tfmcore.config.problems import UserError
+from tfmcore.config.tasks import TEXT_TASKS
 from tfmcore.data.progress import Progress, silent
+from tfmcore.data.sources import labelled_words, questions
+from tfmcore.data.sources.lines import Row, lines_of
 from tfmcore.data.sources.opening import open_text, sha256_of
 from tfmcore.data.sources.roles import choose_columns
 from tfmcore.data.sources.source import Example, Layout
-from tfmcore.data.sources.tables import HEAD_ROWS, Row, lines_of, read_table
+from tfmcore.data.sources.tables import HEAD_ROWS, read_table
 
-TABLES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+TABLES = {
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "squad",
+    ".conll": "conll", ".bio": "conll", ".iob": "conll", ".iob2": "conll",
+}  # fmt: skip
+PLAIN = {"token_tagging": "conll"}
+"""How a task reads a file whose ending says nothing."""
+FINISH = {"token_tagging": labelled_words.finish, "question_answering": questions.finish}
+"""What completes an example of a task in place, and says what is wrong with it."""
 CHUNK = 2**20
-TEXT_TASKS = ("language_modeling", "masked_language_modeling")
 
 
 def examples(data: DataConfig) -> Iterator[Example]:
     """The examples of the file, in its order; a running text comes in parts of about a million characters."""
     path = path_of(data.path)
-    if kind := table_kind(path):
+    if kind := table_kind(path, data.task):
         found = _table(data, path, kind)
     elif data.task in TEXT_TASKS:
         found = _text(path)
@@ -29,12 +39,13 @@ def examples(data: DataConfig) -> Iterator[Example]:
         found = _parallel(path, path_of(data.target_path))
     else:
         needed = "a second file (data.target_path) or a table" if data.task == "translation" else "a table"
-        raise UserError(f"{path} is one running text: {data.task} needs {needed} (.csv, .tsv or .jsonl)")
+        endings = {"question_answering": "SQuAD's .json, .csv, .tsv or .jsonl"}.get(data.task, ".csv, .tsv or .jsonl")
+        raise UserError(f"{path} is one running text: {data.task} needs {needed} ({endings})")
     return islice(found, data.max_examples if layout(data) != "text" else None)
 
 
 def layout(data: DataConfig) -> Layout:
-    return "documents" if table_kind(path_of(data.path)) else "text"
+    return "documents" if table_kind(path_of(data.path), data.task) else "text"
 
 
 def size(data: DataConfig) -> int:
@@ -58,23 +69,23 @@ def validation(data: DataConfig) -> DataConfig:
 
 def is_parallel(data: DataConfig) -> bool:
     """Whether line N of a second file translates line N of the first."""
-    return data.task == "translation" and bool(data.target_path) and not table_kind(path_of(data.path))
+    return data.task == "translation" and bool(data.target_path) and not table_kind(path_of(data.path), data.task)
 
 
 def path_of(path: str) -> Path:
     return Path(path).expanduser()
 
 
-def table_kind(path: Path) -> str:
-    """csv, tsv or jsonl; "" for a file that is no table. A .gz is what stands before its last dot."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return TABLES.get(suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:]), "")
+def table_kind(path: Path, task: str) -> str:
+    """csv, tsv, jsonl, conll or squad; "" for a running text. A .gz is what stands before its last dot."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return TABLES.get("".join(suffixes[-1:]), PLAIN.get(task, ""))
 
 
 def file_roles(data: DataConfig) -> dict[str, str]:
     """Role → column of a table, {} of a file that is none or has no rows; raises UserError."""
     path = path_of(data.path)
-    kind = table_kind(path)
+    kind = table_kind(path, data.task)
     rows = read_table(path, kind, data.header, tuple(data.columns.values())) if kind else iter(())
     head = [row for _, row in islice(rows, HEAD_ROWS)]
     return table_roles(data, head) if head else {}
@@ -89,6 +100,7 @@ def table_roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
 
 def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
     roles = file_roles(data)
+    finish = FINISH.get(data.task, lambda example: "")
     for number, row in read_table(path, kind, data.header, tuple(data.columns.values())):
         if missing := next((column for column in roles.values() if column not in row), None):
             raise UserError(f"{path}, row {number}: the column {missing!r} is missing")
@@ -96,6 +108,8 @@ def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
         example.row = number
         if not example.get("label", "-").strip():
             raise UserError(f"{path}, row {number}: the label (column {roles['label']!r}) is empty")
+        if problem := finish(example):
+            raise UserError(f"{path}, row {number}: {problem}")
         yield example
 
 

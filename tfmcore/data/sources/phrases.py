@@ -103,7 +103,7 @@ def _phrase(random: Random) -> tuple[Phrase, list[Phrase]]:
     return kind(random)
 
 
-def _day(random: Random) -> tuple[Phrase, list[Phrase]]:
+def day_phrase(random: Random) -> tuple[Phrase, list[Phrase]]:
     day = date(1900, 1, 1) + timedelta(random.randrange(200 * 365))
     (rank,) = random.choices(range(len(DAY_FORMS)), (10, 6, 4, 3, 3, 1, 1))
     forms = [_in_form(day, form) for form in DAY_FORMS[: rank + 1]]
@@ -163,7 +163,7 @@ def _relative(random: Random) -> tuple[Phrase, list[Phrase]]:
     ), []  # fmt: skip
 
 
-def _price(random: Random) -> tuple[Phrase, list[Phrase]]:
+def price_phrase(random: Random) -> tuple[Phrase, list[Phrase]]:
     amount, currency = random.randrange(1, 10 ** random.randint(3, 6)) / 100, random.choice(CURRENCIES.split())
     form: Literal["standard", "name"] = random.choice(("standard", "name"))
     return lambda locale: numbers.format_currency(amount, currency, locale=locale, format_type=form), []
@@ -193,13 +193,13 @@ def _names(random: Random) -> tuple[Phrase, list[Phrase]]:
 
 
 KINDS: dict[Callable[[Random], tuple[Phrase, list[Phrase]]], int] = {
-    _day: 56,
+    day_phrase: 56,
     _short_day: 3,
     _interval: 4,
     _time: 3,
     _duration: 7,
     _relative: 4,
-    _price: 12,
+    price_phrase: 12,
     _measure: 6,
     _names: 5,
 }

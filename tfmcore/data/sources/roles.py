@@ -8,13 +8,19 @@ from tfmcore.config.tasks import TASKS
 
 NAMES = {
     "text": ("text", "sentence", "content", "review", "document", "body", "sentence1", "text1", "premise", "question1",
-             "question", "comment", "tweet", "title"),
+             "question", "comment", "tweet", "title", "tokens", "words"),
     "pair": ("pair", "sentence2", "text2", "hypothesis", "question2"),
     "label": ("label", "class", "category", "sentiment", "intent", "language", "lang", "target", "y"),
+    "labels": ("labels", "tags", "ner_tags", "pos_tags", "ner", "pos"),
+    "question": ("question", "query", "q"),
+    "context": ("context", "passage", "paragraph", "text", "document"),
+    "answer": ("answer", "answers", "answer_text"),
+    "answer_start": ("answer_start", "start"),
     "source": ("source", "src", "input", "question", "document", "text", "from", "en"),
     "target": ("target", "tgt", "output", "answer", "summary", "translation", "to", "de"),
 }  # fmt: skip
 """What a column may be called to have a role without being asked, likeliest first."""
+LONG = ("text", "context")
 MANY_LABELS = 100
 LONG_LABEL = 40
 
@@ -73,7 +79,7 @@ def choose_columns(
             raise UserError(f"{path} has no column left for the role {role}: {task} needs {', '.join(facts.roles)}")
         if role == "label":
             roles[role] = min(free, key=lambda name: _unlike_label(columns[name]))
-        elif role == "text":
+        elif role in LONG:
             roles[role] = max(free, key=lambda name: mean(map(len, columns[name] or [""])))
         else:
             roles[role] = free[0]

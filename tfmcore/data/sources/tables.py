@@ -1,33 +1,33 @@
-"""Rows of a .csv, .tsv or .jsonl file, each with its number; what is wrong with a row is said with it."""
+"""Rows of a .csv, .tsv, .jsonl, .conll or SQuAD file, each with its number; a row's fault is said with it."""
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
 from tfmcore.config.problems import UserError
+from tfmcore.data.sources import labelled_words, questions
+from tfmcore.data.sources.lines import MAX_FIELD, Row, lines_of, whole_lines
 from tfmcore.data.sources.opening import open_text
 from tfmcore.data.sources.roles import is_header
 
-MAX_FIELD = 131_072
-MAX_LINE = 8 * 2**20
 HEAD_ROWS = 1000
 """Rows that are looked at to find out what the columns are."""
-
-Row = dict[str, str]
+WHITE = re.compile(r"\s")
 
 
 def read_table(path: Path, kind: str, header: str, wanted: tuple[str, ...] = ()) -> Iterator[tuple[int, Row]]:
     """Row number (the first line that is not empty is row 1) and its fields by column name.
 
-    `kind` is csv, tsv or jsonl; `header` auto, yes or no: without one the columns are called "1", "2", …; `wanted`
-    columns, where given, must be in a header that is found. Raises UserError.
+    `kind` is csv, tsv, jsonl, conll or squad; `header` auto, yes or no: without one the columns are called "1", "2", …;
+    `wanted` columns, where given, must be in a header that is found. Raises UserError.
     """
     with open_text(path) as file:
-        if kind == "jsonl":
-            yield from _records(path, file)
+        if kind in READERS:
+            yield from READERS[kind](path, file)
             return
         rows = _fields(path, file, kind)
         head = list(islice(rows, HEAD_ROWS))
@@ -47,7 +47,7 @@ def read_table(path: Path, kind: str, header: str, wanted: tuple[str, ...] = ())
 def _fields(path: Path, file: TextIO, kind: str) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not empty, with its number."""
     if kind == "csv":
-        rows: Iterator[list[str]] = csv.reader(_whole_lines(path, file))
+        rows: Iterator[list[str]] = csv.reader(whole_lines(path, file))
     else:
         rows = (line.split("\t") if line else [] for line in lines_of(path, file))
     number = 0
@@ -87,18 +87,9 @@ def _records(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
 def _as_text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, list) and all(isinstance(word, str) and word and not WHITE.search(word) for word in value):
+        return " ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def lines_of(path: Path, file: TextIO) -> Iterator[str]:
-    """The lines without their ends; raises UserError for one that is absurdly long."""
-    return (line.rstrip("\r\n") for line in _whole_lines(path, file))
-
-
-def _whole_lines(path: Path, file: TextIO) -> Iterator[str]:
-    number = 0
-    while line := file.readline(MAX_LINE):
-        number += 1
-        if len(line) == MAX_LINE:
-            raise UserError(f"{path}, row {number}: longer than {MAX_LINE} characters")
-        yield line
+READERS = {"jsonl": _records, "conll": labelled_words.read, "squad": questions.read}

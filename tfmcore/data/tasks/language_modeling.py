@@ -6,15 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfmcore.data.sources import Example
-from tfmcore.data.tasks.task import IGNORED, Inputs, Item, Labels, Random, Task, model_inputs, padded
+from tfmcore.data.tasks.task import IGNORED, Batch, Inputs, Item, Random, Task, model_inputs, padded
 from tfmcore.data.tokenizers import Tokenizer
 
 
 class LanguageModeling(Task):
     """Inputs are a sequence without its last token, labels the same without its first."""
 
-    margin = -1
     overlap = 1
+
+    def window(self, context_length: int) -> int:
+        return context_length + 1
 
     def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
         """Each text with an end token if it ends; where the example has a `prompt`, its tokens are given."""
@@ -29,14 +31,12 @@ class LanguageModeling(Task):
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         return lengths["text"] - 1
 
-    def collate(
-        self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random
-    ) -> tuple[Inputs, Labels]:
+    def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
         rows = [item.ids["text"][: context_length + 1] for item in items]
         labels, _ = padded([row[1:] for row in rows], IGNORED)
         for row, item in zip(labels, items, strict=True):
             row[: max(0, item.number - 1)] = IGNORED
-        return model_inputs([row[:-1] for row in rows], tokenizer.pad_id), labels
+        return Batch(model_inputs([row[:-1] for row in rows], tokenizer.pad_id), labels)
 
     def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
         """The end of the text where it is longer than the context."""

@@ -5,29 +5,50 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tfmcore.data.tasks.task import IGNORED, Inputs, Item, Labels, Random, Task, model_inputs
-from tfmcore.data.tokenizers import Tokenizer
+from tfmcore.data.tasks.classification import fitted
+from tfmcore.data.tasks.task import IGNORED, Batch, Inputs, Item, Labels, Random, Task, framed
+from tfmcore.data.tokenizers import Ids, Tokenizer
+from tfmcore.data.words import sentence_starts, words_of
 
 CHOSEN = 0.15
 MASKED, RANDOM = 0.8, 0.1
 """Of the chosen tokens; the rest stay as they are."""
+FOLLOWS, RANDOM_PAIR = 0, 1
 
 
 class MaskedLanguageModeling(Task):
-    """[CLS] text [SEP], 15 % of whose tokens are to be predicted, at least one in each sequence."""
+    """[CLS] text [SEP], 15 % of whose tokens (or words) are to be predicted, at least one in each sequence. With
+    next-sentence prediction the text is cut in two at a sentence: [CLS] first [SEP] second [SEP], and in half of the
+    sequences the second is another sequence's."""
 
-    margin = 2
+    def window(self, context_length: int) -> int:
+        return context_length - 2 - self.data.next_sentence_prediction
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-        return lengths["text"] + 2
+        return lengths["text"] + 2 + self.data.next_sentence_prediction
 
-    def collate(
-        self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random
-    ) -> tuple[Inputs, Labels]:
-        inputs = _framed([item.ids["text"].tolist() for item in items], tokenizer, context_length)
-        ids = inputs["input_ids"]
+    def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
+        texts = [item.ids["text"] for item in items]
+        if not self.data.next_sentence_prediction:
+            inputs = framed([fitted([text.tolist()], context_length) for text in texts], tokenizer)
+            return Batch(inputs, self._hide(inputs["input_ids"], tokenizer, random))
+        halves, follows = paired([_halves(text, tokenizer, random) for text in texts], random)
+        inputs = framed([fitted([half.tolist() for half in pair], context_length) for pair in halves], tokenizer)
+        labels = self._hide(inputs["input_ids"], tokenizer, random)
+        return Batch(inputs, labels, further={"next_sentence_logits": follows})
+
+    def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
+        """[MASK] written in the text is a mask; the role `pair` is a second text."""
+        parts = [tokenizer.encode(texts[role]) for role in ("text", "pair") if role in texts]
+        return framed([fitted(parts, context_length)], tokenizer)
+
+    def _hide(self, ids: NDArray[np.int64], tokenizer: Tokenizer, random: Random) -> Labels:
+        """Hide tokens of `ids` (B, T) in place; returns what stood there, IGNORED elsewhere."""
         ordinary = ~np.isin(ids, list(tokenizer.special_ids))
-        chance = np.where(ordinary, random.random(ids.shape), 1.0)
+        draws = random.random(ids.shape)
+        if self.data.whole_word_masking:
+            draws = np.take_along_axis(draws, words_of(ids, tokenizer), axis=1)
+        chance = np.where(ordinary, draws, 1.0)
         chosen = (chance < CHOSEN) | (ordinary & (chance == chance.min(axis=1, keepdims=True)))
         labels = np.where(chosen, ids, IGNORED)
         how = random.random(ids.shape)
@@ -35,13 +56,24 @@ class MaskedLanguageModeling(Task):
         ids[chosen & (how < MASKED)] = tokenizer.mask_id
         replaced = chosen & (how >= MASKED) & (how < MASKED + RANDOM) & (len(vocabulary) > 0)
         ids[replaced] = random.choice(vocabulary, replaced.sum()) if replaced.any() else 0
-        return inputs, labels
-
-    def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
-        """[MASK] written in the text is a mask."""
-        return _framed([tokenizer.encode(texts["text"])], tokenizer, context_length)
+        return labels
 
 
-def _framed(texts: Sequence[list[int]], tokenizer: Tokenizer, context_length: int) -> Inputs:
-    rows = [[tokenizer.cls_id, *text[: max(0, context_length - 2)], tokenizer.sep_id] for text in texts]
-    return model_inputs(rows, tokenizer.pad_id)
+def _halves(text: Ids, tokenizer: Tokenizer, random: Random) -> tuple[Ids, Ids]:
+    """A text cut in two where a sentence begins in its middle half, or anywhere there."""
+    least, most = len(text) // 4, max(len(text) // 4 + 1, 3 * len(text) // 4)
+    starts = sentence_starts(text, tokenizer)
+    starts = starts[(least <= starts) & (starts <= most)]
+    cut = int(random.choice(starts)) if len(starts) else int(random.integers(least, most + 1))
+    return text[:cut], text[cut:]
+
+
+def paired(halves: Sequence[tuple[Ids, Ids]], random: Random) -> tuple[list[tuple[Ids, Ids]], Labels]:
+    """The halves, every second one of another text by a throw of a coin, and which follow: 0, or 1 for those that do
+    not (B,). A text that is alone keeps its own."""
+    count = len(halves)
+    strangers = (random.random(count) < 0.5) & (count > 1)
+    others = (np.arange(count) + random.integers(1, max(2, count), count)) % count
+    seconds = np.where(strangers, others, np.arange(count))
+    pairs = [(first, halves[second][1]) for (first, _), second in zip(halves, seconds.tolist(), strict=True)]
+    return pairs, np.where(strangers, RANDOM_PAIR, FOLLOWS)

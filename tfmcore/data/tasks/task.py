@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tfmcore.config.data import DataConfig
 from tfmcore.data.sources import Example
 from tfmcore.data.tokenizers import Ids, Tokenizer
 
@@ -22,56 +23,106 @@ Random = np.random.Generator
 @dataclass(frozen=True)
 class Batch:
     """`inputs` are the model's arguments, (B, T) int64; a mask is there only where something is padded. `labels` line
-    up with the logits: (B, T), or (B,) in classification; IGNORED where nothing is predicted. `example_ids` (B,) are
-    numbers of examples, or in running text the token each window begins at."""
+    up with the logits: (B, T), (B,) in classification, or (B, 2), the places of start and end, in question answering;
+    IGNORED where nothing is predicted. `further` are labels of further heads, by the name of the model's output.
+    `example_ids` (B,) are numbers of sequences, or in running text the token each window begins at."""
 
     inputs: Inputs
     labels: Labels
-    example_ids: NDArray[np.int64]
+    example_ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    further: Mapping[str, Labels] = field(default_factory=dict)
 
     @property
     def num_labels(self) -> int:
         return int(np.count_nonzero(self.labels != IGNORED))
 
+    def first(self, count: int) -> Self:
+        """Its first rows."""
+        inputs, further = (
+            {name: rows[:count] for name, rows in group.items()} for group in (self.inputs, self.further)
+        )
+        return replace(
+            self, inputs=inputs, labels=self.labels[:count], example_ids=self.example_ids[:count], further=further
+        )
+
 
 @dataclass(frozen=True)
 class Item:
-    """One sequence before it is batched: the ids of each role, and a number whose meaning is the task's: the label, or
-    how many tokens at the beginning are given."""
+    """One sequence before it is batched: the ids of each role; a number whose meaning is the task's: the label, or how
+    many tokens at the beginning are given; `marks`, more numbers by name, such as a label of each token; and the token
+    that the sequence `start`s at where a long text is read in windows."""
 
     ids: Mapping[str, Ids]
     number: int = 0
+    marks: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """What the stored examples become, N of them: the number of the example, the token that the sequence starts at, and
+    its length in tokens before it is cut to the context; each (N,)."""
+
+    examples: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
 
 
 class Task(ABC):
-    """One file each in this package. `roles` are the texts whose tokens are stored; a task with `overlap` or `margin`
-    cuts running text into windows: of context_length − margin tokens, each beginning `overlap` tokens before the end
-    of the one before."""
+    """One file each in this package, made from `[data]`. `roles` are the texts whose tokens are stored, `apart` those
+    by which examples are held out, `stored` the fields of `[data]` that change what is stored. Running text is cut into
+    windows, each beginning `overlap` tokens before the end of the one before."""
 
     roles: ClassVar[tuple[str, ...]] = ("text",)
-    margin: ClassVar[int] = 0
+    apart: ClassVar[tuple[str, ...]] = ("text",)
+    stored: ClassVar[tuple[str, ...]] = ()
     overlap: ClassVar[int] = 0
+
+    def __init__(self, data: DataConfig) -> None:
+        self.data = data
+
+    def window(self, context_length: int) -> int:
+        """Tokens of running text that become one sequence."""
+        return context_length
+
+    def extra_tokens(self, context_length: int) -> tuple[str, ...]:
+        """Special tokens that the task needs beside those that every tokenizer has."""
+        return ()
+
+    def labels_of(self, example: Example) -> Sequence[str]:
+        """The names of the labels in an example, whose places in the list of all are what a model predicts."""
+        return ()
 
     def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
         """The examples as they are stored, without special tokens and whole, however long."""
         roles = [role for role in self.roles if role in examples[0]]
         ids = {role: tokenizer.encode_arrays([example[role] for example in examples]) for role in roles}
-        numbers = [labels[example["label"]] if labels else 0 for example in examples]
-        return [Item({role: ids[role][n] for role in roles}, number) for n, number in enumerate(numbers)]
+        return [Item({role: ids[role][n] for role in roles}) for n in range(len(examples))]
 
     @abstractmethod
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         """Tokens of the longest sequence that an example becomes, from the number of tokens of each role."""
 
+    def sequences(self, lengths: Mapping[str, NDArray[np.int64]], context_length: int) -> Sequences:
+        """One sequence of each example; a task that reads long texts in windows makes more."""
+        whole = self.lengths(lengths)
+        return Sequences(np.arange(len(whole)), np.zeros(len(whole), np.int64), whole)
+
     @abstractmethod
-    def collate(
-        self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random
-    ) -> tuple[Inputs, Labels]:
+    def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
         """A batch of items; what is longer than the context is cut."""
 
     @abstractmethod
     def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
         """What a trained model reads for a prompt (role → text), (1, T), made exactly as in training."""
+
+    def written(self, ids: Sequence[int], tokenizer: Tokenizer) -> str:
+        """The text of what a decoder wrote."""
+        return tokenizer.decode(ids)
+
+    def targets(self, labels: Labels, width: int, tokenizer: Tokenizer, names: Sequence[str]) -> list[str]:
+        """What is to be predicted at each of `width` places, in words, for the labels of one sequence."""
+        return ["" if id == IGNORED else tokenizer.tokens([id])[0] for id in labels.tolist()]
 
 
 def padded(rows: Sequence[Sequence[int] | NDArray[Any]], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -90,3 +141,19 @@ def model_inputs(
     ids, real = padded(rows, filler)
     masks = {} if real.all() else {f"{prefix}attention_mask": real}
     return {f"{prefix}input_ids": ids, **masks}
+
+
+def framed(examples: Sequence[Sequence[Sequence[int] | NDArray[Any]]], tokenizer: Tokenizer) -> Inputs:
+    """Each example's parts as [CLS] part [SEP] part [SEP], with token types 0 and 1 where there are two."""
+    rows, types = [], []
+    for parts in examples:
+        ids, kinds = [tokenizer.cls_id], [0]
+        for kind, part in enumerate(parts):
+            ids += [*map(int, part), tokenizer.sep_id]
+            kinds += [kind] * (len(part) + 1)
+        rows.append(ids)
+        types.append(kinds)
+    inputs = model_inputs(rows, tokenizer.pad_id)
+    if len(examples[0]) > 1:
+        inputs["token_type_ids"] = padded(types, 0)[0]
+    return inputs

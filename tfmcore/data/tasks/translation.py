@@ -5,33 +5,51 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tfmcore.data.tasks.task import IGNORED, Inputs, Item, Labels, Random, Task, model_inputs, padded
+from tfmcore.data.sources import Example
+from tfmcore.data.tasks.task import IGNORED, Batch, Inputs, Item, Random, Task, model_inputs, padded
 from tfmcore.data.tokenizers import Tokenizer
 
 
-class Translation(Task):
-    """The encoder reads source [EOS], the decoder [BOS] target, the labels are target [EOS]."""
+class Rewriting(Task):
+    """What encoder-decoders learn: the encoder reads a source [EOS], the decoder [BOS] target, the labels are target
+    [EOS]."""
+
+    def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
+        """The first role is what the encoder reads; `target`, where it is given, what the decoder does."""
+        inputs = _read([tokenizer.encode(texts[self.roles[0]])], tokenizer, context_length)
+        if "target" in texts:
+            inputs |= _written([tokenizer.encode(texts["target"])], tokenizer, context_length)
+        return inputs
+
+
+class Translation(Rewriting):
+    """The prefix of `[data]` stands before every source."""
 
     roles = ("source", "target")
+    apart = ("source",)
+    stored = ("prefix",)
+
+    def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
+        prefixed = [Example(example, source=self.data.prefix + example["source"]) for example in examples]
+        return super().items(prefixed, tokenizer, labels)
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         return 1 + np.maximum(lengths["source"], lengths["target"])
 
-    def collate(
-        self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random
-    ) -> tuple[Inputs, Labels]:
-        targets = [item.ids["target"].tolist() for item in items]
-        inputs = _read([item.ids["source"].tolist() for item in items], tokenizer, context_length)
-        inputs |= _written(targets, tokenizer, context_length)
-        labels, _ = padded([[*target, tokenizer.eos_id][:context_length] for target in targets], IGNORED)
-        return inputs, labels
+    def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
+        sources, targets = ([item.ids[role].tolist() for item in items] for role in self.roles)
+        return rewriting(sources, targets, tokenizer, context_length)
 
     def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
-        """The roles are source and, where the decoder shall read a target, target."""
-        inputs = _read([tokenizer.encode(texts["source"])], tokenizer, context_length)
-        if "target" in texts:
-            inputs |= _written([tokenizer.encode(texts["target"])], tokenizer, context_length)
-        return inputs
+        return super().inputs({**texts, "source": self.data.prefix + texts["source"]}, tokenizer, context_length)
+
+
+def rewriting(
+    sources: Sequence[list[int]], targets: Sequence[list[int]], tokenizer: Tokenizer, context_length: int
+) -> Batch:
+    """A batch of ids to read and ids to write, both without special tokens."""
+    inputs = _read(sources, tokenizer, context_length) | _written(targets, tokenizer, context_length)
+    return Batch(inputs, padded([[*target, tokenizer.eos_id][:context_length] for target in targets], IGNORED)[0])
 
 
 def _read(sources: Sequence[list[int]], tokenizer: Tokenizer, context_length: int) -> Inputs:

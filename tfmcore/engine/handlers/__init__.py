@@ -18,6 +18,8 @@ MODULES = {
     "classify": "use",
     "translate": "use",
     "fill": "use",
+    "tag": "use",
+    "answer": "use",
     "inspect": "attention",
     "thumbnails": "attention",
     "view_attention": "attention",
@@ -25,6 +27,8 @@ MODULES = {
     "preview_data": "data",
     "prepare_data": "data",
     "try_batch": "measure",
+    "import_model": "exchange",
+    "export_model": "exchange",
 }
 
 

@@ -1,33 +1,45 @@
-"""What one does with a trained model: describe it, let it write on, classify, translate and fill."""
+"""What one does with a trained model: describe it, let it write on, classify, translate, fill, tag and answer."""
 
 import time
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 
+from tfmcore import messages
 from tfmcore.data.progress import Progress
 from tfmcore.data.tokenizers import Tokenizer
 from tfmcore.engine.desk import Desk
 from tfmcore.engine.handlers import Answer
 from tfmcore.inference import classify as classification
 from tfmcore.inference import fill as filling
-from tfmcore.inference.decoding import Sampling, Step
+from tfmcore.inference import writing
+from tfmcore.inference.answer import answering
+from tfmcore.inference.decoding import Step
 from tfmcore.inference.generate import Written, write
 from tfmcore.inference.pieces import candidates
+from tfmcore.inference.sampling import Sampling
+from tfmcore.inference.tag import tagging
 from tfmcore.inference.translate import translating
+from tfmcore.inference.writing import Manner
 from tfmcore.messages import (
+    Answered,
     Classified,
     Classify,
     Describe,
     Described,
     Fill,
     Filled,
+    FoundAnswer,
     Generate,
     Generated,
     Hypothesis,
     Mask,
+    Tag,
+    Tagged,
+    TaggedSpan,
     Token,
     Translate,
     Translated,
+    WritingRequest,
 )
 
 T = TypeVar("T")
@@ -49,16 +61,13 @@ def describe(request: Describe, desk: Desk, report: Progress) -> Iterator[Answer
 def generate(request: Generate, desk: Desk, report: Progress) -> Iterator[Answer]:
     start = time.monotonic()
     opened = desk.model(request.model)
-    opened.need("language_modeling")
+    opened.need("generate")
     steps = write(
         opened.model,
         opened.tokenizer,
         request.prompt,
+        manner(request),
         continuation=request.continuation,
-        max_new_tokens=request.max_new_tokens,
-        sampling=Sampling(request.temperature, request.top_k, request.top_p, request.seed),
-        beams=request.beams,
-        stop=request.stop,
         num_alternatives=request.alternatives,
     )
     written = yield from _streamed(request.id, steps, opened.tokenizer, report)
@@ -69,6 +78,9 @@ def generate(request: Generate, desk: Desk, report: Progress) -> Iterator[Answer
         num_tokens=len(written.ids),
         seconds=time.monotonic() - start,
         reason=written.reason,
+        hypotheses=[
+            _hypothesis(text, each, opened.tokenizer) for text, each in written.hypotheses if request.beams > 1
+        ],
         notice=written.notice,
     )
 
@@ -87,12 +99,9 @@ def classify(request: Classify, desk: Desk, report: Progress) -> Iterator[Answer
 def translate(request: Translate, desk: Desk, report: Progress) -> Iterator[Answer]:
     start = time.monotonic()
     opened = desk.model(request.model)
-    work = translating(opened, request.text, request.beams, request.length_penalty, request.max_new_tokens)
+    work = translating(opened, request.text, manner(request), request.prefix)
     found = _reported(work, report, "Translating")
-    hypotheses = [
-        Hypothesis(text=best.text, score=best.score, tokens=best.tokens, probabilities=best.probabilities)
-        for best in found.hypotheses
-    ]
+    hypotheses = [_hypothesis(text, each, opened.tokenizer) for text, each in found.hypotheses]
     yield (
         Translated(
             id=request.id,
@@ -110,6 +119,39 @@ def fill(request: Fill, desk: Desk, report: Progress) -> Iterator[Answer]:
     masks = [Mask(position=gap.position, candidates=gap.candidates) for gap in found.gaps]
     tokens, notice = found.encoded.tokens, found.encoded.notice
     yield Filled(id=request.id, text=found.text, tokens=tokens, masks=masks, notice=notice)
+
+
+def tag(request: Tag, desk: Desk, report: Progress) -> Iterator[Answer]:
+    found = _reported(tagging(desk.model(request.model), request.text), report, "Tagging")
+    spans = [TaggedSpan(**vars(span)) for span in found.spans]
+    yield Tagged(id=request.id, text=request.text, tokens=found.tokens, spans=spans, notice=found.notice)
+
+
+def answer(request: messages.Answer, desk: Desk, report: Progress) -> Iterator[Answer]:
+    opened = desk.model(request.model)
+    work = answering(opened, request.question, request.context, request.num_answers)
+    found = _reported(work, report, "Answering")
+    answers = [FoundAnswer(**vars(each)) for each in found.answers]
+    shown = {"no_answer": found.no_answer, "num_windows": found.num_windows, "notice": found.notice}
+    yield Answered(id=request.id, answers=answers, **shown)
+
+
+def manner(request: WritingRequest) -> Manner:
+    """How the request wants it written."""
+    sampling = Sampling(
+        request.temperature,
+        request.top_k,
+        request.top_p,
+        request.min_p,
+        request.repetition_penalty,
+        request.seed,
+    )
+    return Manner(request.max_new_tokens, sampling, request.beams, request.length_penalty, tuple(request.stop))
+
+
+def _hypothesis(text: str, found: writing.Hypothesis, tokenizer: Tokenizer) -> Hypothesis:
+    tokens = tokenizer.tokens(found.ids)
+    return Hypothesis(text=text, score=found.score, tokens=tokens, probabilities=found.probabilities)
 
 
 def _streamed(

@@ -25,6 +25,7 @@ def read(path, task="classification", **fields):
     return list(SOURCES["file"].examples(data))
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("bom", [False, True])
 @pytest.mark.parametrize("name", FORMS)
@@ -140,6 +141,7 @@ BAD = {
 }
 
 
+@pytest.mark.fault(30, 31)
 @pytest.mark.parametrize(("name", "content", "sentence"), BAD.values(), ids=BAD.keys())
 def test_what_is_wrong_is_said_with_its_place(file, name, content, sentence):
     task = "language_modeling" if name.startswith("a.txt") and "classification" not in sentence else "classification"
@@ -149,6 +151,7 @@ def test_what_is_wrong_is_said_with_its_place(file, name, content, sentence):
     assert str(path) in str(raised.value)
 
 
+@pytest.mark.fault(31)
 def test_a_column_that_does_not_exist_is_refused(file):
     with pytest.raises(UserError, match="no column 'score' for the role label; its columns are text, label"):
         read(file("a.csv", "text,label\na,b\n"), header="yes", columns={"label": "score"})

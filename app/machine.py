@@ -1,0 +1,45 @@
+"""Whether a design can be trained here: the memory that it needs beside the memory that there is."""
+
+from functools import cache
+
+import psutil
+
+from app import units
+from tfmcore.config import Config, presets
+from tfmcore.config.estimate import estimate
+
+
+@cache
+def memory() -> int:
+    """Bytes of memory of this machine."""
+    return int(psutil.virtual_memory().total)
+
+
+def memory_to_train(config: Config, vocab_size: int) -> int:
+    """Bytes that a training step of `config` needs, about."""
+    model, training = config.model, config.training
+    cost = estimate(model, vocab_size, config.data.task)
+    parts = cost.training_memory(
+        training.batch_size, model.context_length, training.precision, training.gradient_checkpointing
+    )
+    return sum(parts.values())
+
+
+def shortage(needed: int) -> str:
+    """A sentence where more memory is needed than there is, else nothing."""
+    if needed <= memory():
+        return ""
+    return f"Training it needs about {units.size(needed)} of memory; this machine has {units.size(memory())}."
+
+
+def caution(config: Config) -> str:
+    """A sentence where a design should not be trained by accident: it does not fit here, or a preset for reading has
+    been left at its true size."""
+    needed = memory_to_train(config, config.tokenizer.vocab_size)
+    preset = presets().get(config.model.preset)
+    if (lack := shortage(needed)) or preset is None or not preset.reading:
+        return lack
+    true = preset.config()
+    if needed < memory_to_train(true, true.tokenizer.vocab_size):
+        return ""
+    return f"“{preset.title}” is of its true size, for reading: training it needs about {units.size(needed)} of memory."

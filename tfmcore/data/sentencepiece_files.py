@@ -1,0 +1,93 @@
+"""SentencePiece's model files as tokenizers of the `tokenizers` library (https://arxiv.org/abs/1808.06226)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
+
+from tfmcore.config.problems import UserError
+
+TRAINER, NORMALIZER = 2, 3
+"""Fields of the file's protocol buffer: how it was trained, and how texts are normalised."""
+MODEL_TYPE, BYTE_FALLBACK = 3, 35
+CHARACTER_MAP, DUMMY_PREFIX = 2, 3
+BPE = 2
+
+
+def read_sentencepiece(path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer of a `.model` or `.spm` file, of the kinds unigram and BPE. Raises UserError where the library
+    `sentencepiece` is missing."""
+    try:
+        from sentencepiece import SentencePieceProcessor
+    except ImportError:
+        raise UserError(f"{path} is read by the library sentencepiece: pip install sentencepiece") from None
+    raw = path.read_bytes()
+    processor: Any = SentencePieceProcessor(model_proto=raw)
+    spec = dict(_fields(raw))
+    trainer, normalizer = (dict(_fields(spec.get(number, b""))) for number in (TRAINER, NORMALIZER))
+    pieces = [(processor.id_to_piece(id), processor.get_score(id)) for id in range(processor.get_piece_size())]
+    fallback = trainer.get(BYTE_FALLBACK, 0) == 1
+    if trainer.get(MODEL_TYPE, 1) == BPE:
+        unknown = processor.id_to_piece(processor.unk_id())
+        vocabulary = {piece: id for id, (piece, _) in enumerate(pieces)}
+        merges = list(_merges(vocabulary))
+        model: Any = models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=fallback)
+    else:
+        model = models.Unigram(pieces, processor.unk_id(), fallback)
+    library = tokenizers.Tokenizer(model)
+    _around(library, normalizer.get(CHARACTER_MAP, b""), normalizer.get(DUMMY_PREFIX, 1) == 1, fallback)
+    controls = [piece for id, (piece, _) in enumerate(pieces) if processor.is_control(id) or processor.is_unknown(id)]
+    library.add_special_tokens(controls)
+    return library
+
+
+def _around(library: tokenizers.Tokenizer, character_map: bytes, prefix: bool, fallback: bool) -> None:
+    """Normalisation, spaces as ▁, and the way back."""
+    steps: list[Any] = [normalizers.Precompiled(character_map)] if character_map else []
+    library.normalizer = normalizers.Sequence([*steps, normalizers.Replace(Regex(" {2,}"), " ")])
+    scheme = "always" if prefix else "never"
+    library.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme=scheme)
+    spaces = decoders.Metaspace("▁", prepend_scheme=scheme)
+    library.decoder = decoders.Sequence([decoders.ByteFallback(), spaces]) if fallback else spaces
+
+
+def _merges(vocabulary: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """The pairs that make each piece, in the order in which they were learned: that of the pieces."""
+    for piece in vocabulary:
+        halves = ((piece[:at], piece[at:]) for at in range(1, len(piece)))
+        known = [(a, b) for a, b in halves if a in vocabulary and b in vocabulary]
+        yield from sorted(known, key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
+
+
+def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
+    """The fields of a protocol buffer's message: numbers of kind 0 as int, what has a length as bytes, no others."""
+    at = 0
+    while at < len(raw):
+        tag, at = _number(raw, at)
+        match tag & 7:
+            case 0:
+                value, at = _number(raw, at)
+                yield tag >> 3, value
+            case 1:
+                at += 8
+            case 2:
+                length, at = _number(raw, at)
+                yield tag >> 3, raw[at : at + length]
+                at += length
+            case 5:
+                at += 4
+            case _:
+                raise UserError("this is not a SentencePiece model")
+
+
+def _number(raw: bytes, at: int) -> tuple[int, int]:
+    """A number of variable length, and where the next thing begins."""
+    value = shift = 0
+    while at < len(raw) and shift < 70:
+        value |= (raw[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if raw[at - 1] < 128:
+            return value, at
+    raise UserError("this is not a SentencePiece model")

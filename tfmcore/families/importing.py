@@ -1,0 +1,117 @@
+"""From a Hugging Face folder to a model folder of ours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from tfmcore.config import SavedModel, UserError
+from tfmcore.data.foreign_tokenizers import read_tokenizer
+from tfmcore.data.tokenizers import Tokenizer
+from tfmcore.families.family import Family
+from tfmcore.families.keys import read_saved
+from tfmcore.families.matching import Found, find, has_own_output
+from tfmcore.families.reading import Tensors, read_config
+from tfmcore.families.registry import find_family
+from tfmcore.families.staging import staged
+from tfmcore.models import Model, save_weights
+from tfmcore.models.heads import make_head
+from tfmcore.models.weights import FILE, skeleton
+from tfmcore.nn.initialization import initialize
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is, and of how much; it may raise to give up."""
+
+
+def silent(phase: str, done: int, total: int) -> None:
+    """Nobody waits."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A foreign model as ours. `read` are the names of the tensors that it was made of, `ignored` those that say
+    nothing here, `added` our own that the folder lacked and that begin afresh (a head); `notes` are sentences."""
+
+    family: Family
+    model: Model
+    saved: SavedModel
+    read: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def import_model(source: Path, target: Path, report: Report = silent) -> Imported:
+    """Make the model folder `target`, which is not there yet, from the Hugging Face folder `source`. Raises UserError,
+    in one sentence and with nothing written, for anything that this program cannot follow exactly."""
+    with staged(target) as folder:
+        config = read_config(source)
+        found = read_model(source, report)
+        tokenizer = read_tokenizer(source, config)
+        found.notes.extend(_misfits(tokenizer, found.saved))
+        report("Writing the model", 0, 0)
+        found.saved.write(folder)
+        save_weights(found.model, folder / FILE)
+        tokenizer.save(folder / "tokenizer.json")
+    return found
+
+
+def read_model(source: Path, report: Report = silent) -> Imported:
+    """The model of a Hugging Face folder, in evaluation mode on the CPU, in memory of its own size."""
+    path = source / "config.json"
+    theirs = read_config(source)
+    family, head, bare = find_family(theirs, path)
+    saved, _ = read_saved(family, head, theirs, path)
+    tensors = Tensors.open(source)
+    notes = []
+    if saved.model.tie_embeddings and has_own_output(family, head, saved, tensors):
+        saved = saved.model_copy(update={"model": saved.model.model_copy(update={"tie_embeddings": False})})
+        notes.append("The output layer has a matrix of its own, whatever config.json says, and keeps it.")
+    model = skeleton(saved)
+    try:
+        found = find(family, head, saved, model, tensors, bare)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+    model.to_empty(device="cpu")
+    if found.missing:
+        task = head.task.replace("_", " ")
+        notes.append(f"{source.name} has no head: the one for {task} begins afresh.")
+        _new_head(model, saved)
+    _fill(model, found, tensors, report)
+    if found.unexpected:
+        notes.append(f"{len(found.unexpected)} tensors have no place in {family.title} and were left out.")
+    read = sorted(name for match in found.matches for name in match.theirs)
+    return Imported(family, model.eval(), saved, read, found.ignored + found.unexpected, found.missing, notes)
+
+
+def _new_head(model: Model, saved: SavedModel) -> None:
+    """A head with fresh weights, the same ones each time."""
+    tokens = next(module for name, module in model.named_modules() if name.endswith("embedding.tokens"))
+    assert isinstance(tokens, torch.nn.Embedding)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model.head = make_head(saved.task, saved.model, tokens, len(saved.labels) or 2)
+        initialize(model.head, saved.model.initialization, saved.model.d_model, saved.model.num_layers)
+
+
+def _fill(model: Model, found: Found, tensors: Tensors, report: Report) -> None:
+    """Read tensor after tensor into its place; what is stored as it is here is read there directly."""
+    weights = dict(model.named_parameters())
+    with torch.no_grad():
+        for number, match in enumerate(found.matches):
+            report("Reading tensors", number, len(found.matches))
+            weight = weights[match.ours].data
+            if match.storage.same:
+                tensors.read_into(match.theirs[0], weight)
+                continue
+            theirs = [tensors.read(name).to(weight.dtype) for name in match.theirs]
+            weight.copy_(match.storage.read(theirs))
+
+
+def _misfits(tokenizer: Tokenizer, saved: SavedModel) -> list[str]:
+    """What is odd about tokenizer and model together."""
+    if tokenizer.vocab_size > saved.vocab_size:
+        more = tokenizer.vocab_size - saved.vocab_size
+        return [f"The tokenizer knows {more} tokens that the model does not: a text with one of them is refused."]
+    return []

@@ -1,0 +1,96 @@
+"""Events: the trainer's words, one a line in a run's events.jsonl."""
+
+import time
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from tfmcore.messages.message import Message
+
+
+class Event(Message):
+    """`step` is the number of optimizer steps done; `time` is the wall clock in seconds, for display only."""
+
+    step: int = 0
+    time: float = Field(default_factory=time.time)
+
+
+class Started(Event):
+    """Training starts or goes on after `step`; what earlier lines say of later steps is void."""
+
+    kind: Literal["started"] = "started"
+    steps: int
+    parameters: int
+    vocab_size: int
+    num_train: int
+    num_validation: int
+    device: str
+    threads: int
+
+
+class Stepped(Event):
+    """One optimizer step: mean loss (nats a token), the gradient's norm before clipping, `seconds` of the step."""
+
+    kind: Literal["stepped"] = "stepped"
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens: int
+    seconds: float
+
+
+class Evaluated(Event):
+    """A validation: mean loss over the held-out data (nats a label) and the task's metrics."""
+
+    kind: Literal["evaluated"] = "evaluated"
+    loss: float
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class Sampled(Event):
+    """What the model made of a pinned prompt; `expected` is empty where there is no right answer."""
+
+    kind: Literal["sampled"] = "sampled"
+    prompt: str
+    text: str
+    expected: str = ""
+
+
+class Saved(Event):
+    kind: Literal["saved"] = "saved"
+    folder: str
+    best: bool
+
+
+class Changed(Event):
+    """A setting was changed from outside, such as learning_rate."""
+
+    kind: Literal["changed"] = "changed"
+    setting: str
+    value: float
+
+
+class Warned(Event):
+    kind: Literal["warned"] = "warned"
+    sentence: str
+
+
+class Failed(Event):
+    kind: Literal["failed"] = "failed"
+    sentence: str
+    details: str = ""
+
+
+class Finished(Event):
+    """The run has ended well: `reason` is finished, stopped or early_stopping."""
+
+    kind: Literal["finished"] = "finished"
+    reason: Literal["finished", "stopped", "early_stopping"] = "finished"
+    loss: float | None = None
+
+
+AnyEvent = Annotated[
+    Started | Stepped | Evaluated | Sampled | Saved | Changed | Warned | Failed | Finished, Field(discriminator="kind")
+]
+
+EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
