@@ -231,7 +231,7 @@ def _output_layer(model: ModelConfig, key: str, vocab_size: int, labels: str) ->
 
 
 def _masked_head(model: ModelConfig, key: str, vocab_size: int, labels: str) -> Iterator[Block]:
-    notes = (f"dense, {ACTIVATIONS[model.head_activation]}, norm before it",)
+    notes: tuple[str, ...] = (f"dense, {ACTIVATIONS[model.head_activation]}, norm before it",)
     if model.next_sentence_head:
         notes += (f"and next sentence: {model.d_model:,} × 2",)
     yield _vocabulary(model, key, "Masked-token head", vocab_size, False, notes)

@@ -232,8 +232,8 @@ class MainWindow(QMainWindow):
     # ── a folder that is dropped ─────────────────────────────────────────────────────────────────────────────────────
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_folder(event):
-            self._drop_hint.setGeometry(self.centralWidget().geometry().adjusted(GRID, GRID, -GRID, -GRID))
+        if (content := self.centralWidget()) and dropped_folder(event):
+            self._drop_hint.setGeometry(content.geometry().adjusted(GRID, GRID, -GRID, -GRID))
             self._drop_hint.setStyleSheet(f"background: {theme().raised};")
             self._drop_hint.raise_()
             self._drop_hint.show()

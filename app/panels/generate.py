@@ -136,7 +136,7 @@ class GeneratePanel(UsePanel):
 
     def _show_effective(self) -> None:
         """A search draws nothing, and only a search compares texts by their length."""
-        searching = self.knobs.knobs["beams"].value() > 1
+        searching = self.knobs.values()["beams"] > 1
         self.knobs.set_effective(("temperature", "top_k", "top_p", "min_p", "seed"), not searching)
         self.knobs.set_effective(("length_penalty",), searching)
 

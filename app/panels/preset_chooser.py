@@ -51,6 +51,7 @@ class PresetList(QFrame):
         self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         self.current = ""
         self.items: dict[str, QTreeWidgetItem] = {}
+        self.headings: dict[str, QTreeWidgetItem] = {}
         self.search = QLineEdit(objectName="field_preset_search", placeholderText="Search: bert, decoder, rotary …")
         self.search.setAccessibleName("Search the presets")
         self.tree = QTreeWidget(objectName="presets", accessibleName="Presets", rootIsDecorated=False, indentation=0)
@@ -94,7 +95,7 @@ class PresetList(QFrame):
         item.setData(0, NAME, preset.name)
         for column in range(3):
             item.setToolTip(column, preset.why)
-        self.items[preset.name] = item
+        self.items[preset.name], self.headings[preset.name] = item, heading
 
     # ── opening, searching, choosing ─────────────────────────────────────────────────────────────────────────────────
 
@@ -124,15 +125,19 @@ class PresetList(QFrame):
 
     def _filter(self, wanted: str) -> None:
         """Hide what does not match, and the families of which nothing is left; mark the first."""
-        known, first = presets(), None
-        for number in range(self.tree.topLevelItemCount()):
-            heading = self.tree.topLevelItem(number)
-            members = [heading.child(row) for row in range(heading.childCount())]
-            for item in members:
-                item.setHidden(not preset_list.matches(known[item.data(0, NAME)], wanted))
-            heading.setHidden(all(item.isHidden() for item in members))
-            first = first or next((item for item in members if not item.isHidden()), None)
-        self.tree.setCurrentItem(first)
+        known, found = presets(), list[QTreeWidgetItem]()
+        for heading in self.headings.values():
+            heading.setHidden(True)
+        for name, item in self.items.items():
+            fits = preset_list.matches(known[name], wanted)
+            item.setHidden(not fits)
+            if fits:
+                self.headings[name].setHidden(False)
+                found.append(item)
+        if found:
+            self.tree.setCurrentItem(found[0])
+        else:
+            self.tree.clearSelection()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The arrow keys move in the list while one types."""
@@ -142,6 +147,6 @@ class PresetList(QFrame):
         return super().eventFilter(watched, event)
 
     def _choose(self, item: QTreeWidgetItem | None) -> None:
-        if item and (name := item.data(0, NAME)):
+        if item and not item.isHidden() and (name := item.data(0, NAME)):
             self.hide()
             self.chosen.emit(name)

@@ -22,7 +22,10 @@ class Ranking(QTableWidget):
 
     def __init__(self, figures: Sequence[str], title: str, parent: QWidget | None = None, **properties: Any) -> None:
         super().__init__(0, len(figures) + 1, parent, showGrid=False, **properties)
-        self.setHorizontalHeaderLabels([*figures, title])
+        for column, name in enumerate((*figures, title)):
+            heading = QTableWidgetItem(name)
+            heading.setTextAlignment(RIGHT if column < len(figures) else MIDDLE | Qt.AlignmentFlag.AlignLeft)
+            self.setHorizontalHeaderItem(column, heading)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -37,8 +40,6 @@ class Ranking(QTableWidget):
         header.setSectionResizeMode(len(figures), QHeaderView.ResizeMode.Stretch)
         for column in range(len(figures)):
             header.resizeSection(column, 11 * GRID)
-            self.horizontalHeaderItem(column).setTextAlignment(RIGHT)
-        self.horizontalHeaderItem(len(figures)).setTextAlignment(MIDDLE | Qt.AlignmentFlag.AlignLeft)
         self.setStyleSheet(f"QTableWidget::item {{ padding: 0 {GRID}px; }}")
         self.currentCellChanged.connect(self._on_current_changed)
         self.set_rows([])

@@ -1,14 +1,12 @@
 """Measure a model on data it has not learned from: its own held-out part, or a file.
 
-Perplexity and accuracy for language models, accuracy and F1 for classifiers, exact match, BLEU and chrF for
-translators.
+Perplexity and accuracy for language models, accuracy and F1 for classifiers, F1 of what is marked for taggers, exact
+match and F1 for answers, exact match, BLEU and chrF (with sacrebleu's signatures) for translators.
 """
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfmcore.cli.arguments import add_json, add_model, chosen_model, whole
 from tfmcore.cli.output import print_json, print_line
@@ -16,7 +14,7 @@ from tfmcore.cli.progress import Watch
 from tfmcore.config import Config, ConfigError, DataConfig, SavedModel, TokenizerConfig, UserError, find_problems
 
 if TYPE_CHECKING:
-    from tfmcore.data import Batch, Progress, Split
+    from tfmcore.data import Progress, Split
     from tfmcore.inference.opened import OpenedModel
 
 EXAMPLES = """
@@ -24,10 +22,6 @@ tfm evaluate first
 tfm evaluate sentiment --data test.tsv --columns text=sentence label=label
 tfm evaluate phrases --data test.en --target test.de --limit 500 --json
 """
-
-BATCH_SIZE = 32
-MOST_TEXTS = 2000
-"""A dataset keeps the texts of so many examples; exact match, BLEU and chrF compare texts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = chosen_model(arguments)
     data = given_data(SavedModel.read(folder).data, arguments) if arguments.data else None
     from tfmcore.inference.opened import open_model
+    from tfmcore.training.evaluation import measure
 
     opened = open_model(folder)
     with Watch(quiet=arguments.json) as watch:
@@ -59,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"model": folder, "task": opened.saved.task, **facts})
     else:
         for name, value in facts.items():
-            print_line(f"{name.replace('_', ' '):<16}{value if isinstance(value, int) else f'{value:.4f}'}")
+            shown = f"{value:.4f}" if isinstance(value, float) else value
+            print_line(f"{name.replace('_', ' '):<18}{shown}")
     return 0
 
 
@@ -101,31 +97,3 @@ def held_out(opened: "OpenedModel", data: DataConfig | None, progress: "Progress
     if dataset.labels != saved.labels:
         raise UserError("the data has other labels than when the model was trained: name a file by --data")
     return dataset.validation
-
-
-def measure(opened: "OpenedModel", split: "Split", limit: int | None, progress: "Progress") -> dict[str, Any]:
-    """The loss (nats a label) and the task's metrics on a split, or on its first `limit` examples."""
-    from tfmcore.inference.translate import translate_many
-    from tfmcore.training.batches import place
-    from tfmcore.training.evaluation import evaluate, evaluate_texts
-
-    total = min(limit or len(split), len(split))
-    placed = (place(batch, opened.device) for batch in first_batches(split, total, progress))
-    found = evaluate(opened.model, placed, opened.saved.task)
-    facts: dict[str, Any] = {"examples": total, "loss": found.loss, **found.metrics}
-    if opened.saved.task == "translation":
-        examples = split.examples(min(total, MOST_TEXTS))
-        progress("translating", 0, 0)
-        pairs = [(example["source"], example["target"]) for example in examples]
-        facts |= evaluate_texts(pairs, lambda texts: translate_many(opened, texts))
-        facts["compared_texts"] = len(examples)
-    return facts
-
-
-def first_batches(split: "Split", total: int, progress: "Progress") -> "Iterator[Batch]":
-    """Batches of exactly `total` examples."""
-    for start, batch in zip(range(0, total, BATCH_SIZE), split.once(BATCH_SIZE), strict=False):
-        progress("evaluating", start, total)
-        kept = slice(total - start)
-        inputs = {name: array[kept] for name, array in batch.inputs.items()}
-        yield replace(batch, inputs=inputs, labels=batch.labels[kept], example_ids=batch.example_ids[kept])

@@ -37,7 +37,8 @@ def edges(tokenizer: Tokenizer) -> Edges:
     ordinary = [id not in tokenizer.special_ids and bool(text) for id, text in enumerate(shown)]
 
     def table(holds: Sequence[bool]) -> Mask:
-        return np.array(holds, bool) & np.array(ordinary)
+        allowed: Mask = np.array(holds, bool) & np.array(ordinary)
+        return allowed
 
     return Edges(
         begins_in_word=table([_in_word(text[:1]) for text in shown]),
@@ -59,7 +60,7 @@ def words_of(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
     return begins.cumsum(-1) - 1
 
 
-def sentence_starts(ids: NDArray[np.integer], tokenizer: Tokenizer) -> NDArray[np.int64]:  # type: ignore[type-arg]
+def sentence_starts(ids: NDArray[np.integer], tokenizer: Tokenizer) -> NDArray[np.int64]:
     """Where sentences begin in a row of ids (T,), the first token left out."""
     known = edges(tokenizer)
     after = known.begins_with_space[ids[1:]] | known.ends_sentence[ids[:-1]] & ~known.begins_in_word[ids[1:]]

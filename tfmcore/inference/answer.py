@@ -74,16 +74,17 @@ def answering(opened: OpenedModel, question: str, context: str, num_answers: int
 
 
 def _spans(logits: np.ndarray[Any, Any], window: AnswerWindow) -> Spans:
-    """Every answer of up to MOST_TOKENS tokens, from logits (T, 2) of being the first and the last token."""
+    """Every answer of up to MOST_TOKENS tokens that neither begins nor ends with a blank one, from logits (T, 2) of
+    being the first and the last token."""
     count = len(window.offsets)
-    logits = logits[window.first : window.first + count]
     starts, ends = np.array(window.offsets, np.float64).reshape(-1, 2).T
+    logits = logits[window.first : window.first + count] + np.where(starts < ends, 0.0, -np.inf)[:, None]
     rows = [
         np.stack([starts[: count - more], ends[more:], logits[: count - more, 0] + logits[more:, 1]], -1)
         for more in range(min(MOST_TOKENS, count))
     ]
     spans: Spans = np.concatenate([np.zeros((0, 3)), *rows])
-    return spans[spans[:, 0] < spans[:, 1]]
+    return spans[np.isfinite(spans[:, 2])]
 
 
 def _best_first(spans: Spans) -> Spans:

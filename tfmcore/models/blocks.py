@@ -153,9 +153,9 @@ def _positions(config: ModelConfig, one_sided: bool) -> Positions:
         case "alibi":
             return ALiBi(config.num_heads)
         case "disentangled":
-            farthest = config.max_relative_positions if config.num_relative_buckets else None
+            logarithmic_to = config.max_relative_positions if config.num_relative_buckets else None
             vectors_norm = norm(config) if config.relative_norm else None
-            return Disentangled(config.d_model, config.position_span, farthest, vectors_norm, config.dropout)
+            return Disentangled(config.d_model, config.position_span, logarithmic_to, vectors_norm, config.dropout)
         case _:
             return Positions()
 

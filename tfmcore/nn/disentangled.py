@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from tfmcore.nn.linear import FusedLinear
@@ -37,7 +38,7 @@ class DistanceScores(nn.Module):
         """q (B, H, T, E) and k (B, K, S, E) → scores (B, H, T, S), still to be scaled; `projection` is of queries,
         keys and values."""
         (B, H, T, _), S = q.shape, k.shape[2]
-        vectors, index = relative.vectors, relative.index[:, None]  # (P, D), (B or 1, 1, T, S)
+        vectors, index = relative.vectors, relative.between[:, None]  # (P, D), (B or 1, 1, T, S)
         scores = q.new_zeros(())
         if self.content_to_position:
             keys = projection.part(vectors, 1) if self.key is None else self.key(vectors)
@@ -51,10 +52,10 @@ class DistanceScores(nn.Module):
 
     def _heads(self, projected: Tensor) -> Tensor:
         """(P, heads · E) → (heads, P, E)"""
-        return projected.unflatten(-1, (-1, self.head_dim)).transpose(0, 1)
+        return torch.unflatten(projected, -1, (-1, self.head_dim)).transpose(0, 1)
 
 
 def meet(x: Tensor, vectors: Tensor) -> Tensor:
     """Products of x (B, H, T, E) with vectors (H, P, E): (B, H, T, P), without a copy of the vectors for each text."""
     products = x.transpose(0, 1).flatten(1, 2) @ vectors.transpose(-2, -1)  # (H, B·T, P)
-    return products.unflatten(1, (x.shape[0], x.shape[2])).transpose(0, 1)
+    return torch.unflatten(products, 1, (x.shape[0], x.shape[2])).transpose(0, 1)

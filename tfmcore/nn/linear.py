@@ -25,7 +25,7 @@ class FusedLinear(nn.Linear):
         """A number for each result, 0 for those without a bias; None where no projection has one."""
         if self.bias is None or all(self.biased):
             return self.bias
-        kept = iter(self.bias.split([size for size, has in zip(self.sizes, self.biased, strict=True) if has]))
+        kept = iter(torch.split(self.bias, [size for size, has in zip(self.sizes, self.biased, strict=True) if has]))
         parts = zip(self.sizes, self.biased, strict=True)
         return torch.cat([next(kept) if has else self.bias.new_zeros(size) for size, has in parts])
 

@@ -25,17 +25,17 @@ class LowRank(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (…, D) → (…, sum(sizes))"""
-        low = F.linear(self.dropout(x), self.down).split(self.rank, -1)
+        low = torch.split(F.linear(self.dropout(x), self.down), self.rank, -1)
         return torch.cat([F.linear(part, up) for part, up in zip(low, self.up, strict=True)], -1) * self.scale
 
     def part(self, x: Tensor, index: int) -> Tensor:
         """The update of one projection alone: (…, D) → (…, sizes[index])."""
-        down = self.down.split(self.rank)[index]
+        down = torch.split(self.down, self.rank)[index]
         return F.linear(F.linear(self.dropout(x), down), self.up[index]) * self.scale
 
     def matrix(self) -> Tensor:
         """The update as a matrix, of the weight's shape."""
-        downs = self.down.split(self.rank)
+        downs = torch.split(self.down, self.rank)
         return torch.cat([up @ down for up, down in zip(self.up, downs, strict=True)]) * self.scale
 
 

@@ -45,7 +45,7 @@ class Relative(NamedTuple):
     """Vectors (P, D) of distances, and which of them (B or 1, T, S) lies between each query and key."""
 
     vectors: Tensor
-    index: Tensor
+    between: Tensor
 
 
 class Positions(nn.Module):

@@ -21,7 +21,7 @@ from tfmcore.models import build
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.devices import autocast, choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
-from tfmcore.training.losses import cross_entropy
+from tfmcore.training.losses import LOSSES
 from tfmcore.training.optimizers import make_optimizer
 
 SAMPLE_SECONDS = 0.001
@@ -76,8 +76,8 @@ def _take_steps(config: Config, saved: SavedModel, batches: list[Placed]) -> tup
         begin = time.perf_counter()
         for _ in range(training.accumulation):
             with autocast(device, training.precision):
-                logits = model(**batch.inputs).logits
-            loss, _ = cross_entropy(logits, batch.labels, training.label_smoothing)
+                output = model(**batch.inputs)
+            loss, _ = LOSSES[saved.task](output, batch, training.label_smoothing)
             (loss / batch.num_labels / training.accumulation).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip or float("inf")).item()
         optimizer.step()

@@ -28,7 +28,7 @@ from tfmcore.training.devices import autocast, choose_device, choose_threads
 from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
 from tfmcore.training.finetuning import begin_from, choose_trained
-from tfmcore.training.losses import cross_entropy
+from tfmcore.training.losses import LOSSES
 from tfmcore.training.optimizers import make_optimizer, set_learning_rate
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
@@ -236,8 +236,8 @@ class TransformerTrainer:
         total = torch.zeros((), device=self.device)
         for batch in batches:
             with autocast(self.device, self.training.precision):
-                logits = self.model(**batch.inputs).logits
-            objective, nats = cross_entropy(logits, batch.labels, self.training.label_smoothing)
+                output = self.model(**batch.inputs)
+            objective, nats = LOSSES[self.saved.task](output, batch, self.training.label_smoothing)
             (objective / num_labels).backward()  # type: ignore[no-untyped-call]
             total += nats.detach()
         gradient_norm = get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
@@ -269,7 +269,7 @@ class TransformerTrainer:
     def _validate(self) -> Iterator[AnyEvent]:
         """Evaluate on the held-out data, unless asked to stop meanwhile."""
         try:
-            found = evaluate(self.model, self._held_out(), self.config.data.task, self.training.precision)
+            found = evaluate(self.model, self._held_out(), self.saved.task, self.training.precision, self.saved.labels)
         except Cancelled:
             return
         self.evaluated = Evaluated(step=self.step, loss=found.loss, metrics=found.metrics)

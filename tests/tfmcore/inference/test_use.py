@@ -132,7 +132,7 @@ def test_prompts_that_do_not_fit_keep_their_ends(model_folder):
     long, short = "The lazy dog. " * 10, "The"
     found = generate_many(opened.model, opened.tokenizer, [long, short], Manner(40, GREEDY))
     assert found[0] == generate(opened.model, opened.tokenizer, long[-32:], 32, temperature=0)
-    assert len(found[1]) == 32
+    assert found[1] == generate(opened.model, opened.tokenizer, short, 32, temperature=0)
 
 
 def test_a_beam_search_stops_before_a_stop_and_gives_all_it_found(model_folder):
@@ -198,7 +198,7 @@ def test_tags_are_the_likeliest_labels_of_each_word(model_folder, text):
             shares = opened.model(**opened.tensors(window.inputs)).logits[0].softmax(-1)
         for place, (start, end) in zip(window.places, window.words, strict=True):
             token = opened.tokenizer.tokens([int(window.inputs["input_ids"][0, place])])[0]
-            assert text[start:end].startswith(token)
+            assert token == "[UNK]" or text[start:end].startswith(token)
             seen.append((start, end))
             expected.append((opened.saved.labels[int(shares[place].argmax())], float(shares[place].max())))
     assert "".join(text[start:end] for start, end in seen) == "".join(text.split())
@@ -262,4 +262,4 @@ def test_damaged_weights_are_said(model_folder, kind, ask):
     with torch.no_grad():
         next(opened.model.parameters()).fill_(math.nan)
     with pytest.raises(UserError, match="not a number"):
-        ask(opened, "The dog")
+        tag(opened, "The dog") if kind == "tagger" else answer(opened, "Who?", "The dog")

@@ -75,7 +75,9 @@ def test_macro_f1_of_perfect_and_of_hopeless():
 def test_texts():
     pairs = [("a", "the cat sat on the mat"), ("b", "it is five past ten now"), ("c", "nothing at all like this")]
     perfect = evaluate_texts(pairs, lambda sources: [dict(pairs)[source] for source in sources])
-    assert perfect == {"exact_match": 1.0, "bleu": pytest.approx(100), "chrf": pytest.approx(100)}
+    assert (perfect["exact_match"], perfect["bleu"], perfect["chrf"]) == (1.0, pytest.approx(100), pytest.approx(100))
+    assert perfect["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert perfect["chrf_signature"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
     partly = evaluate_texts(pairs, lambda sources: ["the cat sat on the mat", " it is five past ten now ", "zzz"])
     assert partly["exact_match"] == pytest.approx(2 / 3)
     assert 0 < partly["bleu"] < 100

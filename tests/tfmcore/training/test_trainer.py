@@ -18,6 +18,7 @@ from tfmcore.training import trainer as trainer_module
 from tfmcore.training.controls import Controls
 from tfmcore.training.evaluation import METRICS, Evaluation
 from tfmcore.training.faults import Failure
+from tfmcore.training.losses import LOSSES
 from tfmcore.training.trainer import TransformerTrainer, train
 
 SERVED = [(source, task) for source, facts in SOURCES.items() for task in facts.tasks if source != "file"]
@@ -277,11 +278,12 @@ def test_what_is_no_number_stops_before_the_optimizer(make_run, poison):
 @pytest.mark.fault(19)
 def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(make_run, monkeypatch):
     run = make_run("reverse", "training.save_every=2")
-    learn = trainer_module.cross_entropy
-    calls = itertools.count()
-    monkeypatch.setattr(
-        trainer_module, "cross_entropy", lambda *a: tuple(t * (math.nan if next(calls) > 6 else 1) for t in learn(*a))
-    )
+    learn, calls = LOSSES["translation"], itertools.count()
+
+    def spoiled(*given):
+        return tuple(nats * (math.nan if next(calls) > 6 else 1) for nats in learn(*given))
+
+    monkeypatch.setitem(LOSSES, "translation", spoiled)
     with pytest.raises(UserError, match="was not taken: the loss is nan"):
         list(train(run.config(), run.folder))
     assert (run.state(), run.exit().code) == (RunState.FAILED, 1)

@@ -1,7 +1,7 @@
 """A user's own file: running text, a table, records, labelled words, questions, or two files whose lines are
 translations of each other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TextIO
@@ -23,7 +23,10 @@ TABLES = {
 }  # fmt: skip
 PLAIN = {"token_tagging": "conll"}
 """How a task reads a file whose ending says nothing."""
-FINISH = {"token_tagging": labelled_words.finish, "question_answering": questions.finish}
+FINISH: dict[str, Callable[[Example], str]] = {
+    "token_tagging": labelled_words.finish,
+    "question_answering": questions.finish,
+}
 """What completes an example of a task in place, and says what is wrong with it."""
 CHUNK = 2**20
 
@@ -100,7 +103,7 @@ def table_roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
 
 def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
     roles = file_roles(data)
-    finish = FINISH.get(data.task, lambda example: "")
+    finish = FINISH.get(data.task)
     for number, row in read_table(path, kind, data.header, tuple(data.columns.values())):
         if missing := next((column for column in roles.values() if column not in row), None):
             raise UserError(f"{path}, row {number}: the column {missing!r} is missing")
@@ -108,7 +111,7 @@ def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
         example.row = number
         if not example.get("label", "-").strip():
             raise UserError(f"{path}, row {number}: the label (column {roles['label']!r}) is empty")
-        if problem := finish(example):
+        if finish and (problem := finish(example)):
             raise UserError(f"{path}, row {number}: {problem}")
         yield example
 

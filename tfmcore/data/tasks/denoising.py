@@ -46,4 +46,5 @@ def infilled(text: Ids, mask_id: int, rate: float, mean_length: float, random: R
     for gap, length in zip(gaps, lengths, strict=False):
         made += [*text[at : at + gap - passed].tolist(), mask_id]
         at, passed = at + gap - passed + length, gap
-    return made + text[at:].tolist()
+    made += text[at:].tolist()
+    return made

@@ -34,7 +34,8 @@ class SpanCorruption(Rewriting):
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         noise, spans = np.array([self._noise(int(length)) for length in lengths["text"]]).T
-        return 1 + np.maximum(lengths["text"] - noise, noise) + spans
+        found: NDArray[np.int64] = 1 + np.maximum(lengths["text"] - noise, noise) + spans
+        return found
 
     def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
         texts = [item.ids["text"][: self.window(context_length)] for item in items]

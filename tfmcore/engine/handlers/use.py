@@ -132,8 +132,13 @@ def answer(request: messages.Answer, desk: Desk, report: Progress) -> Iterator[A
     work = answering(opened, request.question, request.context, request.num_answers)
     found = _reported(work, report, "Answering")
     answers = [FoundAnswer(**vars(each)) for each in found.answers]
-    shown = {"no_answer": found.no_answer, "num_windows": found.num_windows, "notice": found.notice}
-    yield Answered(id=request.id, answers=answers, **shown)
+    yield Answered(
+        id=request.id,
+        answers=answers,
+        no_answer=found.no_answer,
+        num_windows=found.num_windows,
+        notice=found.notice,
+    )
 
 
 def manner(request: WritingRequest) -> Manner:
