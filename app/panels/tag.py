@@ -1,7 +1,6 @@
 """Tag: a text, and what the model marks in it while one types: names, dates, prices, or whatever it learned."""
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import ClassVar
 
 from PySide6.QtCore import Qt, QTimer
@@ -16,16 +15,10 @@ from app.widgets.marked_text import Mark, MarkedText
 from app.widgets.swatch import Swatch
 from app.widgets.token_strip import TokenStrip
 from tfmcore.config import SavedModel
+from tfmcore.config.labels import names_of
 from tfmcore.messages import AnyReply, Arrays, Tag, Tagged
 
 PAUSE_MS = 150
-OUTSIDE = "O"
-
-
-def kinds_of(labels: Sequence[str]) -> list[str]:
-    """What the labels of words mark: "O", "B-PER", "I-PER", "B-LOC" → "PER", "LOC"; others stand for themselves."""
-    plain = (label[2:] if label[:2] in ("B-", "I-") else label for label in labels if label != OUTSIDE)
-    return list(dict.fromkeys(plain))
 
 
 class TagPanel(UsePanel):
@@ -68,7 +61,7 @@ class TagPanel(UsePanel):
 
     def show_model(self, model: SavedModel) -> None:
         super().show_model(model)
-        self._show_legend(kinds_of(model.labels))
+        self._show_legend(names_of(model.labels))
         self._show_nothing()
         self.text.setPlainText(self.remembered("text", self.examples.first))
         self._ask_when_seen()

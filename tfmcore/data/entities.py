@@ -1,23 +1,25 @@
-"""What labels of words mark: spans of words with a type, in the strict reading of BIO."""
+"""What labels of words mark: spans of words with a name, as conlleval, the evaluation of CoNLL, reads them."""
 
 from collections.abc import Sequence
 
+from tfmcore.config.labels import parts_of
+
 
 def entities(labels: Sequence[str]) -> list[tuple[int, int, str]]:
-    """The spans (first word, the word after the last, type): B- begins one, I- of the same type right after it goes on
-    with it, and an I- that nothing began marks nothing."""
-    found, start = list[tuple[int, int, str]](), -1
-    for place, label in enumerate([*labels, "O"]):
-        if start >= 0 and label != f"I-{labels[start][2:]}":
-            found.append((start, place, labels[start][2:]))
-            start = -1
-        if label.startswith("B-"):
-            start = place
+    """The spans (first word, the word after the last, name), from BIO, IOB, IOBES or BILOU: I, E and L go on with what
+    B or I of the same name began right before, and begin something themselves where nothing did."""
+    found, going_on = list[tuple[int, int, str]](), ""
+    for place, (prefix, name) in enumerate(map(parts_of, labels)):
+        if name and name == going_on and prefix in "IEL":
+            found[-1] = (found[-1][0], place + 1, name)
+        elif name:
+            found.append((place, place + 1, name))
+        going_on = name if prefix in ("B", "I") else ""
     return found
 
 
 def entity_f1(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> tuple[float, float, float]:
-    """Precision, recall and F1 (0 to 1) of (predicted, true) labels: a span counts where both its ends and its type are
+    """Precision, recall and F1 (0 to 1) of (predicted, true) labels: a span counts where both its ends and its name are
     right. All are 0 where nothing is right."""
     predicted = [set(entities(labels)) for labels, _ in pairs]
     true = [set(entities(labels)) for _, labels in pairs]

@@ -73,6 +73,13 @@ def answering(opened: OpenedModel, question: str, context: str, num_answers: int
     return Answers(found, float(shares[-1]), len(windows), windows_notice("text", len(windows), opened.context))
 
 
+def best_answer(opened: OpenedModel, question: str, context: str) -> str:
+    """The likeliest answer; "" where it is likelier that there is none."""
+    found = answer(opened, question, context, num_answers=1)
+    best = found.answers[0] if found.answers else None
+    return best.text if best and best.probability >= found.no_answer else ""
+
+
 def _spans(logits: np.ndarray[Any, Any], window: AnswerWindow) -> Spans:
     """Every answer of up to MOST_TOKENS tokens that neither begins nor ends with a blank one, from logits (T, 2) of
     being the first and the last token."""

@@ -10,6 +10,7 @@ from tfmcore.data import Dataset, Split
 from tfmcore.data.entities import entities
 from tfmcore.data.tasks import Item
 from tfmcore.data.tasks.question_answering import accepted
+from tfmcore.inference.answer import best_answer
 from tfmcore.inference.classify import classify
 from tfmcore.inference.fill import fill
 from tfmcore.inference.generate import generate
@@ -17,7 +18,6 @@ from tfmcore.inference.opened import OpenedModel
 from tfmcore.inference.tag import tag
 from tfmcore.inference.translate import translate_many
 from tfmcore.messages import Sampled, Warned
-from tfmcore.training.evaluation import best_answer
 
 NUM_SAMPLES = 3
 NUM_SHOWN = 32

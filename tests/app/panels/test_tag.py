@@ -3,7 +3,7 @@
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.panels.tag import TagPanel, kinds_of
+from app.panels.tag import TagPanel
 from app.session import Session
 from tests.app.fake_engine import FakeEngine, connect, open_task
 from tfmcore.messages import Tag
@@ -25,19 +25,6 @@ def panel(session: Session, engine: FakeEngine, qtbot: QtBot) -> TagPanel:
     panel.show_model(open_task(session, "token_tagging"))
     qtbot.waitUntil(lambda: bool(panel.tagged.marks))
     return panel
-
-
-@pytest.mark.parametrize(
-    ("labels", "kinds"),
-    [
-        (["O", "B-PER", "I-PER", "B-LOC"], ["PER", "LOC"]),
-        (["NOUN", "VERB", "O"], ["NOUN", "VERB"]),
-        (["I-a-b", "B-a-b"], ["a-b"]),
-        ([], []),
-    ],
-)
-def test_the_legend_names_what_the_labels_mark(labels: list[str], kinds: list[str]) -> None:
-    assert kinds_of(labels) == kinds
 
 
 def test_typing_asks_once_after_a_pause_and_marks_the_text(panel: TagPanel, engine: FakeEngine, qtbot: QtBot) -> None:

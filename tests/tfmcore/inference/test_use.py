@@ -9,6 +9,7 @@ import torch
 
 import tfmcore
 from tfmcore.config import DataConfig, UserError
+from tfmcore.data.entities import entities
 from tfmcore.data.tasks import Item
 from tfmcore.inference.answer import MOST_TOKENS, answer
 from tfmcore.inference.classify import classify
@@ -18,7 +19,7 @@ from tfmcore.inference.generate import generate, generate_many, write
 from tfmcore.inference.opened import open_model
 from tfmcore.inference.pieces import continued
 from tfmcore.inference.sampling import GREEDY, Sampling
-from tfmcore.inference.tag import entities, tag
+from tfmcore.inference.tag import tag
 from tfmcore.inference.translate import translate, translate_many
 from tfmcore.inference.writing import Manner
 
@@ -170,23 +171,6 @@ def test_a_translation_may_be_drawn_and_stopped(model_folder, temperature):
     assert stopped.reason == "stop"
 
 
-@pytest.mark.parametrize(
-    ("labels", "found"),
-    [
-        ("O B-a I-a O", [(1, 2, "a")]),
-        ("B-a B-a I-b I-b", [(0, 0, "a"), (1, 1, "a"), (2, 3, "b")]),
-        ("I-a I-a O I-a", [(0, 1, "a"), (3, 3, "a")]),
-        ("B-a E-a E-a S-a I-a", [(0, 1, "a"), (2, 2, "a"), (3, 3, "a"), (4, 4, "a")]),
-        ("NOUN NOUN X-y", [(0, 0, "NOUN"), (1, 1, "NOUN"), (2, 2, "X-y")]),
-        ("B-part-of I-part-of", [(0, 1, "part-of")]),
-        ("O", []),
-        ("", []),
-    ],
-)
-def test_labels_become_what_they_name(labels, found):
-    assert entities(labels.split()) == found
-
-
 @pytest.mark.parametrize("text", ["The quick  brown fox,\njumps (over) the lazy dog!", "", "  \n ", "dog " * 60, "?"])
 def test_tags_are_the_likeliest_labels_of_each_word(model_folder, text):
     opened = open_model(model_folder("tagger"))
@@ -204,10 +188,10 @@ def test_tags_are_the_likeliest_labels_of_each_word(model_folder, text):
     assert "".join(text[start:end] for start, end in seen) == "".join(text.split())
     runs = entities([label for label, _ in expected])
     assert [(span.start, span.end, span.label) for span in found.spans] == [
-        (seen[first][0], seen[last][1], label) for first, last, label in runs
+        (seen[first][0], seen[end - 1][1], label) for first, end, label in runs
     ]
-    for span, (first, last, _) in zip(found.spans, runs, strict=True):
-        assert span.probability == pytest.approx(min(share for _, share in expected[first : last + 1]), abs=1e-5)
+    for span, (first, end, _) in zip(found.spans, runs, strict=True):
+        assert span.probability == pytest.approx(min(share for _, share in expected[first:end]), abs=1e-5)
 
 
 def test_answers_are_the_likeliest_spans_of_the_context(model_folder):

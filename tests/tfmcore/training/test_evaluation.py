@@ -10,7 +10,8 @@ from tfmcore.config import TASKS, UserError
 from tfmcore.data import IGNORED
 from tfmcore.models import ModelOutput
 from tfmcore.training.batches import Placed
-from tfmcore.training.evaluation import METRICS, evaluate, evaluate_texts, macro_f1
+from tfmcore.training.evaluation import evaluate, evaluate_texts
+from tfmcore.training.meters import METRICS, macro_f1
 
 
 class Oracle(nn.Module):

@@ -16,9 +16,10 @@ from tfmcore.models import load_model
 from tfmcore.runs import Run, RunState
 from tfmcore.training import trainer as trainer_module
 from tfmcore.training.controls import Controls
-from tfmcore.training.evaluation import METRICS, Evaluation
+from tfmcore.training.evaluation import Evaluation
 from tfmcore.training.faults import Failure
 from tfmcore.training.losses import LOSSES
+from tfmcore.training.meters import METRICS
 from tfmcore.training.trainer import TransformerTrainer, train
 
 SERVED = [(source, task) for source, facts in SOURCES.items() for task in facts.tasks if source != "file"]

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import TextIO
 
 from tfmcore.config.problems import UserError
+from tfmcore.data.entities import entities
 from tfmcore.data.sources.lines import MAX_FIELD, Row, lines_of
 from tfmcore.data.sources.source import Example
 
 COMMENT = re.compile(r"#\s?\w+\s?=")
-SCHEMES = {"S": "B", "U": "B", "E": "I", "L": "I"}
-"""IOBES and BILOU: what begins and ends at once, and what ends."""
-PREFIXED = re.compile(r"[BIESUL]-.")
 
 
 def read(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
@@ -58,11 +56,8 @@ def finish(example: Example) -> str:
 
 def in_bio(labels: list[str]) -> list[str]:
     """Labels in BIO, whatever scheme they were in (BIO, IOB, IOBES, BILOU); labels of no scheme stay as they are."""
-    made, before = list[str](), ""
-    for label in labels:
-        if PREFIXED.match(label):
-            kind, inside = SCHEMES.get(label[0], label[0]), before[2:] == label[2:] and before[:1] in ("B", "I")
-            label = f"{'B' if kind == 'I' and not inside else kind}-{label[2:]}"
-        made.append(label)
-        before = label
+    made = list(labels)
+    for start, end, name in entities(labels):
+        if labels[start] != name:
+            made[start:end] = [f"B-{name}", *[f"I-{name}"] * (end - start - 1)]
     return made

@@ -1,0 +1,156 @@
+"""What a task's metrics need, added up batch by batch: hits, perplexity, confusion, entities, places of answers."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from tfmcore.config.labels import mark_spans
+from tfmcore.data import IGNORED
+from tfmcore.data.entities import entity_f1
+from tfmcore.models import ModelOutput
+from tfmcore.training.batches import Placed
+from tfmcore.training.losses import cross_entropy
+
+
+class Meter(ABC):
+    """Adds up what a task's metrics need; sums stay on the device, which is waited for once, by `metrics`. `labels` are
+    the names of what a classifier or a tagger predicts."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = labels
+
+    @abstractmethod
+    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+        """Count a batch, whose loss is `nats` in all."""
+
+    @abstractmethod
+    def metrics(self) -> dict[str, float]: ...
+
+
+class Hits(Meter):
+    """The share of labels that were predicted."""
+
+    name = "accuracy"
+
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        super().__init__(labels)
+        self.hits, self.num_labels = list[Tensor](), 0
+
+    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+        self.hits.append((output.logits.argmax(-1) == batch.labels).sum())
+        self.num_labels += batch.num_labels
+
+    def metrics(self) -> dict[str, float]:
+        return {self.name: int(torch.stack(self.hits).sum()) / self.num_labels}
+
+
+class TokenHits(Hits):
+    name = "token_accuracy"
+
+
+class Perplexity(Hits):
+    """e to the loss of the language model's head, beside its accuracy and that of further heads."""
+
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        super().__init__(labels)
+        self.nats, self.further = list[Tensor](), dict[str, list[Tensor]]()
+        self.num_examples = 0
+
+    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+        super().add(output, batch, nats)
+        self.nats.append(cross_entropy(output.logits, batch.labels)[1] if batch.further else nats)
+        self.num_examples += len(batch.labels)
+        for name, labels in batch.further.items():
+            self.further.setdefault(name, []).append((getattr(output, name).argmax(-1) == labels).sum())
+
+    def metrics(self) -> dict[str, float]:
+        loss = float(torch.stack(self.nats).double().sum()) / self.num_labels
+        shares = {
+            f"{name.removesuffix('_logits')}_accuracy": int(torch.stack(hits).sum()) / self.num_examples
+            for name, hits in self.further.items()
+        }
+        return {"perplexity": math.exp(min(loss, 700.0)), **super().metrics(), **shares}
+
+
+class Confusion(Meter):
+    """Counts (C, C), true × predicted."""
+
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        super().__init__(labels)
+        self.counts = list[Tensor]()
+
+    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+        size = output.logits.shape[-1]
+        pairs = (batch.labels * size + output.logits.argmax(-1))[batch.labels != IGNORED]
+        self.counts.append(torch.bincount(pairs, minlength=size**2).reshape(size, size))
+
+    def metrics(self) -> dict[str, float]:
+        confusion = torch.stack(self.counts).sum(0).cpu()
+        accuracy = float(confusion.diagonal().sum() / confusion.sum())
+        return {"accuracy": accuracy, "macro_f1": macro_f1(confusion)}
+
+
+class Entities(Hits):
+    """Precision, recall and F1 of the spans that labels mark, beside the accuracy of single labels, which is all
+    that there is for labels of another kind, such as parts of speech."""
+
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        super().__init__(labels)
+        self.pairs = list[tuple[Tensor, Tensor]]()
+
+    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+        super().add(output, batch, nats)
+        self.pairs.append((output.logits.argmax(-1), batch.labels))
+
+    def metrics(self) -> dict[str, float]:
+        if not mark_spans(self.labels):
+            return super().metrics()
+        rows = [row for pair in self.pairs for row in zip(*(side.tolist() for side in pair), strict=True)]
+        precision, recall, f1 = entity_f1([self._named(*row) for row in rows])
+        return {**super().metrics(), "entity_precision": precision, "entity_recall": recall, "entity_f1": f1}
+
+    def _named(self, predicted: list[int], true: list[int]) -> tuple[list[str], list[str]]:
+        kept = [place for place, label in enumerate(true) if label != IGNORED]
+        return [self.labels[predicted[place]] for place in kept], [self.labels[true[place]] for place in kept]
+
+
+class Places(Meter):
+    """Of answers' places: how many are right at both ends, and how much of the tokens, as F1."""
+
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        super().__init__(labels)
+        self.exact, self.f1, self.num_examples = list[Tensor](), list[Tensor](), 0
+
+    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+        predicted, true = output.logits.argmax(1), batch.labels  # (B, 2)
+        shared = (torch.minimum(predicted, true)[:, 1] - torch.maximum(predicted, true)[:, 0] + 1).clamp(min=0)
+        lengths = (predicted[:, 1] - predicted[:, 0] + 1).clamp(min=0) + true[:, 1] - true[:, 0] + 1
+        self.exact.append((predicted == true).all(1).sum())
+        self.f1.append((2 * shared / lengths).sum())
+        self.num_examples += len(true)
+
+    def metrics(self) -> dict[str, float]:
+        exact, f1 = (float(torch.stack(sums).sum()) / self.num_examples for sums in (self.exact, self.f1))
+        return {"place_accuracy": exact, "place_f1": f1}
+
+
+def macro_f1(confusion: Tensor) -> float:
+    """Mean F1 of the classes that occur, from counts (C, C), true × predicted."""
+    hits, occurrences = confusion.diagonal(), confusion.sum(0) + confusion.sum(1)
+    present = occurrences > 0
+    return float((2 * hits[present] / occurrences[present]).mean())
+
+
+METRICS: dict[str, Callable[[Sequence[str]], Meter]] = {
+    "language_modeling": Perplexity,
+    "masked_language_modeling": Perplexity,
+    "span_corruption": Perplexity,
+    "denoising": Perplexity,
+    "classification": Confusion,
+    "token_tagging": Entities,
+    "question_answering": Places,
+    "translation": TokenHits,
+}
