@@ -90,7 +90,7 @@ class Exchange(QObject):
                 self._session.notify("info", import_words(reply), import_details(reply))
                 self._session.open_model(reply.folder, then="use")
             case ModelExported():
-                self._session.notify("info", f"Exported as {reply.folder}.", export_details(reply))
+                self._session.notify("info", export_words(reply), export_details(reply))
             case Refused():
                 self._session.notify("error", f"{words}: {reply.sentence}", reply.details)
             case Cancelled():
@@ -111,12 +111,17 @@ def import_words(reply: Imported) -> str:
 
 
 def import_details(reply: Imported) -> str:
-    """Everything by name: made anew, ignored, and what there is to know."""
+    """Everything by name: made anew, ignored, read, and what there is to know."""
     lines = [f"Model folder: {reply.folder}", f"Family: {reply.family}", f"Parameters: {reply.parameters:,}"]
-    for title, names in (("Made anew", reply.added), ("Ignored", reply.ignored), ("Notes", reply.notes)):
+    lists = {"Notes": reply.notes, "Made anew": reply.added, "Ignored": reply.ignored, "Read": reply.read}
+    for title, names in lists.items():
         lines += ["", f"{title}: {len(names):,}" if names else f"{title}: none"]
         lines += [f"    {name}" for name in names[:MOST_NAMED]]
     return "\n".join(lines)
+
+
+def export_words(reply: ModelExported) -> str:
+    return " ".join([f"Exported as {reply.folder}.", *reply.notes])
 
 
 def export_details(reply: ModelExported) -> str:

@@ -274,6 +274,7 @@ class FakeEngine(QObject):
                 folder=str(folder),
                 family="BERT",
                 parameters=109_482_240,
+                read=[f"bert.encoder.tensor_{number}" for number in range(197)],
                 ignored=[f"cls.predictions.tensor_{number}" for number in range(12)],
                 added=["head.classifier.weight"],
                 notes=["Its head for classification begins with random weights."],

@@ -78,6 +78,8 @@ def test_a_foreign_folder_is_imported_opened_and_accounted_for(
     details = window.findChild(QPlainTextEdit, "notice_text").toPlainText()
     assert "head.classifier.weight" in details
     assert "cls.predictions.tensor_11" in details
+    assert "Read: 197" in details
+    assert "bert.encoder.tensor_196" in details
     assert not window.findChild(QWidget, "exchange_bar").isVisible()
 
 

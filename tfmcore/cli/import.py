@@ -34,10 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     task = found.saved.task.replace("_", " ")
     print_line(f"{target}: {found.family.title} for {task}, {count(parameters)} parameters")
-    for what, names in (("ignored", found.ignored), ("begins afresh", found.added)):
+    for what, names in (("read", found.read), ("ignored", found.ignored), ("begins afresh", found.added)):
         if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            note(f"{what}: {', '.join(names[:SHOWN])}{more}")
+            more = f" and {len(names) - SHOWN} more, which --json lists" if len(names) > SHOWN else ""
+            note(f"{what} ({len(names)}): {', '.join(names[:SHOWN])}{more}")
     for sentence in found.notes:
         note(sentence)
     return 0

@@ -130,12 +130,14 @@ class BatchTried(Reply):
 
 
 class Imported(Reply):
-    """The new model folder; which tensors were `ignored` and which, such as a new head's, were `added`."""
+    """The new model folder; which tensors of the old one were `read` and which `ignored`, and which of ours, such as a
+    new head's, it lacked, so that they were `added`."""
 
     kind: Literal["imported"] = "imported"
     folder: str
     family: str
     parameters: int
+    read: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
     added: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)

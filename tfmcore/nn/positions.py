@@ -79,8 +79,8 @@ class Rotary(Positions):
         else:
             frequencies = self.stretch.frequencies(self.width, self.theta, positions)
             length = self.stretch.magnitude
-        angles = positions[..., None] * frequencies
-        return torch.polar(torch.full_like(angles, length), angles)[:, :, None]
+        angles = (positions[..., None] * frequencies)[:, :, None]
+        return torch.polar(torch.full_like(angles, length), angles)
 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
@@ -160,7 +160,8 @@ class Disentangled(Positions):
     def relative(self, queries: Tensor, keys: Tensor) -> Relative:
         buckets = (self.bucket(-distances(keys)) + self.span).clamp(0, 2 * self.span - 1)
         which = which_distance(queries, keys)
-        if len(buckets) > 2 * self.span:  # fewer buckets than distances
+        # where there are fewer buckets than distances; what is exported reads any length
+        if torch.compiler.is_exporting() or len(buckets) > 2 * self.span:
             return Relative(self.dropout(self.norm(self.embedding.weight)), buckets[which])
         return Relative(self.dropout(self.norm(self.embedding(buckets))), which)
 

@@ -19,7 +19,9 @@ def test_there_and_back(tfm, bert, tmp_path):
     assert (exported.code, exported.err) == (0, "")
     assert "BERT, BertForMaskedLM; config.json" in exported.out
     imported = tfm("import", tmp_path / "hf", "-o", tmp_path / "back")
-    assert (imported.code, imported.err) == (0, "")
+    assert imported.code == 0
+    assert "read (42): bert.embeddings.LayerNorm.bias, " in imported.err
+    assert imported.err.count("\n") == 1, "nothing is ignored, nothing added"
     assert "BERT for masked language modeling" in imported.out
     assert SavedModel.read(tmp_path / "back").family == "bert"
     assert (tmp_path / "back" / "model.safetensors").stat().st_size > 0
@@ -35,6 +37,14 @@ def test_as_json(tfm, bert, tmp_path):
     assert (imported["family"], imported["task"]) == ("BERT", "masked_language_modeling")
     assert (imported["ignored"], imported["added"]) == ([], [])
     assert "bert.embeddings.word_embeddings.weight" in imported["read"]
+
+
+def test_onnx(tfm, model_folder, tmp_path):
+    exported = tfm("export", model_folder("tagger"), "-o", tmp_path / "onnx", "--format", "onnx", "--json")
+    assert (exported.code, exported.err) == (0, "")
+    facts = json.loads(exported.out)
+    assert facts["files"] == ["config.json", "model.onnx", "tokenizer.json"]
+    assert facts["difference"] < 1e-4
 
 
 def test_refusals(tfm, bert, model_folder, tmp_path):

@@ -24,6 +24,7 @@ def test_there_and_back(start_engine, bert, tmp_path, monkeypatch):
     assert "config.json" in exported.files
     imported, _ = engine.answer(ImportModel, path=str(tmp_path / "hf"))
     assert isinstance(imported, Imported)
+    assert "bert.embeddings.word_embeddings.weight" in imported.read
     assert (imported.family, Path(imported.folder)) == ("BERT", tmp_path / "workspace" / "models" / "hf")
     described, _ = engine.answer(Describe, model=imported.folder)
     assert isinstance(described, Described)
@@ -34,6 +35,14 @@ def test_there_and_back(start_engine, bert, tmp_path, monkeypatch):
     for name in ("..", "a/b", "a\\b"):
         refused, _ = engine.answer(ImportModel, path=str(tmp_path / "hf"), name=name)
         assert "plain name" in refused.sentence
+
+
+def test_onnx(start_engine, bert, tmp_path):
+    engine = start_engine()
+    exported, _ = engine.answer(ExportModel, model=bert, path=str(tmp_path / "onnx"), format="onnx")
+    assert isinstance(exported, ModelExported), exported
+    assert exported.files == ["config.json", "model.onnx", "tokenizer.json"]
+    assert "onnxruntime gives the model's answers" in exported.notes[0]
 
 
 @pytest.mark.fault(33)

@@ -10,11 +10,15 @@ from tfmcore.engine.handlers import Answer
 from tfmcore.families.exporting import Exported
 from tfmcore.families.exporting import export_model as export_to_hugging_face
 from tfmcore.families.importing import import_model as import_from_hugging_face
+from tfmcore.families.onnx import OnnxExported, export_onnx
 from tfmcore.messages import ExportModel, Imported, ImportModel, ModelExported
 from tfmcore.runs import find_model
 from tfmcore.workspace import find_workspace, workspace_folder
 
-FORMATS: dict[str, Callable[[Path, Path, Progress], Exported]] = {"huggingface": export_to_hugging_face}
+FORMATS: dict[str, Callable[[Path, Path, Progress], Exported | OnnxExported]] = {
+    "huggingface": export_to_hugging_face,
+    "onnx": export_onnx,
+}
 
 
 def import_model(request: ImportModel, desk: Desk, report: Progress) -> Iterator[Answer]:
@@ -31,13 +35,12 @@ def import_model(request: ImportModel, desk: Desk, report: Progress) -> Iterator
         parameters=found.model.num_parameters(),
         ignored=found.ignored,
         added=found.added,
+        read=found.read,
         notes=found.notes,
     )
 
 
 def export_model(request: ExportModel, desk: Desk, report: Progress) -> Iterator[Answer]:
-    if request.format not in FORMATS:
-        raise UserError(f"this version writes no {request.format}; it writes {', '.join(FORMATS)}")
     source = find_model(request.model, find_workspace() / "runs")
     target = Path(request.path).expanduser()
     written = FORMATS[request.format](source, target, report)
