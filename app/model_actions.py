@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
+from app.actions import make_action
 from app.exchange import FORMATS
 from app.session import Session
 from app.theme import icon
@@ -53,11 +54,7 @@ class ModelActions(QObject):
         return button
 
     def _action(self, name: str, text: str, glyph: str, keys: str, act: Callable[[], None]) -> QAction:
-        action = QAction(icon(glyph), text, self, objectName=f"action_{name}")
-        if self._shortcuts:
-            action.setShortcut(QKeySequence(keys))
-        action.triggered.connect(lambda _=False: act())
-        return action
+        return make_action(self, name, text, act, *([keys] if self._shortcuts else []), glyph=glyph)
 
     def _enable(self) -> None:
         for action in self._opened:

@@ -3,21 +3,20 @@
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QWidget
+
+from app.actions import WIDGET, make_action
 
 
 class PageKeys(QObject):
-    """Each key is (what it does, keys, act) and works while the focus is within `page`."""
+    """Each key is (name, what it does, keys, act) and works while the focus is within `page`."""
 
-    def __init__(self, page: QWidget, keys: Sequence[tuple[str, str, Callable[[], object]]]) -> None:
+    def __init__(self, page: QWidget, keys: Sequence[tuple[str, str, str, Callable[[], object]]]) -> None:
         super().__init__(page)
-        self._acts = {QKeySequence(sequence): act for _, sequence, act in keys}
-        for text, sequence, act in keys:
-            action = QAction(text, page, shortcut=QKeySequence(sequence))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-            action.triggered.connect(act)
-            page.addAction(action)
+        self._acts = {QKeySequence(sequence): act for _, _, sequence, act in keys}
+        for name, text, sequence, act in keys:
+            page.addAction(make_action(page, name, text, act, sequence, scope=WIDGET))
         page.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

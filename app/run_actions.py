@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QAction
 
+from app.actions import PAGE, WIDGET, make_action
 from app.run_watch import RunFacts
 from app.session import Session
-from app.theme import icon
 
 
 class RunActions(QObject):
@@ -19,7 +19,7 @@ class RunActions(QObject):
         super().__init__(parent)
         self._session = session
         self._delete = self._action("delete_run", "Delete", "trash-can-outline", "Delete", session.delete_run)
-        self._delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # not while one reads the log
+        self._delete.setShortcutContext(WIDGET)  # not while one reads the log
         apart = QAction(self)
         apart.setSeparator(True)
         self.all = [
@@ -33,7 +33,9 @@ class RunActions(QObject):
                 lambda facts: session.fine_tune(str(facts.run.folder)),
             ),
             self._action("copy_run_id", "Copy its id", "content-copy", "Ctrl+Shift+C", session.copy_run_id),
-            self._action("show_run_folder", "Open its folder", "folder-open-outline", "", session.show_run_folder),
+            self._action(
+                "show_run_folder", "Open its folder", "folder-open-outline", "Ctrl+Shift+O", session.show_run_folder
+            ),
             apart,
             self._delete,
         ]
@@ -42,11 +44,7 @@ class RunActions(QObject):
         self._enable()
 
     def _action(self, name: str, text: str, glyph: str, key: str, act: Callable[[RunFacts], None]) -> QAction:
-        action = QAction(icon(glyph), text, self, objectName=f"action_{name}")
-        action.setShortcut(QKeySequence(key))
-        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        action.triggered.connect(lambda: self._do(act))
-        return action
+        return make_action(self, name, text, lambda: self._do(act), key, glyph=glyph, scope=PAGE)
 
     def _do(self, act: Callable[[RunFacts], None]) -> None:
         if facts := self._chosen():

@@ -1,5 +1,6 @@
 """The one window: a rail of pages, a header with the open model and what is running, the pages, a line of status."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -7,13 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt
 from PySide6.QtGui import (
-    QAction,
-    QActionGroup,
     QCloseEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
-    QKeySequence,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -26,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.actions import keys_words, make_action
 from app.header import Header
 from app.help import HelpDialog
 from app.model_actions import ModelActions
@@ -127,7 +126,9 @@ class MainWindow(QMainWindow):
             column.addWidget(button)
         column.addStretch(1)
         self._theme_button = self._rail_tool("action_theme", "theme-light-dark", "Light, dark or as the system")
-        self._help_button = self._rail_tool("action_help", "help-circle-outline", "Help on this page  (F1)")
+        self._help_button = self._rail_tool(
+            "action_help", "help-circle-outline", "Help on this page, and its keys  (F1, ?)"
+        )
         column.addWidget(self._theme_button)
         column.addWidget(self._help_button)
         return rail
@@ -141,25 +142,21 @@ class MainWindow(QMainWindow):
     # ── wiring ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _add_actions(self) -> None:
-        group = QActionGroup(self)
-        for number, page in enumerate(PAGES, 1):
-            action = self._action(f"Show {page.title}", f"Ctrl+{number}", lambda name=page.name: self.show_page(name))
-            group.addAction(action)
         draft = self._session.draft
-        self._action("Undo a change of the config", QKeySequence.StandardKey.Undo, draft.undo)
-        self._action("Redo it", "Ctrl+Shift+Z", draft.redo)
-        self._action("Train the designed model", "Ctrl+Return", self._session.start_run)
-        self._action("Light, dark or as the system", "Ctrl+Shift+L", self.next_theme)
-        self._action("Help on this page", "F1", self.show_help)
-        self._action("List all shortcuts", "?", self.show_help)
-        self._action("Quit; runs go on", QKeySequence.StandardKey.Quit, self.close)
-
-    def _action(self, text: str, shortcut: QKeySequence.StandardKey | str, act: object) -> QAction:
-        action = QAction(text, self)
-        action.setShortcut(QKeySequence(shortcut))
-        action.triggered.connect(lambda _=False: act())  # type: ignore[operator]
-        self.addAction(action)
-        return action
+        acts: list[tuple[str, str, Callable[[], object], *tuple[str, ...]]] = [
+            (f"show_{page.name}", f"Show {page.title}", lambda name=page.name: self.show_page(name), f"Ctrl+{number}")
+            for number, page in enumerate(PAGES, 1)
+        ]
+        acts += [
+            ("undo", "Undo a change of the config", draft.undo, "Ctrl+Z"),
+            ("redo", "Redo it", draft.redo, "Ctrl+Shift+Z", "Ctrl+Y"),
+            ("train", "Train the designed model", self._session.start_run, "Ctrl+Return"),
+            ("next_theme", "Light, dark or as the system", self.next_theme, "Ctrl+Shift+L"),
+            ("show_help", "Help on this page, and its keys", self.show_help, "F1", "?"),
+            ("quit", "Quit; runs go on", self.close, "Ctrl+Q"),
+        ]
+        for name, text, act, *keys in acts:
+            self.addAction(make_action(self, name, text, act, *keys))
 
     def _wire(self) -> None:
         session = self._session
@@ -190,11 +187,14 @@ class MainWindow(QMainWindow):
             facts = next(page for page in PAGES if page.name == name)
             self._pages[name] = facts.build(self._session)
             self._stack.addWidget(self._pages[name])
-        self._stack.setCurrentWidget(self._pages[name])
-        for page in PAGES:
-            button = self._rail_buttons[page.name]
-            button.setChecked(page.name == name)
-            button.setIcon(icon(page.icon, "accent" if page.name == name else "muted"))
+        page = self._pages[name]
+        self._stack.setCurrentWidget(page)
+        if not (focus := QApplication.focusWidget()) or not page.isAncestorOf(focus):
+            page.setFocus(Qt.FocusReason.OtherFocusReason)  # where its keys are heard
+        for facts in PAGES:
+            button = self._rail_buttons[facts.name]
+            button.setChecked(facts.name == name)
+            button.setIcon(icon(facts.icon, "accent" if facts.name == name else "muted"))
         self._session.settings.set("window.page", name)
 
     def _show_field(self, path: str) -> None:
@@ -215,9 +215,7 @@ class MainWindow(QMainWindow):
         facts = next(facts for facts in PAGES if self._pages.get(facts.name) is self._stack.currentWidget())
         page: Any = self._pages[facts.name]
         shortcuts = [
-            (action.shortcut().toString(), action.text())
-            for action in [*self.actions(), *page.actions()]
-            if not action.shortcut().isEmpty()
+            (keys_words(action), action.text()) for action in [*self.actions(), *page.actions()] if action.shortcuts()
         ]
         HelpDialog(facts.title, page.help, shortcuts, self).open()
 

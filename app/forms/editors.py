@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, SignalInstance
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QSizePolicy
 
+from app.actions import make_action
 from app.forms.numbers import number_text, parse_number, stepped
-from app.theme import GRID, icon
+from app.theme import GRID
 from tfmcore.config import Option
 
 TYPING_MS = 200
@@ -112,8 +113,8 @@ class PathEditor(LineEditor):
     def __init__(self, option: Option, *, folder: bool = False) -> None:
         super().__init__(option)
         self._folder = folder
-        browse = QAction(icon("folder-open-outline", "muted"), f"Choose a {'folder' if folder else 'file'}…", self)
-        browse.triggered.connect(self.choose)
+        name, text = f"choose_{option.section}_{option.name}", f"Choose a {'folder' if folder else 'file'}…"
+        browse = make_action(self, name, text, self.choose, glyph="folder-open-outline", tone="muted")
         self.addAction(browse, QLineEdit.ActionPosition.TrailingPosition)
 
     def _show(self, value: Any) -> None:

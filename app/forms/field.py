@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, QUrl, Signal
-from PySide6.QtGui import QAction, QDesktopServices, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QDesktopServices, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.actions import make_action
 from app.forms.editors import (
     ChoiceEditor,
     CodesEditor,
@@ -147,11 +148,13 @@ class Field(QWidget):
         label.setFixedWidth(LABEL_WIDTH)
         label.setContentsMargins(0, 4, 0, 4)
         if self.option.paper:
-            paper = QAction("Open the paper", label)
-            paper.triggered.connect(lambda: QDesktopServices.openUrl(QUrl(self.option.paper)))
-            label.addAction(paper)
+            name = f"open_paper_{self.option.section}_{self.option.name}"
+            label.addAction(make_action(label, name, "Open the paper", self._open_paper))
             label.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         return label
+
+    def _open_paper(self) -> None:
+        QDesktopServices.openUrl(QUrl(self.option.paper))
 
     # ── what is wrong, and what the preset says ──────────────────────────────────────────────────────────────────────
 

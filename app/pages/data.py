@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence, QResizeEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 
+from app.page_keys import PageKeys
 from app.panels.data_form import DataForm
 from app.panels.prepared import Prepared
 from app.panels.preview import Preview
@@ -35,7 +36,14 @@ class DataPage(QWidget):
         self._preview.previewed.connect(self._form.show_preview)
         self._preview.refused.connect(self._form.show_refusal)
         self._preview.file_wanted.connect(self._form.ask_for_file)
-        self._add_actions()
+        PageKeys(
+            self,
+            (
+                ("open_data_file", "Open a file to learn from", "Ctrl+Shift+O", self._form.ask_for_file),
+                ("prepare_draft", "Prepare the data", "Ctrl+P", self._form.prepare),
+                ("stop_preparing", "Stop preparing", "Ctrl+.", self._form.cancel),
+            ),
+        )
 
     def _lay_out(self) -> None:
         right = QSplitter(Qt.Orientation.Vertical, objectName="data_rows_splitter", childrenCollapsible=False)
@@ -55,16 +63,6 @@ class DataPage(QWidget):
         self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._drop_hint.setProperty("role", "drop")
         self._drop_hint.hide()
-
-    def _add_actions(self) -> None:
-        for text, keys, act in (
-            ("Open a file to learn from", "Ctrl+Shift+O", self._form.ask_for_file),
-            ("Prepare the data", "Ctrl+P", self._form.prepare),
-        ):
-            action = QAction(text, self, shortcut=QKeySequence(keys))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            action.triggered.connect(act)
-            self.addAction(action)
 
     # ── dropping ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -74,10 +74,11 @@ class InspectPage(QWidget):
         PageKeys(
             self,
             (
-                ("Inspect the text", "Ctrl+Return", self._pinned.act),
-                ("Stop inspecting", "Ctrl+.", self._question.stop),
-                ("Mean over heads, or one head", "Ctrl+M", self._mean.click),
-                ("Map or lines", "Ctrl+L", self._next_view),
+                ("inspect_pinned", "Inspect the text", "Ctrl+Return", self._pinned.act),
+                ("stop_inspecting", "Stop inspecting", "Ctrl+.", self._question.stop),
+                ("toggle_mean", "Mean over heads, or one head", "Ctrl+M", self._mean.click),
+                ("next_view", "Map or lines", "Ctrl+L", self._next_view),
+                ("export_weights", "Export all weights as NPZ", "Ctrl+S", self._all.click),
             ),
         )
         self._wire()

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from app import diagram
 from app.forms.section_form import SectionForm
+from app.page_keys import PageKeys
 from app.panels.costs import Costs
 from app.panels.differences import Differences
 from app.panels.preset_bar import PresetBar
@@ -57,7 +57,15 @@ class ModelPage(QWidget):
         self._costs = Costs(session)
         self._lay_out()
         self._wire()
-        self._add_actions()
+        PageKeys(
+            self,
+            (
+                ("measure_batch", "Try one batch", "Ctrl+T", self._costs.try_batch),
+                ("stop_measuring", "Stop trying", "Ctrl+.", self._costs.cancel),
+                ("save_draft", "Save the config", "Ctrl+S", self._bar.save),
+                ("open_draft", "Open a config", "Ctrl+Shift+O", self._bar.open),
+            ),
+        )
         self._redraw()
 
     # ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -140,17 +148,6 @@ class ModelPage(QWidget):
         self._preparation.changed.connect(self._redraw)
         section = settings.get("model.section", "model")
         self._show_section(section if section in SECTIONS else "model")
-
-    def _add_actions(self) -> None:
-        for text, keys, act in (
-            ("Try one batch", "Ctrl+T", self._costs.try_batch),
-            ("Save the config", "Ctrl+S", self._bar.save),
-            ("Open a config", "Ctrl+Shift+O", self._bar.open),
-        ):
-            action = QAction(text, self, shortcut=QKeySequence(keys))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            action.triggered.connect(act)
-            self.addAction(action)
 
     def _apply(self, path: str, value: Any) -> None:
         """Set an option; a model to begin from brings its shape and tokenizer along."""

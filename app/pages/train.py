@@ -45,6 +45,7 @@ class TrainPage(QWidget):
         actions = RunActions(session, self)
         self.addActions([action for action in actions.all if not action.isSeparator()])
         self._table, self._bar = RunTable(session, actions), RunBar(session, actions)
+        self.addActions([self._table.finding, *self._bar.acts.values()])
         self._curves, self._samples = Curves(session), Samples(session)
         self._log, self._config = Log(session), ConfigText(session)
         self._lay_out()

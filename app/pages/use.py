@@ -44,8 +44,8 @@ class UsePage(QWidget):
         PageKeys(
             self,
             (
-                ("Ask the model", "Ctrl+Return", self.act),
-                ("Stop the answer", "Ctrl+.", self.stop),
+                ("ask_model", "Ask the model", "Ctrl+Return", self.act),
+                ("stop_answer", "Stop the answer", "Ctrl+.", self.stop),
             ),
         )
         session.model_changed.connect(self._on_model_changed)

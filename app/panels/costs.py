@@ -43,7 +43,7 @@ class Costs(QWidget):
         self._outcome = QLabel(objectName="try_outcome", wordWrap=True)
         self._lay_out()
         self._try.clicked.connect(self.try_batch)
-        self._cancel.clicked.connect(lambda: session.data_engine.cancel(self._request))
+        self._cancel.clicked.connect(self.cancel)
         self._preparation.changed.connect(self.redraw)
         self.redraw()
 
@@ -124,6 +124,9 @@ class Costs(QWidget):
         )
         self._say("", "")
         self._show_trial()
+
+    def cancel(self) -> None:
+        self._session.data_engine.cancel(self._request)
 
     def _on_reply(self, reply: AnyReply, arrays: Arrays) -> None:
         if reply.id != self._request:

@@ -102,7 +102,7 @@ class DataForm(QScrollArea):
         session = self._session
         self._open.clicked.connect(self.ask_for_file)
         self._prepare.clicked.connect(self.prepare)
-        self._cancel.clicked.connect(self._preparation.cancel)
+        self._cancel.clicked.connect(self.cancel)
         self._train.clicked.connect(self._on_train_clicked)
         self._better.clicked.connect(self._on_better_clicked)
         session.draft.changed.connect(self._redraw)
@@ -183,6 +183,9 @@ class DataForm(QScrollArea):
             self._session.show_field(problems[0].field)
             return
         self._preparation.prepare()
+
+    def cancel(self) -> None:
+        self._preparation.cancel()
 
     def _on_train_clicked(self) -> None:
         self._data.flush()

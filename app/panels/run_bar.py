@@ -1,8 +1,10 @@
 """The lines above a run's curves: its state, how far it is, and what one can do with it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -16,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import units
+from app.actions import PAGE, keys_words, make_action
 from app.run_actions import RunActions
 from app.run_rows import tone
 from app.run_watch import RunFacts
@@ -58,15 +61,9 @@ class RunBar(QWidget):
         self._rate.setToolTip("A learning rate that takes the schedule's place from the next step on; Enter sends it")
         self._rate_label = QLabel("Learning rate")
         self._rate_label.setBuddy(self._rate)
-        self._buttons = {
-            "pause_run": self._button("pause_run", "Pause", "pause", "Wait after this step"),
-            "resume_run": self._button("resume_run", "Resume", "play", "Go on from here, or from the last checkpoint"),
-            "stop_run": self._button("stop_run", "Stop", "stop", "End after this step, with a checkpoint"),
-            "kill_run": self._button("kill_run", "End now", "skull-outline", "End the process; its checkpoints stay"),
-            "save_run": self._button("save_run", "Save now", "content-save-outline", "Write a checkpoint"),
-            "use_run": self._button("use_run", "Use", "message-text-outline", "Open its best checkpoint"),
-            "inspect_run": self._button("inspect_run", "Inspect", "magnify", "Look inside its best checkpoint"),
-        }
+        self._buttons: dict[str, QPushButton] = {}
+        self.acts: dict[str, QAction] = {}
+        self._make_acts()
         self._more = QToolButton(objectName="action_more_run", toolTip="More", accessibleName="More acts on this run")
         self._more.setIcon(icon("dots-horizontal"))
         self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -75,8 +72,36 @@ class RunBar(QWidget):
         self._lay_out()
         self._wire()
 
-    def _button(self, name: str, text: str, glyph: str, tip: str) -> QPushButton:
-        return QPushButton(text, objectName=f"action_{name}", icon=icon(glyph), toolTip=tip)
+    def _make_acts(self) -> None:
+        """Each act as a button here, and as an action whose key the page hears while the button is on show."""
+        session = self._session
+
+        def tell(kind: str) -> Callable[[RunFacts], object]:
+            return lambda facts: session.command(facts, Command.model_validate({"kind": kind}))
+
+        def open_in(page: str) -> Callable[[RunFacts], object]:
+            return lambda facts: session.open_model(str(facts.run.folder), then=page)
+
+        for name, text, glyph, keys, tip, act in (
+            ("pause_run", "Pause", "pause", "Ctrl+Shift+P", "Wait after this step", tell("pause")),
+            ("resume_run", "Resume", "play", "Ctrl+Shift+R", "Go on from the last checkpoint", session.resume_run),
+            ("stop_run", "Stop", "stop", "Ctrl+.", "End after this step, with a checkpoint", tell("stop")),
+            ("kill_run", "End now", "skull-outline", "Ctrl+Shift+K", "End it; its checkpoints stay", session.kill_run),
+            ("save_run", "Save now", "content-save-outline", "Ctrl+S", "Write a checkpoint", tell("save_now")),
+            ("use_run", "Use", "message-text-outline", "Ctrl+U", "Open its best checkpoint", open_in("use")),
+            ("inspect_run", "Inspect", "magnify", "Ctrl+Shift+I", "Look into its best checkpoint", open_in("inspect")),
+        ):  # fmt: skip
+            action = make_action(
+                self, name, f"{text}: {tip[:1].lower()}{tip[1:]}", partial(self._do, act), keys, scope=PAGE
+            )
+            button = QPushButton(text, objectName=f"action_{name}", icon=icon(glyph))
+            button.setToolTip(f"{tip}  ({keys_words(action)})")
+            button.clicked.connect(action.trigger)
+            self.acts[name], self._buttons[name] = action, button
+
+    def _do(self, act: Callable[[RunFacts], object]) -> None:
+        if self._facts:
+            act(self._facts)
 
     def _lay_out(self) -> None:
         upper = QHBoxLayout(spacing=GRID)
@@ -98,24 +123,14 @@ class RunBar(QWidget):
         column.addWidget(self._sentence)
 
     def _wire(self) -> None:
-        session = self._session
-        acts: dict[str, Callable[[RunFacts], object]] = {
-            "pause_run": lambda facts: session.command(facts, Command(kind="pause")),
-            "resume_run": session.resume_run,
-            "stop_run": lambda facts: session.command(facts, Command(kind="stop")),
-            "kill_run": session.kill_run,
-            "save_run": lambda facts: session.command(facts, Command(kind="save_now")),
-            "use_run": lambda facts: session.open_model(str(facts.run.folder), then="use"),
-            "inspect_run": lambda facts: session.open_model(str(facts.run.folder), then="inspect"),
-        }
-        for name, act in acts.items():
-            self._buttons[name].clicked.connect(lambda _=False, act=act: self._facts and act(self._facts))
         self._rate.returnPressed.connect(self._on_rate_entered)
 
     def show_run(self, facts: RunFacts | None) -> None:
         self._facts = facts
         self.setVisible(facts is not None)
         if facts is None:
+            for action in self.acts.values():
+                action.setEnabled(False)
             return
         state, status = facts.state, facts.status
         self._label.setText(facts.label)
@@ -131,6 +146,7 @@ class RunBar(QWidget):
         self._sentence.setVisible(bool(sentence))
         for name, visible in _possible(facts).items():
             self._buttons[name].setVisible(visible)
+            self.acts[name].setEnabled(visible)
         self._buttons["resume_run"].setText("Start" if state == RunState.WAITING else "Resume")
         for widget in (self._rate, self._rate_label):
             widget.setVisible(state in (RunState.RUNNING, RunState.PAUSED))

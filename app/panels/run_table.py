@@ -13,11 +13,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.actions import PAGE, make_action
 from app.run_actions import RunActions
 from app.run_rows import FACTS, RunRows, loss_words, matches, steps_words, tone
 from app.run_watch import RunFacts
 from app.session import Session
-from app.theme import GRID, body_font, icon, mono_font, theme
+from app.theme import GRID, body_font, mono_font, theme
 
 MANY = 8
 """From so many runs on there is a line to filter them by."""
@@ -76,7 +77,10 @@ class RunTable(QWidget):
         self._filter = QLineEdit(objectName="field_filter_runs", accessibleName="Filter the runs")
         self._filter.setPlaceholderText("Filter by name, state or task")
         self._filter.setClearButtonEnabled(True)
-        self._filter.addAction(icon("magnify", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.finding = make_action(
+            self, "find_run", "Find a run", self._on_find, "Ctrl+F", glyph="magnify", tone="muted", scope=PAGE
+        )
+        self._filter.addAction(self.finding, QLineEdit.ActionPosition.LeadingPosition)
         self.list = QListView(objectName="run_list", accessibleName="Runs", uniformItemSizes=True)
         self.list.setModel(self._rows)
         self.list.setItemDelegate(RunRow(self.list))
@@ -94,9 +98,14 @@ class RunTable(QWidget):
         session.run_changed.connect(self._select_chosen)
         self._show_runs()
 
+    def _on_find(self) -> None:
+        self._filter.show()
+        self._filter.setFocus()
+        self._filter.selectAll()
+
     def _show_runs(self) -> None:
         facts = self._session.runs.facts
-        self._filter.setVisible(len(facts) >= MANY or bool(self._filter.text()))
+        self._filter.setVisible(len(facts) >= MANY or bool(self._filter.text()) or self._filter.hasFocus())
         self._rows.show([each for each in facts if matches(each, self._filter.text())])
         self._select_chosen()
 

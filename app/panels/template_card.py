@@ -26,7 +26,12 @@ class TemplateCard(QFrame):
         self._preset, card = preset, preset.card
         self._config = preset.config()
         self.setProperty("kind", "card")
-        glyph = QToolButton(icon=icon(card.icon, "accent"), iconSize=QSize(24, 24), focusPolicy=Qt.FocusPolicy.NoFocus)
+        glyph = QToolButton(
+            objectName=f"glyph_{preset.name}",
+            icon=icon(card.icon, "accent"),
+            iconSize=QSize(24, 24),
+            focusPolicy=Qt.FocusPolicy.NoFocus,
+        )
         glyph.setProperty("kind", "glyph")
         glyph.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         title = QLabel(card.title)

@@ -15,6 +15,7 @@ from PySide6.QtGui import QAction, QImage, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
+from app.actions import make_action
 from app.theme import icon, theme
 from tfmcore.config import UserError
 
@@ -77,9 +78,7 @@ class Exporter(QObject):
         return button
 
     def _action(self, suffix: str) -> QAction:
-        action = QAction(f"Export as {TITLES[suffix]}…", self, objectName=f"action_export_{suffix}")
-        action.triggered.connect(lambda: self._ask(suffix))
-        return action
+        return make_action(self, f"export_{suffix}", f"Export as {TITLES[suffix]}…", lambda: self._ask(suffix))
 
     def _ask(self, suffix: str) -> None:
         dialog = QFileDialog(

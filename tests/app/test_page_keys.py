@@ -17,7 +17,7 @@ def test_within_the_page_the_key_is_the_pages(qtbot: QtBot) -> None:
     window.addAction(action)
     field = QPlainTextEdit()
     QVBoxLayout(page).addWidget(field)
-    PageKeys(page, [("The page's", "Ctrl+Return", lambda: done.append("page"))])
+    PageKeys(page, [("of_page", "The page's", "Ctrl+Return", lambda: done.append("page"))])
     window.setCentralWidget(page)
     window.show()
     qtbot.waitActive(window)

@@ -7,11 +7,15 @@ from pathlib import Path
 import psutil
 import pytest
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QDialog,
+    QGraphicsScene,
     QLabel,
     QListView,
+    QMenu,
     QPlainTextEdit,
     QPushButton,
     QToolButton,
@@ -25,6 +29,8 @@ from app.session import Session
 from app.theme import DARK, LIGHT, apply_theme, contrast
 from app.window import PAGES, MainWindow
 from tests.app.conftest import until
+from tests.app.fake_engine import FakeEngine, connect, open_task
+from tfmcore.config import TASKS
 from tfmcore.messages import Describe
 from tfmcore.runs import Exit, Run, RunState
 
@@ -58,8 +64,70 @@ def test_help_lists_every_shortcut(window: MainWindow, qtbot: QtBot) -> None:
     window.show_help()
     dialog = window.findChild(QDialog, "help")
     texts = {label.text() for label in dialog.findChildren(QLabel)}
-    assert {"F1", "Ctrl+1", "Train the designed model"} <= texts
+    assert {"F1 or ?", "Ctrl+1", "Train the designed model"} <= texts
     dialog.reject()
+
+
+@pytest.fixture
+def whole(window: MainWindow, session: Session) -> MainWindow:
+    """Every page has been shown, and every panel of the Use page."""
+    connect(session, FakeEngine(session))
+    for page in PAGES:
+        window.show_page(page.name)
+    window.show_page("use")
+    for task in TASKS:
+        open_task(session, task)
+    return window
+
+
+def test_every_action_and_button_has_a_name_that_stays(whole: MainWindow) -> None:
+    actions = [action for action in whole.findChildren(QAction) if is_ours(action)]
+    assert len(actions) > 60
+    for action in actions:
+        assert action.objectName().startswith("action_"), (action.text(), action.parent().objectName())
+        assert action.text(), action.objectName()
+    buttons = whole.findChildren(QAbstractButton)
+    assert len(buttons) > 100
+    for button in buttons:
+        assert name_of(button), (button.text(), button.parent().objectName())
+
+
+def name_of(button: QAbstractButton) -> str:
+    """Its own, or in a line of text that of the action it stands for."""
+    action = button.defaultAction() if isinstance(button, QToolButton) else None
+    return button.objectName() or (action.objectName() if action else "")
+
+
+def is_ours(action: QAction) -> bool:
+    """Neither a line in a menu, nor a menu's own, nor one that Qt or pyqtgraph keeps for itself."""
+    kept = isinstance(action.parent(), QMenu | QGraphicsScene) or action.objectName().startswith("_q_")
+    return not action.isSeparator() and not kept
+
+
+def test_every_act_of_a_page_has_its_own_key_and_stands_in_the_help(whole: MainWindow) -> None:
+    for facts in PAGES:
+        whole.show_page(facts.name)
+        page = whole.findChild(QWidget, f"page_{facts.name}")
+        acts = [action for action in page.actions() if is_ours(action)]
+        keys = [sequence.toString() for action in acts for sequence in action.shortcuts()]
+        assert len(keys) >= len(acts), [action.text() for action in acts if not action.shortcuts()]
+        assert len(set(keys)) == len(keys), keys
+        whole.show_help()
+        dialog = whole.findChild(QDialog, "help")
+        texts = {label.text() for label in dialog.findChildren(QLabel)}
+        assert {action.text() for action in (*whole.actions(), *acts)} <= texts
+        dialog.reject()
+        dialog.setParent(None)
+
+
+def test_the_keys_of_a_page_are_heard_as_soon_as_it_is_shown(whole: MainWindow, qtbot: QtBot) -> None:
+    with qtbot.waitActive(whole):
+        whole.activateWindow()
+    for facts in PAGES:
+        whole.show_page(facts.name)
+        assert whole.findChild(QWidget, f"page_{facts.name}").isAncestorOf(QApplication.focusWidget()) or (
+            QApplication.focusWidget() is whole.findChild(QWidget, f"page_{facts.name}")
+        )
 
 
 @pytest.mark.fault(35)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
+from PySide6.QtWidgets import QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app import session as session_module
@@ -173,6 +173,27 @@ def test_a_hung_trainer_shows_the_age_of_its_heartbeat_and_can_be_stopped_and_en
     click(qtbot, bar, "kill")
     until(qtbot, session, lambda: session.runs.facts[0].state == RunState.INTERRUPTED)
     assert hung.wait(timeout=60) != 0
+
+
+def test_every_button_has_a_key_that_works_while_it_is_on_show(
+    bar: RunBar, session: Session, qtbot: QtBot, run: Run
+) -> None:
+    page = QWidget()
+    qtbot.addWidget(page)
+    page.addActions(list(bar.acts.values()))
+    with qtbot.waitActive(page):
+        page.show()
+    page.setFocus()
+    bar.show_run(facts_of(run, RunState.FINISHED))
+    qtbot.keyClick(page, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
+    bar.show_run(facts_of(run, RunState.RUNNING))
+    assert not (run.folder / "control.jsonl").exists(), "a run that has ended is not stopped"
+    qtbot.keyClick(page, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil((run.folder / "control.jsonl").exists)
+    assert '"stop"' in (run.folder / "control.jsonl").read_text()
+    for name, action in bar.acts.items():
+        button = bar.findChild(QPushButton, f"action_{name}")
+        assert action.shortcut().toString() in button.toolTip()
 
 
 def test_more_acts_hang_under_the_three_dots(bar: RunBar, run: Run) -> None:

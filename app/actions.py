@@ -1,0 +1,37 @@
+"""The one way to make a QAction: what menus show, keys do and "?" lists, each under a name that stays."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QKeySequence
+
+from app.theme import icon
+
+WINDOW = Qt.ShortcutContext.WindowShortcut
+PAGE = Qt.ShortcutContext.WidgetWithChildrenShortcut
+WIDGET = Qt.ShortcutContext.WidgetShortcut
+
+
+def make_action(
+    owner: QObject,
+    name: str,
+    text: str,
+    act: Callable[[], object],
+    *keys: str,
+    glyph: str = "",
+    tone: str = "text",
+    scope: Qt.ShortcutContext = WINDOW,
+) -> QAction:
+    """An action `action_<name>` that does `act`, by each of `keys` where the widgets that show it let `scope` act."""
+    action = QAction(text, owner, objectName=f"action_{name}")
+    if glyph:
+        action.setIcon(icon(glyph, tone))
+    action.setShortcuts([QKeySequence(sequence) for sequence in keys])
+    action.setShortcutContext(scope)
+    action.triggered.connect(lambda _=False: act())
+    return action
+
+
+def keys_words(action: QAction) -> str:
+    """ "F1 or ?"; empty where no key does it."""
+    return " or ".join(keys.toString(QKeySequence.SequenceFormat.NativeText) for keys in action.shortcuts())
