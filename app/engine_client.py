@@ -21,7 +21,10 @@ class _Asked:
 
 
 class EngineClient(QObject):
-    """One engine process. `ask` sends a request and calls back with each reply, in this thread, the final one last."""
+    """One engine process. `ask` sends a request and calls back with each reply, in this thread, the final one last.
+
+    Its end is said once: to whoever waits for an answer as Refused, and by `died` only where nobody does.
+    """
 
     busy_changed = Signal(bool)
     died = Signal(str)
@@ -36,6 +39,8 @@ class EngineClient(QObject):
         self._errors = ""
         self._process: QProcess | None = None
         self._closed = False
+        self._cancelled: set[int] = set()
+        self._told = False
 
     @property
     def busy(self) -> bool:
@@ -62,6 +67,7 @@ class EngineClient(QObject):
     def cancel(self, request_id: int) -> None:
         """The request then ends with Cancelled; nothing happens if it has ended."""
         if request_id in self._asked and self._process:
+            self._cancelled.add(request_id)
             self._write(Cancel(id=request_id))
 
     def close(self) -> None:
@@ -114,6 +120,8 @@ class EngineClient(QObject):
             return
         if reply.final:
             del self._asked[reply.id]
+            self._told = reply.id in self._cancelled and isinstance(reply, Refused)  # it ends, and has said so
+            self._cancelled.discard(reply.id)
         asked.on_reply(reply, arrays)
         if not self._asked:
             self.busy_changed.emit(False)
@@ -133,7 +141,7 @@ class EngineClient(QObject):
         self._end(f"The engine {how}; the next request starts a new one.")
 
     def _end(self, sentence: str) -> None:
-        """Forget the process; whoever waits for an answer is told once."""
+        """Forget the process; whoever waits for an answer is told, else everybody."""
         if self._process:
             self._process.deleteLater()
             self._process = None
@@ -142,4 +150,7 @@ class EngineClient(QObject):
             asked.on_reply(Refused(id=asked.request.id, sentence=sentence, details=self._errors), {})
         if waiting:
             self.busy_changed.emit(False)
-        self.died.emit(sentence)
+        elif not self._told:
+            self.died.emit(sentence)
+        self._told = False
+        self._cancelled.clear()

@@ -101,7 +101,8 @@ class FakeEngine(QObject):
         waiting, self._running = self._running, {}
         for number, (_, on_reply) in waiting.items():
             on_reply(Refused(id=number, sentence="The engine was killed; the next request starts a new one."), {})
-        self.died.emit("The engine was killed; the next request starts a new one.")
+        if not waiting:
+            self.died.emit("The engine was killed; the next request starts a new one.")
 
     def close(self) -> None:
         self._timer.stop()

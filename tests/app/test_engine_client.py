@@ -16,16 +16,19 @@ STAND_IN = """
 import json, sys, time
 for line in sys.stdin:
     request = json.loads(line)
-    if request["kind"] == "cancel":
+    if request["kind"] == "cancel" and panel == "deaf":
+        print(json.dumps({"kind": "refused", "id": request["id"], "sentence": "It was ended."}), flush=True)
+        sys.exit(1)
+    elif request["kind"] == "cancel":
         print(json.dumps({"kind": "cancelled", "id": request["id"]}), flush=True)
-    elif request["panel"] == "slow":
+    elif (panel := request["panel"]) in ("slow", "deaf"):
         print("thinking", file=sys.stderr, flush=True)
     elif request["panel"] == "garbage":
         print("Hello, I am a library that prints", flush=True)
     else:
         print(json.dumps({"kind": "refused", "id": request["id"], "sentence": request["panel"]}), flush=True)
 """
-"""Answers each request with its panel; never, where that is "slow"."""
+"""Answers each request with its panel; never, where that is "slow", and "deaf" ends it when it is cancelled."""
 
 
 @pytest.fixture
@@ -96,15 +99,32 @@ def test_a_killed_engine_is_said_once_and_the_next_request_starts_a_new_one(quic
     ask(quick, replies, "slow")
     first = quick.process_id
     os.kill(first, signal.SIGKILL)
-    qtbot.waitUntil(lambda: bool(died))
+    qtbot.waitUntil(lambda: not quick.busy)
     assert isinstance(replies[-1], Refused)
     assert "killed" in replies[-1].sentence
-    assert not quick.busy
+    assert died == [], "who waits has been told"
     ask(quick, replies, "again")
     qtbot.waitUntil(lambda: not quick.busy)
     assert replies[-1].sentence == "again"
     assert quick.process_id != first
+    os.kill(quick.process_id, signal.SIGKILL)
+    qtbot.waitUntil(lambda: bool(died))
     assert len(died) == 1
+    assert len(replies) == 2
+
+
+def test_a_cancel_that_ends_the_engine_is_said_once(quick: EngineClient, qtbot: QtBot) -> None:
+    replies: list[AnyReply] = []
+    died: list[str] = []
+    quick.died.connect(died.append)
+    quick.cancel(ask(quick, replies, "deaf"))
+    qtbot.waitUntil(lambda: quick.process_id == 0)
+    assert [reply.sentence for reply in replies] == ["It was ended."]
+    assert died == []
+    ask(quick, replies, "again")
+    qtbot.waitUntil(lambda: not quick.busy)
+    os.kill(quick.process_id, signal.SIGKILL)
+    qtbot.waitUntil(lambda: bool(died))
 
 
 def test_words_that_are_no_message_end_the_engine_with_a_sentence(quick: EngineClient, qtbot: QtBot) -> None:
