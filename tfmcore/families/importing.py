@@ -17,7 +17,7 @@ from tfmcore.families.registry import find_family
 from tfmcore.families.staging import staged
 from tfmcore.models import Model, save_weights
 from tfmcore.models.heads import make_head
-from tfmcore.models.weights import FILE, skeleton
+from tfmcore.models.weights import FILE, allocate, skeleton
 from tfmcore.nn.initialization import initialize
 
 Report = Callable[[str, int, int], None]
@@ -73,7 +73,7 @@ def read_model(source: Path, report: Report = silent) -> Imported:
         found = find(family, head, saved, model, tensors, bare)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
-    model.to_empty(device="cpu")
+    allocate(model)
     if found.missing:
         task = head.task.replace("_", " ")
         notes.append(f"{source.name} has no head: the one for {task} begins afresh.")
@@ -82,6 +82,7 @@ def read_model(source: Path, report: Report = silent) -> Imported:
     if found.unexpected:
         notes.append(f"{len(found.unexpected)} tensors have no place in {family.title} and were left out.")
     read = sorted(name for match in found.matches for name in match.theirs)
+    notes.extend(_converted({tensors.dtype(name) for name in read}))
     return Imported(family, model.eval(), saved, read, found.ignored + found.unexpected, found.missing, notes)
 
 
@@ -107,6 +108,15 @@ def _fill(model: Model, found: Found, tensors: Tensors, report: Report) -> None:
                 continue
             theirs = [tensors.read(name).to(weight.dtype) for name in match.theirs]
             weight.copy_(match.storage.read(theirs))
+
+
+def _converted(dtypes: set[torch.dtype]) -> list[str]:
+    """What becomes of weights of other precisions: here all are float32, in which training and every device are exact."""
+    theirs = {str(dtype).removeprefix("torch.") for dtype in dtypes} - {"float32"}
+    if not theirs:
+        return []
+    memory = "rounded" if "float64" in theirs else "the same numbers in twice the memory"
+    return [f"Weights in {' and '.join(sorted(theirs))} became float32: {memory}."]
 
 
 def _misfits(tokenizer: Tokenizer, saved: SavedModel) -> list[str]:

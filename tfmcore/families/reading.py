@@ -74,6 +74,9 @@ class Tensors:
     def shape(self, name: str) -> tuple[int, ...]:
         return self.places[name].entry.shape
 
+    def dtype(self, name: str) -> torch.dtype:
+        return self.places[name].entry.dtype
+
     def read(self, name: str) -> Tensor:
         """One tensor, as it is stored."""
         tensor = torch.empty(self.shape(name), dtype=self.places[name].entry.dtype)

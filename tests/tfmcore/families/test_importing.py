@@ -122,6 +122,7 @@ def test_other_dtypes_and_unexpected_tensors(hf_folder: Path, tmp_path: Path) ->
     found = import_model(hf_folder, tmp_path / "model")
     assert found.ignored == ["stray"]
     assert "1 tensors have no place" in found.notes[0]
+    assert found.notes[1] == "Weights in bfloat16 became float32: the same numbers in twice the memory."
     assert {weight.dtype for weight in found.model.parameters()} == {torch.float32}
 
 
