@@ -111,7 +111,7 @@ def _fill(model: Model, found: Found, tensors: Tensors, report: Report) -> None:
 
 
 def _converted(dtypes: set[torch.dtype]) -> list[str]:
-    """What becomes of weights of other precisions: here all are float32, in which training and every device are exact."""
+    """What becomes of weights of other precisions: here all are float32, which training needs."""
     theirs = {str(dtype).removeprefix("torch.") for dtype in dtypes} - {"float32"}
     if not theirs:
         return []

@@ -102,8 +102,8 @@ def skeleton(saved: SavedModel) -> Model:
 
 
 def allocate(model: nn.Module) -> None:
-    """Give a model on the meta device memory, whose content is whatever it was. Module.to_empty does the same, but torch
-    loads 34 MB of modules to make a tensor like one on the meta device."""
+    """Give a model on the meta device memory, whatever lies in it. Module.to_empty does so too, but to make a tensor
+    like one on the meta device torch loads 34 MB of modules."""
     model._apply(lambda weight: torch.empty(weight.shape, dtype=weight.dtype))
 
 

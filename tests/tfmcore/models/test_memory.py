@@ -1,4 +1,4 @@
-"""A large model is opened in memory of its own size and at most a tenth more: own folders, and those that are imported."""
+"""A large model is opened in memory of its own size and at most a tenth more, be it ours or an imported one."""
 
 import json
 import subprocess
