@@ -97,6 +97,12 @@ class History:
         table = np.array(points, dtype=float).reshape(-1, 2)
         return table[:, 0], table[:, 1]
 
+    @property
+    def learning_rate(self) -> float | None:
+        """What has taken the schedule's place; None while nothing has."""
+        changes = [e for e in self.notables if isinstance(e, Changed) and e.setting == "learning_rate"]
+        return changes[-1].value if changes else None
+
     def extend(self, items: Iterable[Block | AnyEvent]) -> None:
         for item in items:
             self.version += 1
@@ -122,3 +128,4 @@ class History:
             column.cut(size)
         self.evaluations = [event for event in self.evaluations if event.step <= step]
         self.samples = [event for event in self.samples if event.step <= step]
+        self.notables = [event for event in self.notables if event.step <= step or not isinstance(event, Changed)]

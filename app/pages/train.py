@@ -137,6 +137,7 @@ class TrainPage(QWidget):
             self._follower = RunFollower(facts.run, self)
             self._follower.advanced.connect(self._on_advanced)
             self._follower.failed.connect(lambda sentence: self._session.notify("error", sentence))
+            self._bar.show_rate(None)
             self._curves.show_run(self._follower.history, facts.config)
             self._samples.show_run(self._follower.history)
             self._log.show_run(facts.run)
@@ -144,6 +145,7 @@ class TrainPage(QWidget):
 
     def _on_advanced(self, items: list[object]) -> None:
         if self._follower and self.sender() is self._follower:
+            self._bar.show_rate(self._follower.history.learning_rate)
             self._curves.advance(self._follower.history, items)
             self._samples.advance(self._follower.history, items)
             self._log.advance(items)

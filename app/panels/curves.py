@@ -108,7 +108,7 @@ class Curves(QWidget):
     def _mark(self, item: object) -> None:
         match item:
             case Changed():
-                self.plots["learning_rate"].add_marker(item.step, f"set to {item.value:g}", "accent")
+                self.plots["learning_rate"].add_marker(item.step, item.words, "accent")
             case Warned():
                 self.plots["loss"].add_marker(item.step, "warning", "warning")
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from app import units
 from app.actions import PAGE, keys_words, make_action
+from app.forms.numbers import number_text
 from app.run_actions import RunActions
 from app.run_rows import tone
 from app.run_watch import RunFacts
@@ -58,7 +59,9 @@ class RunBar(QWidget):
         self._rate = QLineEdit(objectName="field_set_learning_rate", placeholderText="by schedule")
         self._rate.setFixedWidth(14 * GRID)
         self._rate.setAccessibleName("New learning rate")
-        self._rate.setToolTip("A learning rate that takes the schedule's place from the next step on; Enter sends it")
+        self._rate.setToolTip(
+            "A learning rate that takes the schedule's place from the next step on (Enter); none: the schedule again"
+        )
         self._rate_label = QLabel("Learning rate")
         self._rate_label.setBuddy(self._rate)
         self._buttons: dict[str, QPushButton] = {}
@@ -151,17 +154,24 @@ class RunBar(QWidget):
         for widget in (self._rate, self._rate_label):
             widget.setVisible(state in (RunState.RUNNING, RunState.PAUSED))
 
+    def show_rate(self, rate: float | None) -> None:
+        """What stands in the schedule's place now, unless one is just typing another."""
+        if not (self._rate.isModified() and self._rate.hasFocus()):
+            self._rate.setText(number_text(rate))
+
     def _on_rate_entered(self) -> None:
+        text = self._rate.text().strip()
         try:
-            command = Command(kind="set_learning_rate", value=float(self._rate.text()))
+            command = Command(kind="set_learning_rate", value=float(text) if text else None)
         except ValueError:
             self._session.notify(
-                "warning", f"{self._rate.text()!r} is no learning rate: write a number above 0, such as 3e-4."
+                "warning",
+                f"{text!r} is no learning rate: write a number above 0, such as 3e-4, or nothing for the schedule's.",
             )
             return
         if self._facts:
             self._session.command(self._facts, command)
-            self._rate.clear()
+            self._rate.setModified(False)
 
 
 def _set_tone(label: QLabel, text: str, tone: str) -> None:

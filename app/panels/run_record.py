@@ -50,7 +50,7 @@ def event_words(event: object) -> str:
         case Saved():
             return f"step {event.step:,}: saved {event.folder}{', the best so far' if event.best else ''}"
         case Changed():
-            return f"step {event.step:,}: {event.setting} set to {event.value:g}"
+            return f"step {event.step:,}: {event.setting} {event.words}"
         case Warned():
             return f"step {event.step:,}: warning: {event.sentence}"
         case Failed():

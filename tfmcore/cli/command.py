@@ -16,5 +16,6 @@ def send(run: Run, wish: Wish, value: float | None = None) -> int:
     if not state.alive:
         raise UserError(f"the run {run.label!r} is {state}: it can be asked for nothing (`tfm status` lists the runs)")
     run.command(Command(kind=wish, value=value))
-    note(f"{run.label}: asked to {wish.replace('_', ' ')}{'' if value is None else f' {value:g}'}")
+    new = f" {value:g}" if value is not None else " by its schedule" if wish == "set_learning_rate" else ""
+    note(f"{run.label}: asked to {wish.replace('_', ' ')}{new}")
     return 0

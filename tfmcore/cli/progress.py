@@ -78,7 +78,7 @@ class Watch:
             case Saved():
                 self._say(f"step {event.step}  saved{', the best so far' if event.best else ''}", "dim")
             case Changed():
-                self._say(f"step {event.step}  {event.setting.replace('_', ' ')} is now {event.value:g}")
+                self._say(f"step {event.step}  {event.setting.replace('_', ' ')} {event.words}")
             case Warned():
                 self._say(f"warning: {event.sentence}", "yellow")
             case Failed() | Finished():

@@ -63,11 +63,16 @@ class Saved(Event):
 
 
 class Changed(Event):
-    """A setting was changed from outside, such as learning_rate."""
+    """A setting was changed from outside, such as learning_rate; None: it follows its schedule again."""
 
     kind: Literal["changed"] = "changed"
     setting: str
-    value: float
+    value: float | None
+
+    @property
+    def words(self) -> str:
+        """ "set to 0.0003", or "back on its schedule"."""
+        return "back on its schedule" if self.value is None else f"set to {self.value:g}"
 
 
 class Warned(Event):

@@ -16,6 +16,8 @@ class Controls:
     def __init__(self, folder: Path) -> None:
         self.stop = self.paused = self.save = False
         self.learning_rate: float | None = None
+        self.rate_set = False
+        """Whether `learning_rate` has been set, if only to None: back to the schedule."""
         self.on_change: Callable[[], None] = lambda: None
         self._path = folder / "control.jsonl"
         self._read = 0
@@ -60,4 +62,4 @@ class Controls:
             case "save_now":
                 self.save = True
             case "set_learning_rate":
-                self.learning_rate = command.value
+                self.learning_rate, self.rate_set = command.value, True

@@ -156,7 +156,7 @@ def log_sentence(event: AnyEvent) -> str:
         case Saved():
             return f"saved {Path(event.folder).name}{', the best so far' if event.best else ''}"
         case Changed():
-            return f"{event.setting} is now {event.value:g}"
+            return f"{event.setting} {event.words}"
         case Warned():
             return f"warning: {event.sentence}"
         case Failed():

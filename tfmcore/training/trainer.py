@@ -213,7 +213,7 @@ class TransformerTrainer:
         """Do what was asked since the last step; while paused, wait here."""
         self.controls.poll()
         while True:
-            if self.controls.learning_rate != self.counters.learning_rate and self.controls.learning_rate:
+            if self.controls.rate_set and self.controls.learning_rate != self.counters.learning_rate:
                 self.counters.learning_rate = self.controls.learning_rate
                 yield Changed(step=self.step, setting="learning_rate", value=self.counters.learning_rate)
             if self.controls.save:

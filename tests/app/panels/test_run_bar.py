@@ -15,6 +15,7 @@ from app.panels.run_bar import RunBar
 from app.run_actions import RunActions
 from app.session import Session
 from tests.app.conftest import add_checkpoint, facts_of, until, write_status
+from tfmcore.messages import Command
 from tfmcore.runs import Run, RunState
 
 ACTS = {
@@ -105,7 +106,7 @@ def test_a_learning_rate_is_sent_by_enter_and_nonsense_is_said(
 ) -> None:
     bar.show_run(facts_of(run, RunState.RUNNING))
     field = bar.findChild(QLineEdit, "field_set_learning_rate")
-    for nonsense in ("fast", "-1", "nan", ""):
+    for nonsense in ("fast", "-1", "nan"):
         field.setText(nonsense)
         with qtbot.waitSignal(session.notified) as said:
             qtbot.keyClick(field, Qt.Key.Key_Return)
@@ -114,7 +115,22 @@ def test_a_learning_rate_is_sent_by_enter_and_nonsense_is_said(
     qtbot.keyClick(field, Qt.Key.Key_Return)
     qtbot.waitUntil((run.folder / "control.jsonl").exists)
     assert '"value":0.0003' in (run.folder / "control.jsonl").read_text()
-    assert field.text() == ""
+
+
+def test_an_emptied_learning_rate_is_the_schedules_again(
+    bar: RunBar, session: Session, qtbot: QtBot, run: Run
+) -> None:
+    bar.show_run(facts_of(run, RunState.RUNNING))
+    bar.show_rate(3e-4)
+    field = bar.findChild(QLineEdit, "field_set_learning_rate")
+    assert field.text() == "0.0003"
+    field.clear()
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    qtbot.waitUntil((run.folder / "control.jsonl").exists)
+    said = (run.folder / "control.jsonl").read_text()
+    assert Command.model_validate_json(said) == Command(kind="set_learning_rate", value=None)
+    bar.show_rate(None)
+    assert (field.text(), field.placeholderText()) == ("", "by schedule")
 
 
 def test_a_run_that_waits_is_started_once(

@@ -68,7 +68,10 @@ def test_asks_the_run_by_id_name_and_folder(tfm, make, verb, wish):
 def test_learning_rate(tfm, make):
     run = make()
     assert tfm("learning-rate", "first", "3e-4").code == 0
-    assert asked(run) == [Command(kind="set_learning_rate", value=3e-4)]
+    result = tfm("learning-rate", "first", "schedule")
+    assert result.code == 0
+    assert "by its schedule" in result.err
+    assert asked(run) == [Command(kind="set_learning_rate", value=3e-4), Command(kind="set_learning_rate")]
 
 
 @pytest.mark.parametrize("ended", [RunState.FINISHED, RunState.STOPPED, RunState.FAILED])

@@ -28,6 +28,10 @@ def test_every_command(run):
     run.command(Command(kind="set_learning_rate", value=0.25))
     controls.poll()
     assert (controls.paused, controls.save, controls.learning_rate) == (False, True, 0.25)
+    assert controls.rate_set
+    run.command(Command(kind="set_learning_rate"))
+    controls.poll()
+    assert (controls.learning_rate, controls.rate_set) == (None, True)
     controls.go_on()
     run.command(Command(kind="stop"))
     with pytest.raises(Cancelled):
@@ -44,4 +48,4 @@ def test_half_a_line_waits_for_its_end_and_nonsense_is_passed_over(run):
         file.write(b'use"}\n')
     controls.poll()
     assert controls.paused
-    assert controls.learning_rate is None
+    assert (controls.learning_rate, controls.rate_set) == (None, False)

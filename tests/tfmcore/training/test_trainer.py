@@ -216,8 +216,11 @@ def test_commands(make_run):
     assert [event.step for event in of(Saved, events)] == [2, 7]
     assert [event.learning_rate == 0.125 for event in of(Stepped, events)] == [False] * 2 + [True] * 5
     assert events[-1].reason == "stopped"
-    more = play(run)
-    assert [event.learning_rate for event in of(Stepped, more)] == [0.125, 0.125]
+    more = play(run, step_8=[Command(kind="set_learning_rate")])
+    config = run.config()
+    planned = learning_rate(config.training, config.model.d_model, 9)
+    assert [event.learning_rate for event in of(Stepped, more)] == [0.125, planned], "None: the schedule's again"
+    assert [event.value for event in of(Changed, more)] == [None]
     assert more[-1].reason == "finished"
 
 
