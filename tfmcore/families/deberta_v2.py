@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfmcore.config import ModelConfig
+from tfmcore.config import ModelConfig, UserError
 from tfmcore.families.bert import TIED_COPIES, embeddings, layers, untied
 from tfmcore.families.deberta import (
     COPIES,
@@ -14,9 +14,10 @@ from tfmcore.families.deberta import (
     read_positions,
     write_positions,
 )
-from tfmcore.families.family import Family, Key, Required, Rule, choice, rule
+from tfmcore.families.family import Family, Key, Rule, choice, rule
 from tfmcore.families.storage import split
 
+SHAPE = {"hidden_size": 768, "num_attention_heads": 12, "attention_head_size": None}
 ACTIVATIONS = {"tanh": "tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_new": "gelu_tanh"}
 
 
@@ -40,6 +41,9 @@ def rules(model: ModelConfig) -> list[Rule]:
 
 def read_more(theirs: Mapping[str, Any]) -> dict[str, Any]:
     """A norm of the distances is one of several that `norm_rel_ebd` may name."""
+    width, heads, head = (theirs.get(name, default) for name, default in SHAPE.items())
+    if head is not None and head * heads != width:
+        raise UserError(f"attention_head_size is {head!r:.80}, and this program can only follow hidden_size ÷ heads")
     norms = [name.strip() for name in str(theirs.get("norm_rel_ebd") or "none").lower().split("|")]
     return read_positions(theirs) | {"relative_norm": "layer_norm" in norms}
 
@@ -73,9 +77,9 @@ DEBERTA_V2 = Family(
     heads=heads("DebertaV2"),
     bare=("DebertaV2Model",),
     base="deberta.",
-    required=(*REQUIRED, Required("attention_head_size", (None,))),
+    required=REQUIRED,
     ignored=frozenset(["legacy", "pooler_hidden_size"]),
-    more=("pos_att_type", "max_relative_positions", "embedding_size", "norm_rel_ebd"),
+    more=("pos_att_type", "max_relative_positions", "embedding_size", "norm_rel_ebd", "attention_head_size"),
     read_more=read_more,
     write_more=write_more,
     copies=COPIES,

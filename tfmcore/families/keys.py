@@ -11,6 +11,8 @@ from tfmcore.families.family import IGNORED, NEEDED, REQUIRED, Family, Head, Key
 from tfmcore.families.switches import effective
 
 OFF: tuple[Any, ...] = (None, False, "", [], {}, 0)
+NONSENSE = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError)
+"""What a value of another kind than a key is meant for runs into."""
 
 
 def read_saved(family: Family, head: Head, theirs: Mapping[str, Any], path: Path) -> tuple[SavedModel, list[str]]:
@@ -22,7 +24,14 @@ def read_saved(family: Family, head: Head, theirs: Mapping[str, Any], path: Path
     try:
         model = ModelConfig.model_validate({"architecture": family.architecture, **family.switches, **fields})
         saved = SavedModel.model_validate(
-            {"task": head.task, "vocab_size": vocab_size, "model": model, "labels": labels, "family": family.name}
+            {
+                "task": head.task,
+                "vocab_size": vocab_size,
+                "model": model,
+                "labels": labels,
+                "data": {"task": head.task},
+                "family": family.name,
+            }
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -55,6 +64,8 @@ def read_fields(family: Family, theirs: Mapping[str, Any], path: Path) -> dict[s
         return fields | family.read_more(theirs)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    except NONSENSE:
+        raise UserError(f"{path}: one of {', '.join(family.more)} makes no sense") from None
 
 
 def _check(requirement: Required, theirs: Mapping[str, Any], path: Path) -> None:
@@ -74,7 +85,7 @@ def _value(key: Key, theirs: Mapping[str, Any], path: Path) -> Any:
         return key.read(value)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    except (TypeError, ValueError, KeyError, AttributeError):
+    except NONSENSE:
         raise UserError(f"{path}: {found} is {value!r:.100}, which makes no sense there") from None
 
 

@@ -6,12 +6,14 @@ from typing import Any
 from tfmcore.config import ModelConfig, UserError
 from tfmcore.families.bert import LABELS
 from tfmcore.families.family import ACTIVATIONS, GATED_ACTIVATIONS, Family, Head, Key, Required, Rule, choice, rule
+from tfmcore.families.rope import read_ropes, write_ropes
 from tfmcore.families.storage import SAME, rotary_halves, within
+from tfmcore.families.windows import read_count, read_windows, widest, write_windows
 
-KINDS = {"full_attention": "global", "sliding_attention": "local"}
 EVERY = 3
 """The layers of which one is global, where a config does not say."""
-THETAS = {"full_attention": ("global_rope_theta", 160_000.0), "sliding_attention": ("local_rope_theta", 10_000.0)}
+THETAS = ("global_rope_theta", "local_rope_theta")
+REACH = 128
 
 
 def rules(model: ModelConfig) -> list[Rule]:
@@ -32,32 +34,19 @@ def rules(model: ModelConfig) -> list[Rule]:
 
 
 def read_layers(theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Which layers are local, and how fast each kind rotates."""
-    kinds, every = theirs.get("layer_types"), theirs.get("global_attn_every_n_layers", EVERY)
-    if kinds is None and type(every) is int and every > 0:
-        kinds = ["sliding_attention" if n % every else "full_attention" for n in range(every)]
-    if not isinstance(kinds, list) or not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
-        raise UserError("layer_types must be a list of full_attention and sliding_attention")
-    ropes = theirs.get("rope_parameters") or {}
-    found = {}
-    for kind, (older, default) in THETAS.items():
-        rope = ropes.get(kind) or {} if isinstance(ropes, dict) else {}
-        if rope.get("rope_type", "default") != "default" or theirs.get("rope_scaling"):
-            raise UserError("rope_parameters has a scaling, which this program does not know of ModernBERT")
-        found[kind] = rope.get("rope_theta", theirs.get(older, default))
-    return {
-        "layer_pattern": [KINDS[kind] for kind in kinds],
-        "rope_theta": found["full_attention"],
-        "rope_theta_local": found["sliding_attention"],
-    }
+    """Which layers are local, how far those see to either side, and how fast each kind rotates."""
+    every, width = max(1, read_count(theirs, "global_attn_every_n_layers", EVERY)), theirs.get("local_attention", REACH)
+    if type(width) is not int:
+        raise UserError(f"local_attention is {width!r:.80}, not a number of tokens")
+    windows = read_windows(theirs, ["global", *["local"] * (every - 1)], width // 2 + 1)
+    return windows | read_ropes(theirs, THETAS, (160_000.0, 10_000.0))
 
 
 def write_layers(model: ModelConfig) -> dict[str, Any]:
-    local = [model.window_of(layer) is not None for layer in range(model.num_layers)]
-    thetas = {"full_attention": model.rope_theta, "sliding_attention": model.rope_theta_local or model.rope_theta}
     return {
-        "layer_types": ["sliding_attention" if near else "full_attention" for near in local],
-        "rope_parameters": {kind: {"rope_type": "default", "rope_theta": theta} for kind, theta in thetas.items()},
+        **write_windows(model),
+        **write_ropes(model, THETAS),
+        "local_attention": 2 * ((widest(model) or REACH // 2 + 1) - 1),
     }
 
 
@@ -90,13 +79,6 @@ MODERNBERT = Family(
         Key("attention_bias", "attention_bias", False),
         Key("mlp_bias", "feed_forward_bias", False),
         Key("attention_dropout", "attention_dropout", 0.0),
-        Key(
-            "local_attention",
-            "attention_window",
-            128,
-            read=lambda width: width // 2 + 1,
-            write=lambda reach: 2 * ((reach or 1) - 1),
-        ),
         choice("classifier_pooling", "pooling", {"cls": "first", "mean": "mean"}, "cls"),
         Key("classifier_bias", "head_bias", False),
         choice("classifier_activation", "head_activation", ACTIVATIONS, "gelu"),
@@ -127,13 +109,7 @@ MODERNBERT = Family(
     base="model.",
     required=(Required("decoder_bias", (True,)), Required("position_embedding_type", (None, "absolute"))),
     ignored=frozenset(["reference_compile", "repad_logits_with_grad", "local_attention_rope_theta"]),
-    more=(
-        "layer_types",
-        "global_attn_every_n_layers",
-        "rope_parameters",
-        "rope_scaling",
-        *(n for n, _ in THETAS.values()),
-    ),
+    more=("layer_types", "global_attn_every_n_layers", "local_attention", "rope_parameters", *THETAS),
     read_more=read_layers,
     write_more=write_layers,
     buffers=r".*\bposition_ids|.*\binv_freq",

@@ -7,15 +7,23 @@ from typing import Any
 from tfmcore.config import UserError
 from tfmcore.families.bart import BART
 from tfmcore.families.bert import BERT
+from tfmcore.families.bloom import BLOOM
 from tfmcore.families.deberta import DEBERTA
 from tfmcore.families.deberta_v2 import DEBERTA_V2
 from tfmcore.families.family import Family, Head
+from tfmcore.families.gemma import GEMMA, GEMMA2, GEMMA3
+from tfmcore.families.gpt import GPT, GPT2
+from tfmcore.families.gpt_neo import GPT_NEO
+from tfmcore.families.llama import LLAMA, MISTRAL, QWEN2, QWEN3
 from tfmcore.families.marian import MARIAN
 from tfmcore.families.modernbert import MODERNBERT
+from tfmcore.families.neox import NEOX
 from tfmcore.families.roberta import ROBERTA
 from tfmcore.families.t5 import MT5, T5
 
-ALL = (BERT, ROBERTA, DEBERTA, DEBERTA_V2, MODERNBERT, T5, MT5, BART, MARIAN)
+ENCODERS = (BERT, ROBERTA, DEBERTA, DEBERTA_V2, MODERNBERT)
+DECODERS = (GPT, GPT2, GPT_NEO, LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA, GEMMA2, GEMMA3, NEOX, BLOOM)
+ALL = (*ENCODERS, *DECODERS, T5, MT5, BART, MARIAN)
 FAMILIES: dict[str, Family] = {family.name: family for family in ALL}
 
 

@@ -39,6 +39,10 @@ def _stretched(saved: SavedModel) -> bool:
     return _rotary(saved) and saved.model.rope_scaling != "none"
 
 
+def _stretched_from(saved: SavedModel) -> bool:
+    return _stretched(saved) and saved.model.rope_scaling != "linear"
+
+
 def _llama(saved: SavedModel) -> bool:
     return _rotary(saved) and saved.model.rope_scaling == "llama3"
 
@@ -93,7 +97,7 @@ MATTERS: dict[str, Callable[[SavedModel], bool]] = {
     "rope_theta_local": lambda saved: _rotary(saved) and _windowed(saved),
     "rope_scaling": _rotary,
     "rope_factor": _stretched,
-    "rope_original_length": _stretched,
+    "rope_original_length": _stretched_from,
     "rope_low_frequency_factor": _llama,
     "rope_high_frequency_factor": _llama,
     "rope_beta_fast": _yarn,

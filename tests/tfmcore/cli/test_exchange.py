@@ -48,7 +48,7 @@ def test_onnx(tfm, model_folder, tmp_path):
 
 
 def test_refusals(tfm, bert, model_folder, tmp_path):
-    lacking = tfm("export", model_folder("decoder"), "-o", tmp_path / "hf")
+    lacking = tfm("export", model_folder("translator"), "-o", tmp_path / "hf")
     assert (lacking.code, lacking.out) == (2, "")
     assert "transformers" in lacking.err
     tfm("export", bert, "-o", tmp_path / "hf")

@@ -25,11 +25,13 @@ def nothing(model: Any) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """`prefix` begins the names of their classes (`Bert`), `config` are the keys of their config, `classes` the ends of
-    the names of those with a head; `change` is done to a model that a config alone cannot make.
+    """`prefix` begins the names of their classes (`Bert`), and that of their config unless `config_prefix` does;
+    `config` are the keys of their config, `classes` the ends of the names of those with a head; `change` is done to a
+    model that a config alone cannot make.
 
-    `left`: padding on the left changes nothing, once they are told the positions if `told_positions`. `attentions`:
-    theirs are given. `unheard` are switches whose wrong value changes nothing in this very model, each with the reason.
+    `left`: padding on the left changes nothing, once they are told the positions if `told_positions`. `padded`: nor
+    does it on the right. `norms`: what their weights of norms lie around. `unheard` are switches whose wrong value
+    changes nothing in this very model, each with the reason.
     """
 
     prefix: str
@@ -37,29 +39,38 @@ class Case:
     classes: tuple[str, ...]
     left: bool = False
     told_positions: bool = False
-    attentions: bool = True
+    padded: bool = True
+    norms: float = 1.0
+    config_prefix: str = ""
     change: Callable[[Any], None] = nothing
     unheard: Mapping[str, str] = field(default_factory=dict)
+
+    def settings(self, ending: str) -> Any:
+        """Their config."""
+        import transformers
+
+        labels = LABELS if "Classification" in ending else {}
+        config = getattr(transformers, f"{self.config_prefix or self.prefix}Config")(**self.config, **labels)
+        config._attn_implementation = "eager"
+        return config
 
     def make(self, ending: str, seed: int = 0) -> Any:
         """The model in evaluation mode, with tame weights, and biases and norms that are not 0 and 1."""
         import transformers
 
-        labels = LABELS if "Classification" in ending else {}
-        config = getattr(transformers, f"{self.prefix}Config")(**self.config, **labels)
-        config._attn_implementation = "eager"
+        config = self.settings(ending)
         torch.manual_seed(seed)
         model = getattr(transformers, f"{self.prefix}{ending}")(config).eval()
         self.change(model)
         with torch.no_grad():
             for name, weight in [*model.named_parameters(), *model.named_buffers()]:
                 if weight.requires_grad or name == "final_logits_bias":
-                    perturb(name, weight)
+                    perturb(name, weight, self.norms)
         return model
 
 
-def perturb(name: str, weight: torch.Tensor) -> None:
-    """Norms around 1, all else around 0."""
+def perturb(name: str, weight: torch.Tensor, norms: float) -> None:
+    """Norms around `norms`, all else around 0."""
     is_norm = weight.ndim == 1 and re.search(r"norm|ln_", name, re.IGNORECASE) is not None
-    mean = 1.0 if is_norm and name.endswith("weight") else 0.0
+    mean = norms if is_norm and name.endswith("weight") else 0.0
     weight.copy_(mean + (0.08 if weight.ndim > 1 else 0.2) * torch.randn_like(weight))

@@ -19,9 +19,11 @@ class Real(dict[str, Tensor]):
     """Which queries are no padding, by the kind of attention; `answer` are the places of a model's answers."""
 
 
-def batch(model: Model, left: bool = False) -> tuple[Inputs, Real]:
-    """Three texts, two of them padded, with what their decoder reads if it has one."""
+def batch(model: Model, left: bool = False, padded: bool = True) -> tuple[Inputs, Real]:
+    """Three texts, two of them padded (or one text), with what their decoder reads if it has one."""
     ids, mask = _padded(LENGTH, left, seed=1)
+    if not padded:
+        ids, mask = ids[:1], mask[:1]
     inputs = {"input_ids": ids, "attention_mask": mask}
     if not isinstance(model, EncoderDecoderTransformer):
         return inputs, Real(attentions=mask.bool(), answer=mask.bool())
@@ -59,9 +61,9 @@ def attentions(model: Any, inputs: Inputs) -> dict[str, tuple[Tensor, ...]]:
     out = model(**inputs, **({"return_attention": True} if isinstance(model, Model) else {"output_attentions": True}))
     kinds = {"attentions": ("decoder_attentions", "attentions")}
     kinds |= {kind: (kind,) for kind in ("encoder_attentions", "cross_attentions")}
-    found = {kind: next((got for name in names if (got := getattr(out, name, None)) is not None), None)
+    found = {kind: next((got for name in names if (got := getattr(out, name, None))), ())
              for kind, names in kinds.items()}  # fmt: skip
-    return {kind: layers for kind, layers in found.items() if layers is not None}
+    return {kind: layers for kind, layers in found.items() if layers}
 
 
 def farthest(found: Any, wanted: Any, real: Any) -> float:

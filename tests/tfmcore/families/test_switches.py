@@ -1,15 +1,18 @@
 """No wrong switch goes unnoticed: with any one of them set otherwise, the imported weights compute something else."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.tfmcore.families.cases import CASES
+from tests.tfmcore.families.cases import CASES, HEADS
 from tests.tfmcore.families.comparison import answers, batch, farthest
 from tfmcore.config import ModelConfig, SavedModel, options
 from tfmcore.families.importing import read_model
+from tfmcore.families.keys import read_saved
+from tfmcore.families.registry import find_family
 from tfmcore.families.switches import computing
 from tfmcore.models import build
 
@@ -31,6 +34,8 @@ NUMBERS: dict[str, Any] = {
     "logit_softcap": lambda cap: 2.0 if cap is None else cap * 0.9,
     "attention_window": lambda window: 5 if window is None else window - 1,
     "max_position_distance": lambda distance: distance + 20,
+    "max_relative_positions": lambda distance: distance + 20,
+    "num_heads": lambda number: number // 2,
 }
 """A value that is near and wrong."""
 LISTS = {
@@ -39,6 +44,20 @@ LISTS = {
 }
 TOGETHER = {"rope_scaling": {"rope_factor": 4.0, "rope_original_length": 32}}
 """What says nothing by itself."""
+SHAPES = {
+    "d_model",
+    "num_layers",
+    "num_decoder_layers",
+    "num_kv_heads",
+    "head_dim",
+    "d_ff",
+    "context_length",
+    "num_token_types",
+    "num_position_buckets",
+    "convolution",
+    "convolution_groups",
+}
+"""Switches that no weights fit but those they were meant for."""
 
 
 def mutations(saved: SavedModel) -> list[tuple[str, Any]]:
@@ -47,7 +66,9 @@ def mutations(saved: SavedModel) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, value in computing(saved).items():
         option = declared[name]
-        if name in NUMBERS:
+        if name == "num_relative_buckets":  # as many distances as before, in other buckets
+            found.append((name, None if value else saved.model.position_span))
+        elif name in NUMBERS:
             found.append((name, NUMBERS[name](value)))
         elif name in LISTS:
             found.append((name, LISTS[name](value)))
@@ -60,7 +81,8 @@ def mutations(saved: SavedModel) -> list[tuple[str, Any]]:
 
 def changed(saved: SavedModel, name: str, value: Any) -> ModelConfig | None:
     """The model with one switch set otherwise, None where that cannot be."""
-    model = saved.model.model_copy(update={name: value} | TOGETHER.get(name, {}))
+    span = {"max_relative_positions": saved.model.position_span} if name == "num_relative_buckets" else {}
+    model = saved.model.model_copy(update={name: value} | TOGETHER.get(name, {}) | span)
     return None if any(model.checks()) else model
 
 
@@ -75,6 +97,18 @@ def other_answers(source: torch.nn.Module, saved: SavedModel, model: ModelConfig
     return answers(other, inputs)
 
 
+def test_every_switch_is_set_otherwise() -> None:
+    """But for those that change shapes, in one case at least."""
+    mattering, mutated, path = set[str](), set[str](), Path("config.json")
+    for name, ending in HEADS:
+        theirs = CASES[name].settings(ending).to_dict() | {"architectures": [CASES[name].prefix + ending]}
+        family, head, _ = find_family(theirs, path)
+        saved, _ = read_saved(family, head, json.loads(json.dumps(theirs)), path)
+        mattering |= set(computing(saved))
+        mutated |= {switch for switch, _ in mutations(saved)}
+    assert mattering - mutated == SHAPES
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_wrong_switch_shows(name: str, tmp_path: Path) -> None:
     case = CASES[name]
@@ -83,13 +117,13 @@ def test_every_wrong_switch_shows(name: str, tmp_path: Path) -> None:
         folder = tmp_path / ending
         case.make(ending).save_pretrained(folder)
         ours = read_model(folder)
-        inputs, real = batch(ours.model)
+        inputs, real = batch(ours.model, padded=case.padded)
         right = answers(ours.model, inputs)
         for switch, value in mutations(ours.saved):
-            if switch in case.unheard or (model := changed(ours.saved, switch, value)) is None:
+            if switch in case.unheard or noticed.get((switch, str(value))):
                 continue
-            wrong = other_answers(ours.model, ours.saved, model, inputs)
-            shows = wrong is None or farthest(wrong, right, real) > NOTICED
-            noticed[switch, str(value)] = noticed.get((switch, str(value)), False) or shows
+            if (model := changed(ours.saved, switch, value)) is not None:
+                wrong = other_answers(ours.model, ours.saved, model, inputs)
+                noticed[switch, str(value)] = wrong is None or farthest(wrong, right, real) > NOTICED
     assert [mutation for mutation, shows in noticed.items() if not shows] == []
     assert len(noticed) > 10
