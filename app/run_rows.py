@@ -1,5 +1,6 @@
 """The runs as rows of a view, and the words and colours for what they are doing."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
@@ -39,9 +40,24 @@ def steps_words(facts: RunFacts) -> str:
     return f"{facts.step:,} / {facts.steps:,}" if facts.steps else f"{facts.step:,}"
 
 
-def loss_words(facts: RunFacts) -> str:
-    loss = facts.status.loss if facts.status else None
-    return units.NO_NUMBER if loss is None else units.number(loss)
+@dataclass(frozen=True)
+class Loss:
+    """A run's loss as the lists show it: "val 1.832", else "train 2.013"."""
+
+    words: str = units.NO_NUMBER
+    tip: str = ""
+
+
+def loss_of(facts: RunFacts) -> Loss:
+    """That of the last validation where there was one, else the training loss, smoothed."""
+    status = facts.status
+    if status and status.validation_loss is not None:
+        value = units.number(status.validation_loss)
+        return Loss(f"val {value}", f"Validation loss {value}, of the last validation")
+    if status and status.loss is not None:
+        value = units.number(status.loss)
+        return Loss(f"train {value}", f"Training loss {value}, smoothed; not validated yet")
+    return Loss()
 
 
 def matches(facts: RunFacts, wanted: str) -> bool:
@@ -98,12 +114,12 @@ class RunRows(QAbstractTableModel):
             case Qt.ItemDataRole.UserRole:
                 return facts
             case Qt.ItemDataRole.DisplayRole:
-                return (facts.label, facts.words, steps_words(facts), "", loss_words(facts))[index.column()]
+                return (facts.label, facts.words, steps_words(facts), "", loss_of(facts).words)[index.column()]
             case Qt.ItemDataRole.EditRole if column == "Run":
                 return facts.label
             case Qt.ItemDataRole.ToolTipRole:
                 sentence = facts.exit.sentence if facts.exit else ""
-                return "\n".join(filter(None, (facts.label, facts.id, sentence)))
+                return "\n".join(filter(None, (facts.label, facts.id, loss_of(facts).tip, sentence)))
             case Qt.ItemDataRole.ForegroundRole if column == "State":
                 return QColor(getattr(theme(), tone(facts)))
             case Qt.ItemDataRole.FontRole if column in ("Steps", "Loss"):

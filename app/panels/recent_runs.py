@@ -23,7 +23,7 @@ from app.widgets.spark_line import draw_spark_line
 
 SHOWN = 6
 ROW = 4 * GRID
-WIDTHS = {"State": 15 * GRID, "Steps": 18 * GRID, "Curve": 20 * GRID, "Loss": 10 * GRID}
+WIDTHS = {"State": 15 * GRID, "Steps": 18 * GRID, "Curve": 20 * GRID, "Loss": 14 * GRID}
 
 
 class CurveCell(QStyledItemDelegate):

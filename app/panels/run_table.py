@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from app.actions import PAGE, make_action
 from app.run_actions import RunActions
-from app.run_rows import FACTS, RunRows, loss_words, matches, steps_words, tone
+from app.run_rows import FACTS, RunRows, loss_of, matches, steps_words, tone
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, body_font, mono_font, theme
@@ -47,7 +47,7 @@ class RunRow(QStyledItemDelegate):
         upper = QRect(option.rect.adjusted(GRID, 5, -GRID, 0))
         upper.setHeight(ROW // 2 - 4)
         lower = upper.translated(0, ROW // 2 - 4)
-        loss = self._text(painter, upper, loss_words(facts), mono_font(small=True), t.text, right=True)
+        loss = self._text(painter, upper, loss_of(facts).words, mono_font(small=True), t.text, right=True)
         self._text(painter, upper.adjusted(0, 0, -loss - GRID, 0), facts.label, body_font(), t.text)
         steps = self._text(painter, lower, steps_words(facts), mono_font(small=True), t.muted, right=True)
         state = lower.adjusted(0, 0, -steps - GRID, 0)

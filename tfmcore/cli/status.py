@@ -38,9 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
         for name, value in facts[0].items():
             print_line(f"{name:<16}{'–' if value in (None, '') else value}")
     elif facts:
-        rows = [[each["id"], each["label"], each["state"], progress(each), number(each["loss"]), left(each)]
-                for each in facts]  # fmt: skip
-        print_table(("Run", "Name", "State", "Step", "Loss", "Time left"), rows, right=(3, 4, 5))
+        rows = [
+            [each["id"], each["label"], each["state"], progress(each), number(each["loss"]),
+             number(each["validation_loss"]), left(each)]
+            for each in facts
+        ]  # fmt: skip
+        headings = ("Run", "Name", "State", "Step", "Training loss", "Best validation", "Time left")
+        print_table(headings, rows, right=(3, 4, 5, 6))
     else:
         note(f"there are no runs in {folder}; `tfm train nano-decoder` makes one")
     return 0

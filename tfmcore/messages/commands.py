@@ -8,7 +8,7 @@ from tfmcore.messages.message import Message
 
 
 class Command(Message):
-    """`value` is only for set_learning_rate: it takes the schedule's place from the next step on; None gives it back."""
+    """`value` is only for set_learning_rate: it stands in for the schedule from the next step on; None ends that."""
 
     kind: Literal["pause", "resume", "stop", "save_now", "set_learning_rate"]
     value: float | None = Field(None, gt=0.0, le=100.0)

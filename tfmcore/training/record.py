@@ -1,6 +1,7 @@
 """A run folder kept truthful while its trainer lives: the lock, the heartbeat, the events, and how it ended."""
 
 import contextlib
+import math
 import os
 import sys
 import threading
@@ -16,6 +17,8 @@ from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, Exit, Run, RunState, own_s
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure
 
+SMOOTHING = 0.95
+"""The training loss is told as a mean that forgets: each step's counts so much of the one after it."""
 PACE_BEATS = 16
 """The time left is told from the pace of so many heartbeats."""
 
@@ -28,7 +31,8 @@ class Record:
         self.run, self.controls = run, controls
         self.step = self.steps = 0
         self.exit: Exit | None = None
-        self._loss: float | None = None
+        self._loss = self._weight = 0.0
+        self._validation_loss: float | None = None
         self._phase, self._done, self._total = "loading", 0, 0
         self._pace: deque[tuple[float, int]] = deque(maxlen=PACE_BEATS)
         self._ended, self._writing = threading.Event(), threading.Lock()
@@ -77,7 +81,9 @@ class Record:
         self.step = event.step
         match event:
             case Stepped():
-                self._loss = event.loss
+                self._smooth(event.loss)
+            case Evaluated():
+                self._validation_loss = event.loss
             case Started():
                 self.steps, self._phase = event.steps, ""
                 self._write_status_if_possible()
@@ -92,6 +98,12 @@ class Record:
         except OSError as error:
             if self.exit is None:  # the run is ending anyway
                 raise Failure(f"{self.run.folder / 'events.jsonl'} cannot be written: {error.strerror}") from None
+
+    def _smooth(self, loss: float) -> None:
+        """A weighted mean of all steps so far, the last one's weight 1 − SMOOTHING in the long run."""
+        if math.isfinite(loss):
+            self._loss = SMOOTHING * self._loss + (1 - SMOOTHING) * loss
+            self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
 
     def log(self, line: str) -> None:
         with open(self.run.folder / "log.txt", "a", encoding="utf-8") as file:
@@ -117,7 +129,8 @@ class Record:
             state = self._state()
             status = own_status(
                 state, os.getpid(), step=self.step, steps=self.steps, phase=self._phase, done=self._done,
-                total=self._total, loss=self._loss, seconds_left=self._seconds_left(state),
+                total=self._total, loss=self._loss / self._weight if self._weight else None,
+                validation_loss=self._validation_loss, seconds_left=self._seconds_left(state),
             )  # fmt: skip
             status.write(self.run.folder / "status.json")
 

@@ -30,7 +30,7 @@ def cell(recent: RecentRuns, row: int, column: str) -> QModelIndex:
 
 def test_a_row_tells_state_steps_and_loss(recent: RecentRuns) -> None:
     words = [cell(recent, 0, column).data() for column in COLUMNS]
-    assert words == ["A first run", "running", "20 / 1,000", "", "0.2"]
+    assert words == ["A first run", "running", "20 / 1,000", "", "train 0.2"]
 
 
 def test_its_curve_is_read_and_read_again_as_the_run_goes_on(
