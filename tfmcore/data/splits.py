@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import count, zip_longest
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,13 @@ from tfmcore.config.problems import UserError
 from tfmcore.data.arrays import Stored
 from tfmcore.data.sources import Example
 from tfmcore.data.tasks import Batch, Item, Task
-from tfmcore.data.tokenizers import Tokenizer
+from tfmcore.data.tokenizers import Ids, Tokenizer
 
 POOL = 32
 """Batches whose examples are sorted by length together."""
 VALIDATION_SEED = 1_000_003
+OTHERS_SEED = 1_000_033
+"""Draws what a task reads beside a window, so that nothing else of a batch depends on it."""
 
 
 class Split(ABC):
@@ -99,8 +101,26 @@ class TextSplit(Split):
         return [Example(text=self.tokenizer.decode(piece.tolist())) for piece in pieces]
 
     def _windows(self, starts: NDArray[np.int64], *seed: int) -> Batch:
-        items = [Item({"text": self.text[start : start + self.window]}) for start in starts.tolist()]
+        others = self._others(starts, np.random.default_rng((OTHERS_SEED, *seed))) if self.task.draws_others else ()
+        pairs = zip_longest(starts.tolist(), others)
+        items = [
+            Item({"text": self._window(start)}, other=None if n is None else self._window(n)) for start, n in pairs
+        ]
         return self._collated(items, starts, *seed)
+
+    def _window(self, start: int) -> Ids:
+        found: Ids = self.text[start : start + self.window]
+        return found
+
+    def _others(self, starts: NDArray[np.int64], random: np.random.Generator) -> list[int]:
+        """Where another window begins for each: one that shares nothing with it, if the text is long enough; none in a
+        text that is one window long."""
+        places = max(0, len(self.text) - self.window) + 1
+        if places == 1:
+            return []
+        apart = min(self.window, places // 2)
+        further = random.integers(0, max(1, places - 2 * apart + 1), len(starts))
+        return [int(place) for place in (starts + apart + further) % places]
 
 
 class ExampleSplit(Split):

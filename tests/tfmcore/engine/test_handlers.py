@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from tfmcore.config import find_preset
+from tfmcore.config import SOURCES, TASKS, find_preset
 from tfmcore.engine.handlers import MODULES, find_handler
 from tfmcore.messages import (
     AnyRequest,
@@ -233,17 +233,20 @@ def config_of(preset):
     return find_preset(preset).config(["data.max_examples=200", "model.context_length=24"]).raw()
 
 
-@pytest.mark.parametrize("preset", ["reverse", "induction", "tell-languages", "nano-encoder", "nano-decoder"])
-def test_data_is_prepared_and_the_first_batch_shown(engine, preset):
-    config = config_of(preset)
-    reply, _ = engine.answer(PrepareData, config=config, sample="abc")
+FIRST_SOURCE = {task: next(name for name, facts in SOURCES.items() if task in facts.tasks) for task in TASKS}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_data_is_prepared_and_the_first_batch_shown(engine, task):
+    data = {"task": task, "source": FIRST_SOURCE[task], "max_examples": 200}
+    model = {"architecture": TASKS[task].architectures[0], "context_length": 24}
+    reply, _ = engine.answer(PrepareData, config={"data": data, "model": model}, sample="abc")
     assert isinstance(reply, DataPrepared), reply
     assert reply.num_train > reply.num_validation > 0
     assert reply.lengths
     assert len(reply.sample_tokens) == len(reply.sample_ids)
     assert reply.batch
-    task = config["data"]["task"]
-    assert bool(reply.labels) == (task == "classification")
+    assert bool(reply.labels) == (task in ("classification", "token_tagging"))
     for shown in reply.batch:
         assert len(shown.tokens) == len(shown.ids) <= 24
         assert not shown.targets or len(shown.targets) == len(shown.tokens)
@@ -252,8 +255,23 @@ def test_data_is_prepared_and_the_first_batch_shown(engine, preset):
         assert shown.label in ("", *reply.labels)
         for place in shown.masked:
             assert shown.targets[place]
+    targets = {target for shown in reply.batch for target in shown.targets if target}
     if task == "language_modeling":  # what is to come is what comes next
         assert all(shown.targets[i] in ("", shown.tokens[i + 1]) for shown in reply.batch for i in range(3))
+    if task == "token_tagging":
+        assert targets <= set(reply.labels)
+    if task == "question_answering":
+        assert targets <= {"start", "end", "start, end"}
+    if TASKS[task].architectures == ("encoder_decoder",):
+        assert [shown.name.split(", ")[1] for shown in reply.batch[:2]] == ["encoder", "decoder"]
+        assert "[EOS]" in targets
+    assert bool(targets) == (task != "classification")
+
+
+def test_whether_a_second_text_follows_is_told_of_the_first_batch(engine):
+    data = {"task": "masked_language_modeling", "next_sentence_prediction": True}
+    reply, _ = engine.answer(PrepareData, config={"data": data, "model": {"architecture": "encoder"}}, sample="")
+    assert {shown.label for shown in reply.batch} == {"follows", "does not follow"}
 
 
 def test_a_step_is_measured(engine):

@@ -16,10 +16,10 @@ class Denoising(Rewriting):
     writes all of the text."""
 
     def window(self, context_length: int) -> int:
-        return context_length - 1
+        return context_length - len(self.framing.source)
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-        return lengths["text"] + 1
+        return lengths["text"] + len(self.framing.source)
 
     def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
         texts = [item.ids["text"][: max(1, self.window(context_length))] for item in items]

@@ -19,12 +19,14 @@ class LanguageModeling(Task):
         return context_length + 1
 
     def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
-        """Each text with an end token if it ends; where the example has a `prompt`, its tokens are given."""
+        """Each text with an end token if it ends, after what the tokenizer begins texts with; where the example has a
+        `prompt`, its tokens are given."""
         texts = tokenizer.encode_arrays([example["text"] for example in examples])
         prompts = tokenizer.encode_arrays([example.get("prompt", "") for example in examples])
+        begin = np.array(tokenizer.framing.prompt, np.uint32)
         ends = [np.array([tokenizer.eos_id][: example.ends], np.uint32) for example in examples]
         return [
-            Item({"text": np.concatenate([text, end])}, len(prompt))
+            Item({"text": np.concatenate([begin, text, end])}, len(begin) + len(prompt))
             for text, end, prompt in zip(texts, ends, prompts, strict=True)
         ]
 
@@ -40,4 +42,5 @@ class LanguageModeling(Task):
 
     def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
         """The end of the text where it is longer than the context."""
-        return model_inputs([tokenizer.encode(texts["text"])[-context_length:] or [tokenizer.bos_id]], tokenizer.pad_id)
+        ids = [*tokenizer.framing.prompt, *tokenizer.encode(texts["text"])]
+        return model_inputs([ids[-context_length:] or [tokenizer.bos_id]], tokenizer.pad_id)

@@ -12,9 +12,6 @@ from tfmcore.data.tasks.windows import in_windows
 from tfmcore.data.tokenizers import Ids, Tokenizer
 from tfmcore.data.words import aligned
 
-FRAME = 3
-"""[CLS] and two [SEP]."""
-
 
 @dataclass(frozen=True)
 class AnswerWindow:
@@ -48,20 +45,20 @@ class QuestionAnswering(Task):
         return items
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-        return lengths["question"] + lengths["context"] + FRAME
+        return lengths["question"] + lengths["context"] + len(self.framing.pair)
 
     def sequences(self, lengths: Mapping[str, NDArray[np.int64]], context_length: int) -> Sequences:
-        asked = np.minimum(lengths["question"], _most_asked(context_length))
-        room = np.maximum(1, context_length - FRAME - asked)
-        return in_windows(lengths["context"], room, self.data.stride, FRAME + asked)
+        frame = len(self.framing.pair) + np.minimum(lengths["question"], self._most_asked(context_length))
+        return in_windows(lengths["context"], np.maximum(1, context_length - frame), self.data.stride, frame)
 
     def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
-        parts = [_parts(item.ids["question"], item.ids["context"], item.start, context_length) for item in items]
+        parts = [self._parts(item.ids["question"], item.ids["context"], item.start, context_length) for item in items]
         labels = np.zeros((len(items), 2), np.int64)
-        for row, item, (question, context) in zip(labels, items, parts, strict=True):
+        for row, item, both in zip(labels, items, parts, strict=True):
             first, last = (item.marks["answer"] - item.start).tolist()
-            if first >= 0 and last < len(context) and item.marks["answer"][0] >= 0:
-                row[:] = first + len(question) + 2, last + len(question) + 2
+            if first >= 0 and last < len(both[1]) and item.marks["answer"][0] >= 0:
+                start = tokenizer.framing.pair.start(both)
+                row[:] = start + first, start + last
         return Batch(framed(parts, tokenizer), labels)
 
     def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
@@ -74,9 +71,9 @@ class QuestionAnswering(Task):
         lengths = {"question": np.array([len(asked.ids)]), "context": np.array([len(read.ids)])}
         made = []
         for start in self.sequences(lengths, context_length).starts.tolist():
-            parts = _parts(asked.ids, read.ids, start, context_length)
+            parts = self._parts(asked.ids, read.ids, start, context_length)
             offsets = read.offsets[start : start + len(parts[1])]
-            made.append(AnswerWindow(framed([parts], tokenizer), len(parts[0]) + 2, offsets))
+            made.append(AnswerWindow(framed([parts], tokenizer), tokenizer.framing.pair.start(parts), offsets))
         return made
 
     def targets(self, labels: Labels, width: int, tokenizer: Tokenizer, names: Sequence[str]) -> list[str]:
@@ -86,17 +83,16 @@ class QuestionAnswering(Task):
         told[end] = "start, end" if end == start else "end"
         return told
 
+    def _parts(self, question: Ids, context: Ids, start: int, context_length: int) -> list[Ids]:
+        """What of the question and of the context, from the token `start` on, fits."""
+        asked = question[: self._most_asked(context_length)]
+        room = max(1, context_length - len(self.framing.pair) - len(asked))
+        return [asked, context[start : start + room]]
+
+    def _most_asked(self, context_length: int) -> int:
+        return max(0, (context_length - len(self.framing.pair)) // 2)
+
 
 def accepted(example: Mapping[str, str]) -> list[str]:
     """The accepted answers of an example, the one that is learned first; none where the context holds none."""
     return [answer for answer in example.get("answer", "").split("\n") if answer]
-
-
-def _parts(question: Ids, context: Ids, start: int, context_length: int) -> list[Ids]:
-    """What of the question and of the context, from the token `start` on, fits."""
-    asked = question[: _most_asked(context_length)]
-    return [asked, context[start : start + max(1, context_length - FRAME - len(asked))]]
-
-
-def _most_asked(context_length: int) -> int:
-    return max(0, (context_length - FRAME) // 2)

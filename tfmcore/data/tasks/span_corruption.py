@@ -34,7 +34,7 @@ class SpanCorruption(Rewriting):
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         noise, spans = np.array([self._noise(int(length)) for length in lengths["text"]]).T
-        found: NDArray[np.int64] = 1 + np.maximum(lengths["text"] - noise, noise) + spans
+        found: NDArray[np.int64] = len(self.framing.source) + np.maximum(lengths["text"] - noise, noise) + spans
         return found
 
     def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
@@ -70,7 +70,7 @@ class SpanCorruption(Rewriting):
 
     def _fits(self, length: int, context_length: int) -> bool:
         noise, spans = self._noise(length)
-        return max(length - noise, noise) + spans + 1 <= context_length
+        return max(length - noise, noise) + spans + len(self.framing.source) <= context_length
 
 
 def noise_mask(length: int, noise: int, spans: int, random: Random) -> NDArray[np.bool_]:

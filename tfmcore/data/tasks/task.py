@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfmcore.config.data import DataConfig
+from tfmcore.data.framing import Framing, Row
 from tfmcore.data.sources import Example
 from tfmcore.data.tokenizers import Ids, Tokenizer
 
 IGNORED = -100
 """A label that no loss counts."""
+
+OURS = Framing.ours()
+"""What a task that is told no framing reckons with."""
 
 Inputs = dict[str, NDArray[np.int64]]
 Labels = NDArray[np.int64]
@@ -49,13 +53,15 @@ class Batch:
 @dataclass(frozen=True)
 class Item:
     """One sequence before it is batched: the ids of each role; a number whose meaning is the task's: the label, or how
-    many tokens at the beginning are given; `marks`, more numbers by name, such as a label of each token; and the token
-    that the sequence `start`s at where a long text is read in windows."""
+    many tokens at the beginning are given; `marks`, more numbers by name, such as a label of each token; the token
+    that the sequence `start`s at where a long text is read in windows; and the text of an `other` place in the data,
+    where the task draws one and there is one."""
 
     ids: Mapping[str, Ids]
     number: int = 0
     marks: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     start: int = 0
+    other: Ids | None = None
 
 
 @dataclass(frozen=True)
@@ -69,17 +75,22 @@ class Sequences:
 
 
 class Task(ABC):
-    """One file each in this package, made from `[data]`. `roles` are the texts whose tokens are stored, `apart` those
-    by which examples are held out, `stored` the fields of `[data]` that change what is stored. Running text is cut into
-    windows, each beginning `overlap` tokens before the end of the one before."""
+    """One file each in this package, made from `[data]` and the tokenizer's framing. `roles` are the texts whose tokens
+    are stored, `apart` those by which examples are held out, `stored` the fields of `[data]` that change what is
+    stored. Running text is cut into windows, each beginning `overlap` tokens before the end of the one before."""
 
     roles: ClassVar[tuple[str, ...]] = ("text",)
     apart: ClassVar[tuple[str, ...]] = ("text",)
     stored: ClassVar[tuple[str, ...]] = ()
     overlap: ClassVar[int] = 0
 
-    def __init__(self, data: DataConfig) -> None:
-        self.data = data
+    def __init__(self, data: DataConfig, framing: Framing = OURS) -> None:
+        self.data, self.framing = data, framing
+
+    @property
+    def draws_others(self) -> bool:
+        """Whether each window of running text comes with another, drawn at random from all of the text."""
+        return False
 
     def window(self, context_length: int) -> int:
         """Tokens of running text that become one sequence."""
@@ -124,8 +135,12 @@ class Task(ABC):
         """What is to be predicted at each of `width` places, in words, for the labels of one sequence."""
         return ["" if id == IGNORED else tokenizer.tokens([id])[0] for id in labels.tolist()]
 
+    def label(self, batch: Batch, row: int, names: Sequence[str]) -> str:
+        """What is to be predicted of a whole sequence, in words; "" where nothing is."""
+        return ""
 
-def padded(rows: Sequence[Sequence[int] | NDArray[Any]], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+
+def padded(rows: Sequence[Row], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of ids as one array (B, T), and which are real (B, T): 1, and 0 for the filler."""
     lengths = np.array([len(row) for row in rows])
     real = np.arange(lengths.max()) < lengths[:, None]
@@ -134,26 +149,18 @@ def padded(rows: Sequence[Sequence[int] | NDArray[Any]], filler: int) -> tuple[N
     return ids, real.astype(np.int64)
 
 
-def model_inputs(
-    rows: Sequence[Sequence[int] | NDArray[Any]], filler: int, prefix: str = ""
-) -> dict[str, NDArray[np.int64]]:
+def model_inputs(rows: Sequence[Row], filler: int, prefix: str = "") -> dict[str, NDArray[np.int64]]:
     """`input_ids` and, where a row is shorter than others, `attention_mask`, both named with a prefix."""
     ids, real = padded(rows, filler)
     masks = {} if real.all() else {f"{prefix}attention_mask": real}
     return {f"{prefix}input_ids": ids, **masks}
 
 
-def framed(examples: Sequence[Sequence[Sequence[int] | NDArray[Any]]], tokenizer: Tokenizer) -> Inputs:
-    """Each example's parts as [CLS] part [SEP] part [SEP], with token types 0 and 1 where there are two."""
-    rows, types = [], []
-    for parts in examples:
-        ids, kinds = [tokenizer.cls_id], [0]
-        for kind, part in enumerate(parts):
-            ids += [*map(int, part), tokenizer.sep_id]
-            kinds += [kind] * (len(part) + 1)
-        rows.append(ids)
-        types.append(kinds)
-    inputs = model_inputs(rows, tokenizer.pad_id)
+def framed(examples: Sequence[Sequence[Row]], tokenizer: Tokenizer) -> Inputs:
+    """Each example's parts as the tokenizer frames them, with token types where there are two: [CLS] part [SEP] part
+    [SEP] with the types 0 and 1, unless it has a frame of its own."""
+    frame = tokenizer.framing.texts(len(examples[0]))
+    inputs = model_inputs([frame.around(parts) for parts in examples], tokenizer.pad_id)
     if len(examples[0]) > 1:
-        inputs["token_type_ids"] = padded(types, 0)[0]
+        inputs["token_type_ids"] = padded([frame.types_around(parts) for parts in examples], 0)[0]
     return inputs

@@ -42,21 +42,22 @@ class TokenTagging(Task):
         return items
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-        return lengths["text"] + 2
+        return lengths["text"] + len(self.framing.single)
 
     def sequences(self, lengths: Mapping[str, NDArray[np.int64]], context_length: int) -> Sequences:
         whole = lengths["text"]
-        room = np.full_like(whole, max(1, context_length - 2))
-        return in_windows(whole, room, self.data.stride, np.full_like(whole, 2))
+        frame = np.full_like(whole, len(self.framing.single))
+        return in_windows(whole, np.maximum(1, context_length - frame), self.data.stride, frame)
 
     def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
-        room = max(1, context_length - 2)
+        room, frame = self._room(context_length), tokenizer.framing.single
         parts = [slice(item.start, item.start + room) for item in items]
         inputs = framed([[item.ids["text"][part]] for item, part in zip(items, parts, strict=True)], tokenizer)
         rows = [item.marks["labels"][part].copy() for item, part in zip(items, parts, strict=True)]
         for row, item in zip(rows, items, strict=True):
             row[: self._known(item.start, room)] = IGNORED
-        return Batch(inputs, padded([[IGNORED, *row.tolist(), IGNORED] for row in rows], IGNORED)[0])
+        before, after = ([IGNORED] * len(special) for special in frame.ids)
+        return Batch(inputs, padded([[*before, *row.tolist(), *after] for row in rows], IGNORED)[0])
 
     def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
         """The first window of the text."""
@@ -69,16 +70,19 @@ class TokenTagging(Task):
         (read,) = aligned([" ".join(words)], tokenizer)
         span_of = dict(zip(read.first_tokens(_starts(words)), spans, strict=True))
         starts = self.sequences({"text": np.array([len(read.ids)])}, context_length).starts.tolist()
-        room, made = max(1, context_length - 2), []
+        room, begin, made = self._room(context_length), len(tokenizer.framing.single.before), []
         for start in starts:
             fresh = range(start + self._known(start, room), min(start + room, len(read.ids)))
             firsts = [token for token in fresh if token in span_of]
             inputs = framed([[read.ids[start : start + room]]], tokenizer)
-            made.append(TagWindow(inputs, [1 + first - start for first in firsts], [span_of[f] for f in firsts]))
+            made.append(TagWindow(inputs, [begin + first - start for first in firsts], [span_of[f] for f in firsts]))
         return made
 
     def targets(self, labels: Labels, width: int, tokenizer: Tokenizer, names: Sequence[str]) -> list[str]:
         return ["" if label == IGNORED else names[label] for label in labels.tolist()]
+
+    def _room(self, context_length: int) -> int:
+        return max(1, context_length - len(self.framing.single))
 
     def _known(self, start: int, room: int) -> int:
         """How many tokens of a window were labelled in the one before."""

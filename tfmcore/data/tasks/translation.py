@@ -11,8 +11,8 @@ from tfmcore.data.tokenizers import Tokenizer
 
 
 class Rewriting(Task):
-    """What encoder-decoders learn: the encoder reads a source [EOS], the decoder [BOS] target, the labels are target
-    [EOS]."""
+    """What encoder-decoders learn: the encoder reads a source [EOS], the labels are target [EOS], before which some
+    foreign tokenizers have another token, and the decoder reads [BOS] and these labels but the last."""
 
     def inputs(self, texts: Mapping[str, str], tokenizer: Tokenizer, context_length: int) -> Inputs:
         """The first role is what the encoder reads; `target`, where it is given, what the decoder does."""
@@ -34,7 +34,7 @@ class Translation(Rewriting):
         return super().items(prefixed, tokenizer, labels)
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-        return 1 + np.maximum(lengths["source"], lengths["target"])
+        return len(self.framing.source) + np.maximum(lengths["source"], lengths["target"])
 
     def collate(self, items: Sequence[Item], tokenizer: Tokenizer, context_length: int, random: Random) -> Batch:
         sources, targets = ([item.ids[role].tolist() for item in items] for role in self.roles)
@@ -49,14 +49,16 @@ def rewriting(
 ) -> Batch:
     """A batch of ids to read and ids to write, both without special tokens."""
     inputs = _read(sources, tokenizer, context_length) | _written(targets, tokenizer, context_length)
-    return Batch(inputs, padded([[*target, tokenizer.eos_id][:context_length] for target in targets], IGNORED)[0])
+    labels = [tokenizer.framing.source.around([target])[:context_length] for target in targets]
+    return Batch(inputs, padded(labels, IGNORED)[0])
 
 
 def _read(sources: Sequence[list[int]], tokenizer: Tokenizer, context_length: int) -> Inputs:
-    rows = [[*source[: context_length - 1], tokenizer.eos_id] for source in sources]
+    frame = tokenizer.framing.source
+    rows = [frame.around([source[: max(0, context_length - len(frame))]]) for source in sources]
     return model_inputs(rows, tokenizer.pad_id)
 
 
 def _written(targets: Sequence[list[int]], tokenizer: Tokenizer, context_length: int) -> Inputs:
-    rows = [[tokenizer.bos_id, *target][:context_length] for target in targets]
+    rows = [[*tokenizer.start_ids, *target][:context_length] for target in targets]
     return model_inputs(rows, tokenizer.pad_id, prefix="decoder_")

@@ -46,7 +46,7 @@ def prepare_data(request: PrepareData, desk: Desk, report: Progress) -> Iterator
         lengths=_some_lengths(dataset),
         sample_tokens=tokenizer.tokens(sample),
         sample_ids=sample,
-        batch=[shown for row in range(len(batch.labels))[:MAX_ROWS] for shown in _shown(batch, row, config, dataset)],
+        batch=[shown for row in range(len(batch.labels))[:MAX_ROWS] for shown in _shown(batch, row, dataset)],
         warnings=dataset.warnings,
         seconds=time.monotonic() - start,
     )
@@ -59,20 +59,19 @@ def _some_lengths(dataset: Dataset) -> list[int]:
     return chosen
 
 
-def _shown(batch: Batch, row: int, config: Config, dataset: Dataset) -> Iterator[ShownSequence]:
-    """A row of a batch as the model sees it, padding included, with what it is to predict at each place."""
-    tokenizer, name = dataset.tokenizer, str(row + 1)
+def _shown(batch: Batch, row: int, dataset: Dataset) -> Iterator[ShownSequence]:
+    """A row of a batch as the model sees it, padding included, with what it is to predict at each place or of all."""
+    tokenizer, task, name = dataset.tokenizer, dataset.train.task, str(row + 1)
     read, labels = batch.inputs["input_ids"][row].tolist(), batch.labels[row]
-    if labels.ndim == 0:
-        yield ShownSequence(name=name, tokens=tokenizer.tokens(read), ids=read, label=dataset.labels[labels])
-        return
     if "decoder_input_ids" in batch.inputs:
         yield ShownSequence(name=f"{name}, encoder", tokens=tokenizer.tokens(read), ids=read)
         read, name = batch.inputs["decoder_input_ids"][row].tolist(), f"{name}, decoder"
+    hides = task.data.task == "masked_language_modeling"
     yield ShownSequence(
         name=name,
         tokens=tokenizer.tokens(read),
         ids=read,
-        targets=["" if id == IGNORED else tokenizer.tokens([id])[0] for id in labels.tolist()],
-        masked=np.flatnonzero(labels != IGNORED).tolist() if config.data.task == "masked_language_modeling" else [],
+        targets=task.targets(labels, len(read), tokenizer, dataset.labels),
+        masked=np.flatnonzero(labels != IGNORED).tolist() if hides else [],
+        label=task.label(batch, row, dataset.labels),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tfmcore.config import DataConfig, UserError
+from tfmcore.config import TASKS, DataConfig, UserError
 from tfmcore.data.sources import SOURCES
 from tfmcore.data.sources.file import table_kind
 from tfmcore.data.sources.tables import MAX_FIELD
@@ -99,17 +99,20 @@ def test_no_more_examples_than_asked_for(file):
 
 
 def test_kind_by_name():
-
     kinds = {
         "a.CSV": "csv",
         "a.tsv.gz": "tsv",
         "a.b.jsonl": "jsonl",
-        "train.de.gz": "",
-        "a.txt": "",
-        "a": "",
-        ".gz": "",
+        "a.json": "squad",
+        "dev-v2.0.JSON.gz": "squad",
+        "a.conll": "conll",
+        "a.iob2.gz": "conll",
     }
-    assert {name: table_kind(Path(name)) for name in kinds} == kinds
+    plain = ["train.de.gz", "a.txt", "a", ".gz"]
+    for task in TASKS:
+        assert {name: table_kind(Path(name), task) for name in kinds} == kinds
+        words = "conll" if task == "token_tagging" else ""
+        assert {table_kind(Path(name), task) for name in plain} == {words}
 
 
 BAD = {

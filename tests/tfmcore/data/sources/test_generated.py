@@ -8,6 +8,7 @@ from babel import Locale
 
 from tfmcore.config import LANGUAGES, TASKS, DataConfig, UserError
 from tfmcore.config.sources import SOURCES as FACTS
+from tfmcore.data.entities import entities
 from tfmcore.data.sources import SOURCES, phrases
 from tfmcore.data.sources.modular_addition import MODULUS
 from tfmcore.data.sources.strings import is_balanced
@@ -28,8 +29,9 @@ def test_the_registry_is_the_schema():
 def test_examples_are_distinct_and_decided_by_the_seed(source, task):
     examples = made(source, task)
     assert 50 < len(examples) <= 300
-    assert all(set(TASKS[task].roles) <= set(example) <= {*TASKS[task].roles, "prompt"} for example in examples)
-    assert all(text for example in examples for text in example.values())
+    roles = {*TASKS[task].roles, *TASKS[task].optional_roles, "prompt"}
+    assert all(set(TASKS[task].roles) <= set(example) <= roles for example in examples)
+    assert all(example[role] for example in examples for role in TASKS[task].roles)
     assert len({tuple(example.values()) for example in examples}) == len(examples)
     assert made(source, task) == examples
     if source != "python_manual":
@@ -119,3 +121,33 @@ def test_languages_that_cannot_be_told_apart_are_refused(monkeypatch):
     monkeypatch.setattr(phrases, "_locale", lambda code: Locale.parse("en"))
     with pytest.raises(UserError, match="leave out a language"):
         made("cldr_language", "classification", languages=["en", "de"])
+
+
+def test_dates_prices_and_places_are_labelled_from_their_first_to_their_last_word():
+    examples = made("cldr_tagging", "token_tagging", 500)
+    kinds = Counter[str]()
+    for example in examples:
+        words, labels = example["text"].split(" "), example["labels"].split(" ")
+        assert len(words) == len(labels)
+        for start, end, name in entities(labels):
+            marked = " ".join(words[start:end])
+            kinds[name] += 1
+            assert (name == "place") == (not any(letter.isdigit() for letter in marked)), marked
+            assert labels[start] == f"B-{name}"
+    assert set(kinds) == {"date", "price", "place"}
+    assert min(kinds.values()) > 200
+    assert any(label == "O" and word.isdigit() for e in examples for word, label in pairs_of(e))  # other numbers too
+
+
+def pairs_of(example):
+    return zip(example["text"].split(" "), example["labels"].split(" "), strict=True)
+
+
+def test_answers_stand_where_they_are_said_to_and_a_fifth_have_none():
+    examples = made("cldr_answers", "question_answering", 1000)
+    for example in examples:
+        if start := example["answer_start"]:
+            assert example["context"].startswith(example["answer"], int(start))
+    without = [example for example in examples if not example["answer"]]
+    assert len(without) / len(examples) == pytest.approx(0.2, abs=0.04)
+    assert {example["answer_start"] for example in without} == {""}
