@@ -18,7 +18,6 @@ from tfmcore.messages import Stepped
 from tfmcore.runs import Run
 from tfmcore.training.batches import place
 from tfmcore.training.controls import Controls
-from tfmcore.training.losses import cross_entropy
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.trainer import TransformerTrainer
@@ -36,13 +35,8 @@ def bare_steps(trainer: TransformerTrainer) -> Iterator[None]:
     """The shortest loop that trains: forward, backward, clip, step, and the loss as a number."""
     training = trainer.training
     for batch in trainer.dataset.train.batches(training.batch_size, training.seed, 0):
-        placed = place(batch, trainer.device)
-        loss, _ = cross_entropy(trainer.model(**placed.inputs).logits, placed.labels)
-        (loss / placed.num_labels).backward()
-        torch.nn.utils.clip_grad_norm_(trainer.weights, training.gradient_clip)
-        trainer.optimizer.step()
-        trainer.optimizer.zero_grad(set_to_none=True)
-        loss.item()
+        _, norm = trainer.learner.gradient([place(batch, trainer.device)])
+        trainer.learner.update(training.learning_rate, norm)
         yield
 
 

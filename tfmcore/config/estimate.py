@@ -4,9 +4,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from tfmcore.config.config import Config
+from tfmcore.config.data import DataConfig
 from tfmcore.config.model import ModelConfig
+from tfmcore.config.tokenizer import TokenizerConfig
 
 BYTES = 4  # weights, gradients and the optimizer's two means are fp32 whatever the precision
+
+
+LIKELY_VOCABULARY = {"char": 100, "byte": 263}
+"""How many different tokens a European text gives, and 256 bytes with 7 special tokens; other kinds reach their limit."""
+
+
+def likely_vocab_size(tokenizer: TokenizerConfig) -> int:
+    """The number of different tokens, as far as it can be told before the tokenizer is trained."""
+    return min(LIKELY_VOCABULARY.get(tokenizer.kind, tokenizer.vocab_size), tokenizer.vocab_size)
+
+
+def likely_num_labels(data: DataConfig) -> int:
+    """The number of labels, as far as it can be told before the data are read."""
+    return len(data.languages) if data.source == "cldr_language" else 2
 
 
 @dataclass(frozen=True)
@@ -46,18 +63,18 @@ class Estimate:
         self,
         batch_size: int,
         context_length: int,
-        precision: Literal["fp32", "bf16"] = "fp32",
+        precision: Literal["fp32", "bf16", "fp16"] = "fp32",
         gradient_checkpointing: bool = False,
     ) -> dict[str, int]:
         """Bytes that a training step needs, by what they hold. Sequences are taken to be `context_length` long."""
         tokens, weights = batch_size * context_length, self.total * BYTES
-        width = 2 if precision == "bf16" else BYTES
+        width = BYTES if precision == "fp32" else 2
         layers = [size for size, count in _activations(self.model, context_length) for _ in range(count)]
         kept = len(layers) * self.model.d_model + max(layers) if gradient_checkpointing else sum(layers)
         outside = 3 * self.model.d_model * (2 if self.model.architecture == "encoder_decoder" else 1)
         classes = self.vocab_size if self.task not in ("classification", "token_tagging", "question_answering") else 0
         return {
-            "weights": weights + (weights // 2 if precision == "bf16" else 0),  # autocast keeps a copy of each matrix
+            "weights": weights + (0 if precision == "fp32" else weights // 2),  # autocast keeps a copy of each matrix
             "gradients": weights,
             "optimizer": 2 * weights,
             "activations": round(tokens * (kept * width + outside * BYTES)),
@@ -68,6 +85,12 @@ class Estimate:
 def estimate(model: ModelConfig, vocab_size: int, task: str, num_labels: int = 2) -> Estimate:
     """What `model` will cost with that vocabulary and the head of `task`."""
     return Estimate(model, vocab_size, task, tuple(_parts(model, vocab_size, task, num_labels)))
+
+
+def likely_cost(config: Config) -> Estimate:
+    """What the model of `config` will cost, as far as it can be told before its data are prepared."""
+    vocab_size, num_labels = likely_vocab_size(config.tokenizer), likely_num_labels(config.data)
+    return estimate(config.model, vocab_size, config.data.task, num_labels)
 
 
 def _parts(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Iterator[Part]:

@@ -65,10 +65,12 @@ class TrainingConfig(Section):
         ge=0.0,
         le=0.9,
     )
-    precision: Literal["fp32", "bf16"] = option(
+    precision: Literal["fp32", "bf16", "fp16"] = option(
         "fp32",
         title="Precision",
-        help="fp32, or bf16 autocast: faster where the processor multiplies bf16, weights stay fp32.",
+        help="fp32, or matrix products in bf16 or (with a scaled loss) in fp16: faster where the hardware has them; "
+        "weights stay fp32.",
+        paper="https://arxiv.org/abs/1710.03740",
     )
     gradient_checkpointing: bool = option(
         False,

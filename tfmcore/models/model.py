@@ -1,5 +1,6 @@
 """What the three architectures have in common, and what they answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,7 @@ class Model(nn.Module):
     """A transformer with a head. `features` goes as far as the last layer; calling the model goes on to the logits."""
 
     head: nn.Module
+    features: Callable[..., Features]
 
     def __init__(self, config: ModelConfig, vocab_size: int) -> None:
         super().__init__()
@@ -47,12 +49,15 @@ class Model(nn.Module):
         initialize(self, self.config.initialization, self.config.d_model, self.config.num_layers)
 
     def answer(self, features: Features, attention_mask: Tensor | None) -> ModelOutput:
-        beside = self.next_sentence_head
         return ModelOutput(
             logits=self.head(features.hidden, attention_mask),
-            next_sentence_logits=None if beside is None else beside(features.hidden, attention_mask),
+            next_sentence_logits=self.next_sentence(features.hidden, attention_mask),
             **vars(features),
         )
+
+    def next_sentence(self, hidden: Tensor, attention_mask: Tensor | None) -> Tensor | None:
+        """The answer (B, 2) of the head that has it, if there is one."""
+        return None if self.next_sentence_head is None else self.next_sentence_head(hidden, attention_mask)
 
     def num_parameters(self, trainable: bool = False) -> int:
         """Number of weights, shared ones counted once; of those that are trained only, if `trainable`."""

@@ -11,7 +11,11 @@ from tfmcore.nn.activations import ACTIVATIONS, Activation
 Pooling = Literal["first", "mean", "last"]
 
 
-class LanguageModelHead(nn.Module):
+class VocabularyHead(nn.Module):
+    """A head that answers at each place by itself, with a logit for each token: (…, D) → (…, V)."""
+
+
+class LanguageModelHead(VocabularyHead):
     """Logits of every token: (B, T, D) → (B, T, V). Tied where it is given the `tokens` whose matrix it shares
     (https://arxiv.org/abs/1608.05859); the vectors are multiplied by `scale` before, and `softcap` keeps the logits
     within ± that (https://arxiv.org/abs/2408.00118)."""
@@ -35,7 +39,7 @@ class LanguageModelHead(nn.Module):
         return logits if self.softcap is None else torch.tanh(logits / self.softcap) * self.softcap
 
 
-class MaskedLanguageModelHead(nn.Module):
+class MaskedLanguageModelHead(VocabularyHead):
     """dense, activation, norm, then a language model's head, the `decoder`: (B, T, D) → (B, T, V)
     (BERT, https://arxiv.org/abs/1810.04805)."""
 

@@ -10,15 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tfmcore.data import Batch
+from tfmcore.data import IGNORED, Batch
 
 T = TypeVar("T")
+SPARSE = 0.8
+"""Where fewer labels than this share are to be predicted, only they are looked at."""
 
 
 @dataclass(frozen=True)
 class Placed:
     """A batch on the device. `inputs` are the model's arguments; `num_tokens` counts real ones, `num_labels` those
-    that the loss sees; `further` are labels of further heads, by the name of the model's output."""
+    that the loss sees; `further` are labels of further heads, by the name of the model's output. `predicted` (P,) are
+    the places of labels that the loss sees, where most of them are left out."""
 
     inputs: dict[str, Tensor]
     labels: Tensor
@@ -26,6 +29,7 @@ class Placed:
     num_labels: int
     example_ids: list[int]
     further: dict[str, Tensor] = field(default_factory=dict)
+    predicted: Tensor | None = None
 
 
 def place(batch: Batch, device: torch.device) -> Placed:
@@ -33,8 +37,11 @@ def place(batch: Batch, device: torch.device) -> Placed:
     inputs = {name: _tensor(array, device) for name, array in batch.inputs.items()}
     further = {name: _tensor(array, device) for name, array in batch.further.items()}
     num_tokens = sum(_num_tokens(batch.inputs, prefix) for prefix in ("", "decoder_"))
-    labels, ids = _tensor(batch.labels, device), batch.example_ids.tolist()
-    return Placed(inputs, labels, num_tokens, batch.num_labels, ids, further)
+    labels, ids, num_labels = _tensor(batch.labels, device), batch.example_ids.tolist(), batch.num_labels
+    predicted = None
+    if num_labels < batch.labels.size * SPARSE:  # found here, for a GPU would have to be waited for
+        predicted = _tensor(np.flatnonzero(batch.labels != IGNORED), device)
+    return Placed(inputs, labels, num_tokens, num_labels, ids, further, predicted)
 
 
 def groups(batches: Iterator[T], size: int) -> Iterator[list[T]]:

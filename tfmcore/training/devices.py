@@ -1,6 +1,5 @@
-"""Where to compute, with how many threads, and in which precision."""
+"""Where to compute, and with how many threads."""
 
-import contextlib
 import os
 
 import psutil
@@ -26,8 +25,3 @@ def choose_threads(wanted: int | None) -> int:
     threads = wanted or min(allowed, psutil.cpu_count(logical=False) or allowed)
     torch.set_num_threads(threads)
     return threads
-
-
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
-    """Matrix products in bf16 while the weights stay fp32, where `precision` says so."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()

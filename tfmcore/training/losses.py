@@ -1,53 +1,127 @@
 """The loss of each task: cross-entropy, with labels that are left out and labels that are smoothed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from tfmcore.data import IGNORED
-from tfmcore.models import ModelOutput
+from tfmcore.models import Model
+from tfmcore.nn.heads import VocabularyHead
 from tfmcore.training.batches import Placed
 
-Sums = tuple[Tensor, Tensor]
-"""What to minimise, and the plain negative log-likelihood in nats, which is the same without smoothing: sums that the
-number of a batch's labels makes means."""
+MOST_LOGITS = 2**24
+"""So many logits exist at once, at the most: 64 MiB of fp32."""
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Sums:
+class Unwritten(NamedTuple):
+    """Logits (N, V) that are made and forgotten piece by piece: what `head` makes of `hidden` (N, D), or of those rows
+    alone that are `predicted` (P,)."""
+
+    head: nn.Module
+    hidden: Tensor
+    vocab_size: int
+    predicted: Tensor | None = None
+
+
+class Sums(NamedTuple):
+    """What to minimise, and the plain negative log-likelihood in nats, which is the same without smoothing: sums that
+    the number of a batch's labels makes means."""
+
+    objective: Tensor
+    nats: Tensor
+
+
+Answers = Mapping[str, Tensor | Unwritten | None]
+"""Logits of the heads, by the names of ModelOutput."""
+
+
+def cross_entropy(logits: Tensor | Unwritten, labels: Tensor, label_smoothing: float = 0.0) -> Sums:
     """Logits (…, C) and labels (…), summed over all labels that are not IGNORED
     (smoothing: https://arxiv.org/abs/1512.00567, §7)."""
+    if isinstance(logits, Unwritten):
+        return _piece_by_piece(logits, labels.flatten(), label_smoothing)
     logits, labels = logits.flatten(0, -2).float(), labels.flatten()
     if not label_smoothing:
         nats = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
-        return nats, nats
+        return Sums(nats, nats)
     log_probabilities = logits.log_softmax(-1)
     nats = F.nll_loss(log_probabilities, labels, ignore_index=IGNORED, reduction="sum")
     spread = -(log_probabilities.mean(-1) * (labels != IGNORED)).sum()
-    return (1 - label_smoothing) * nats + label_smoothing * spread, nats
+    return Sums((1 - label_smoothing) * nats + label_smoothing * spread, nats)
 
 
-def _labels(output: ModelOutput, batch: Placed, label_smoothing: float) -> Sums:
-    return cross_entropy(output.logits, batch.labels, label_smoothing)
+def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -> Sums:
+    head, hidden, rows = logits.head, logits.hidden, max(1, MOST_LOGITS // logits.vocab_size)
+    if logits.predicted is not None:
+        hidden, labels = hidden[logits.predicted], labels[logits.predicted]
+    if rows >= len(labels):
+        return cross_entropy(head(hidden), labels, label_smoothing)
+    weights = [weight for weight in head.parameters() if weight.requires_grad]
+    return Sums(*_Pieces.apply(head, rows, label_smoothing, labels, hidden, *weights))  # type: ignore[no-untyped-call]
 
 
-def _with_further_heads(output: ModelOutput, batch: Placed, label_smoothing: float) -> Sums:
+class _Pieces(torch.autograd.Function):
+    """The head and its cross-entropy on some rows at a time. Each piece's gradients are taken as soon as its loss is
+    known, so that neither its logits nor theirs outlive it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, head: nn.Module, rows: int, label_smoothing: float, labels: Tensor, hidden: Tensor, *weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        needed = any(ctx.needs_input_grad)
+        totals = torch.zeros(2, device=hidden.device)
+        of_hidden, of_weights = torch.empty_like(hidden), [torch.zeros_like(weight) for weight in weights]
+        for start in range(0, len(labels), rows):
+            piece = slice(start, start + rows)
+            with torch.set_grad_enabled(needed):
+                x = hidden[piece].detach().requires_grad_(needed)
+                sums = cross_entropy(head(x), labels[piece], label_smoothing)
+            totals += torch.stack(sums).detach()
+            if needed:
+                of_hidden[piece], *more = torch.autograd.grad(sums.objective, (x, *weights))
+                torch._foreach_add_(of_weights, more)
+        ctx.save_for_backward(of_hidden, *of_weights)
+        return totals[0].clone(), totals[1].clone()
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *above: Tensor) -> tuple[Tensor | None, ...]:
+        gradients = ctx.saved_tensors  # type: ignore[attr-defined]
+        return (None, None, None, None, *(gradient * above[0] for gradient in gradients))
+
+
+def _labels(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:
+    return cross_entropy(_logits(answers, "logits"), batch.labels, label_smoothing)
+
+
+def _with_further_heads(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:
     """The sum of the heads' mean losses (BERT, https://arxiv.org/abs/1810.04805, §A.2), times the number of labels."""
-    objective, nats = _labels(output, batch, label_smoothing)
+    objective, nats = _labels(answers, batch, label_smoothing)
     for name, labels in batch.further.items():
         share = batch.num_labels / len(labels)
-        more, more_nats = cross_entropy(getattr(output, name), labels, label_smoothing)
-        objective, nats = objective + share * more, nats + share * more_nats
-    return objective, nats
+        more = cross_entropy(_logits(answers, name), labels, label_smoothing)
+        objective, nats = objective + share * more.objective, nats + share * more.nats
+    return Sums(objective, nats)
 
 
-def _places(output: ModelOutput, batch: Placed, label_smoothing: float) -> Sums:
+def _places(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:
     """Logits (B, T, 2) and the places of start and end (B, 2): cross-entropy over the places, the mean of both. Nothing
     is smoothed, for padding is a place too, and its probability is always 0."""
-    return cross_entropy(output.logits.transpose(1, 2), batch.labels)
+    logits = _logits(answers, "logits")
+    assert isinstance(logits, Tensor)
+    return cross_entropy(logits.transpose(1, 2), batch.labels)
 
 
-LOSSES: dict[str, Callable[[ModelOutput, Placed, float], Sums]] = {
+def _logits(answers: Answers, name: str) -> Tensor | Unwritten:
+    logits = answers[name]
+    assert logits is not None, f"the model has no head for {name}"
+    return logits
+
+
+LOSSES: dict[str, Callable[[Answers, Placed, float], Sums]] = {
     "language_modeling": _labels,
     "masked_language_modeling": _with_further_heads,
     "span_corruption": _labels,
@@ -57,3 +131,22 @@ LOSSES: dict[str, Callable[[ModelOutput, Placed, float], Sums]] = {
     "question_answering": _places,
     "translation": _labels,
 }
+
+
+class Objective(nn.Module):
+    """A model and the loss of its task, as one module: from a batch to its Sums, the logits of a vocabulary never whole
+    and only of those tokens that are to be predicted."""
+
+    def __init__(self, model: Model, task: str, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.model, self.loss, self.label_smoothing = model, LOSSES[task], label_smoothing
+
+    def forward(self, batch: Placed) -> Sums:
+        hidden: Tensor = self.model.features(**batch.inputs).hidden  # (B, T, D)
+        mask, head = batch.inputs.get("attention_mask"), self.model.head
+        answers: dict[str, Tensor | Unwritten | None] = {"next_sentence_logits": self.model.next_sentence(hidden, mask)}
+        if isinstance(head, VocabularyHead):
+            answers["logits"] = Unwritten(head, hidden.flatten(0, 1), self.model.vocab_size, batch.predicted)
+        else:
+            answers["logits"] = head(hidden, mask)
+        return self.loss(answers, batch, self.label_smoothing)

@@ -19,10 +19,9 @@ from tfmcore.data import prepare
 from tfmcore.data.progress import Progress
 from tfmcore.models import build
 from tfmcore.training.batches import Placed, place
-from tfmcore.training.devices import autocast, choose_device, choose_threads
+from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
-from tfmcore.training.losses import LOSSES
-from tfmcore.training.optimizers import make_optimizer
+from tfmcore.training.learner import Learner
 
 SAMPLE_SECONDS = 0.001
 
@@ -71,17 +70,11 @@ def _take_steps(config: Config, saved: SavedModel, batches: list[Placed]) -> tup
     model = build(saved)
     choose_trained(model, training)
     model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
-    optimizer, seconds = make_optimizer(model, training), []
+    learner, seconds = Learner(model, saved.task, training), []
     for batch in batches:
         begin = time.perf_counter()
-        for _ in range(training.accumulation):
-            with autocast(device, training.precision):
-                output = model(**batch.inputs)
-            loss, _ = LOSSES[saved.task](output, batch, training.label_smoothing)
-            (loss / batch.num_labels / training.accumulation).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip or float("inf")).item()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        _, norm = learner.gradient([batch] * training.accumulation)
+        learner.update(training.learning_rate, norm)
         seconds.append(time.perf_counter() - begin)
     return seconds, model.num_parameters()
 

@@ -1,6 +1,7 @@
 """What a checkpoint holds beside the model, so that training goes on to the bit: optimizer, random states, counters."""
 
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -15,7 +16,8 @@ COUNTERS, TENSORS = "trainer.json", "optimizer.safetensors"
 
 class Counters(BaseModel):
     """Where the training stands. `stale` counts the validations since the best one; `learning_rate` is set where a
-    person has taken the schedule's place; `new` names the weights that the model it began from did not have."""
+    person has taken the schedule's place; `new` names the weights that the model it began from did not have. Steps
+    left out because gradients were too large for fp16 are `overflows`; `precision` is what its scale goes on from."""
 
     step: int = 0
     best_loss: float | None = None
@@ -24,6 +26,8 @@ class Counters(BaseModel):
     skipped_steps: int = 0
     learning_rate: float | None = None
     new: list[str] = []
+    overflows: int = 0
+    precision: dict[str, Any] = {}
 
 
 def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters) -> None:

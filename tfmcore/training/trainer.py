@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal, Self
 
 import torch
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.schedules import learning_rate
@@ -24,12 +23,11 @@ from tfmcore.runs import Checkpoint, Manifest, Run
 from tfmcore.training.batches import Placed, ahead, groups, place
 from tfmcore.training.checkpoints import Checkpoints
 from tfmcore.training.controls import Controls
-from tfmcore.training.devices import autocast, choose_device, choose_threads
+from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
 from tfmcore.training.finetuning import begin_from, choose_trained
-from tfmcore.training.losses import LOSSES
-from tfmcore.training.optimizers import make_optimizer, set_learning_rate
+from tfmcore.training.learner import Learner
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.samples import draw_samples, pinned_prompts
@@ -134,8 +132,8 @@ class TransformerTrainer:
         self.model, self.counters, news = model_of(self.saved, self.training, checkpoint)
         self.warnings = [*dataset.warnings, *news]
         self.model.to(self.device).set_gradient_checkpointing(self.training.gradient_checkpointing)
-        self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        self.optimizer = make_optimizer(self.model, self.training)
+        self.learner = Learner(self.model, self.saved.task, self.training)
+        self.weights, self.optimizer = self.learner.weights, self.learner.optimizer
         self.evaluated: Evaluated | None = None
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
@@ -184,6 +182,8 @@ class TransformerTrainer:
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Optimizer and random states as they were; what may differ from then on is added to `warnings`."""
         load_state(checkpoint.folder, self.model, self.optimizer)
+        if self.counters.precision:
+            self.learner.precision.load(self.counters.precision)
         self._saved_step = self.step
         before = checkpoint.manifest.threads
         if before != self.threads and self.device.type == "cpu":
@@ -227,28 +227,20 @@ class TransformerTrainer:
         """One optimizer step, on the mean over all labels of its batches, so that accumulation equals a large batch."""
         begin = time.perf_counter()
         self.counters.step += 1
-        num_labels = sum(batch.num_labels for batch in batches)
-        if not num_labels:
+        if not any(batch.num_labels for batch in batches):
             yield from self._skip()
             return
         rate = self.counters.learning_rate or learning_rate(self.training, self.config.model.d_model, self.step)
-        set_learning_rate(self.optimizer, rate)
-        total = torch.zeros((), device=self.device)
-        for batch in batches:
-            with autocast(self.device, self.training.precision):
-                output = self.model(**batch.inputs)
-            objective, nats = LOSSES[self.saved.task](output, batch, self.training.label_smoothing)
-            (objective / num_labels).backward()  # type: ignore[no-untyped-call]
-            total += nats.detach()
-        gradient_norm = get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
-        loss, norm = torch.stack([total / num_labels, gradient_norm]).tolist()  # the step's one wait for the device
-        if not (math.isfinite(loss) and math.isfinite(norm)):
+        loss, norm = self.learner.gradient(batches)
+        if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
             ids = [id for batch in batches for id in batch.example_ids]
             raise diverged(self.step, loss, norm, ids, self.model, rate, self.training)
-        if 0 < self.training.gradient_clip < norm:
-            clip_grads_with_norm_(self.weights, self.training.gradient_clip, gradient_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        scale = self.learner.precision.scale
+        self.learner.update(rate, norm)
+        if scale != self.learner.precision.scale:
+            yield from self._rescaled()
+            if self.learner.precision.overflowed:
+                return
         yield Stepped(
             step=self.step,
             loss=loss,
@@ -266,11 +258,24 @@ class TransformerTrainer:
             sentence = f"nothing was to be predicted in the batch, so nothing was learned from it ({count} so far)"
             yield Warned(step=self.step, sentence=sentence)
 
+    def _rescaled(self) -> Iterator[AnyEvent]:
+        """The loss has another scale now: the gradients were too large, or have fitted for long."""
+        precision = self.learner.precision
+        yield Changed(step=self.step, setting="loss_scale", value=precision.scale or 1.0)
+        if precision.overflowed:
+            self.counters.overflows += 1
+            if self.counters.overflows & (self.counters.overflows - 1) == 0:  # 1, 2, 4, 8, …
+                sentence = "the gradients were too large for fp16, so the step was left out and the loss is scaled less"
+                yield Warned(step=self.step, sentence=f"{sentence} ({self.counters.overflows} so far)")
+
     def _validate(self) -> Iterator[AnyEvent]:
         """Evaluate on the held-out data, unless asked to stop meanwhile."""
         try:
             found = evaluate(self.model, self._held_out(), self.saved.task, self.training.precision, self.saved.labels)
         except Cancelled:
+            return
+        if not math.isfinite(found.loss):
+            yield Warned(step=self.step, sentence=f"the validation loss is {found.loss}, so nothing is kept of it")
             return
         self.evaluated = Evaluated(step=self.step, loss=found.loss, metrics=found.metrics)
         if self.counters.best_loss is None or found.loss < self.counters.best_loss:
@@ -311,6 +316,7 @@ class TransformerTrainer:
         self.dataset.tokenizer.save(folder / "tokenizer.json")
         with merged(self.model):
             save_weights(self.model, folder / WEIGHTS)
+        self.counters.precision = self.learner.precision.state()
         save_state(folder, self.model, self.optimizer, self.counters)
 
     def _due(self, every: int) -> bool:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tfmcore.config import UserError
-from tfmcore.training.devices import autocast, choose_device, choose_threads
+from tfmcore.training.devices import choose_device, choose_threads
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
@@ -22,11 +22,3 @@ def test_threads_are_as_wanted_or_one_a_core():
         assert choose_threads(None) >= 1
     finally:
         torch.set_num_threads(before)
-
-
-def test_bf16_is_for_the_products_alone():
-    a = torch.randn(4, 4)
-    with autocast(torch.device("cpu"), "bf16"):
-        assert (a @ a).dtype == torch.bfloat16
-    with autocast(torch.device("cpu"), "fp32"):
-        assert (a @ a).dtype == torch.float32

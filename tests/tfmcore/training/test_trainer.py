@@ -18,7 +18,7 @@ from tfmcore.training import trainer as trainer_module
 from tfmcore.training.controls import Controls
 from tfmcore.training.evaluation import Evaluation
 from tfmcore.training.faults import Failure
-from tfmcore.training.losses import LOSSES
+from tfmcore.training.losses import LOSSES, Sums
 from tfmcore.training.meters import METRICS
 from tfmcore.training.trainer import TransformerTrainer, train
 
@@ -285,7 +285,7 @@ def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(make_run, monkeypat
     learn, calls = LOSSES["translation"], itertools.count()
 
     def spoiled(*given):
-        return tuple(nats * (math.nan if next(calls) > 6 else 1) for nats in learn(*given))
+        return Sums(*(nats * (math.nan if next(calls) > 6 else 1) for nats in learn(*given)))
 
     monkeypatch.setitem(LOSSES, "translation", spoiled)
     with pytest.raises(UserError, match="was not taken: the loss is nan"):

@@ -1,0 +1,93 @@
+"""The same models from other libraries: what ours is measured beside."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+Made = tuple[nn.Module, Callable[[nn.Module, dict[str, Tensor]], Tensor]]
+"""A model, and how it makes logits (B, T, V) of a batch's inputs."""
+
+
+def hugging_face(s: Any) -> Made:
+    import transformers as hf
+
+    V, D, L, H, T = s.vocab_size, s.d_model, s.num_layers, s.num_heads, s.context
+    off = {"attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0}
+    model: nn.Module
+    if s.architecture == "decoder":
+        zero = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+        model = hf.GPT2LMHeadModel(
+            hf.GPT2Config(vocab_size=V, n_positions=T, n_embd=D, n_layer=L, n_head=H, use_cache=False, **zero)
+        )
+    elif s.architecture == "encoder":
+        sizes = {"num_attention_heads": H, "intermediate_size": 4 * D, "max_position_embeddings": T}
+        model = hf.BertForMaskedLM(hf.BertConfig(vocab_size=V, hidden_size=D, num_hidden_layers=L, **sizes, **off))
+    else:
+        model = hf.T5ForConditionalGeneration(
+            hf.T5Config(
+                vocab_size=V,
+                d_model=D,
+                d_kv=D // H,
+                d_ff=4 * D,
+                num_layers=L,
+                num_heads=H,
+                dropout_rate=0.0,
+                use_cache=False,
+            )
+        )
+    return model, lambda model, inputs: model(**inputs).logits
+
+
+class TorchTransformer(nn.Module):
+    """torch.nn's own layers with learned positions."""
+
+    def __init__(self, s: Any) -> None:
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(s.vocab_size, s.d_model), nn.Embedding(s.context, s.d_model)
+        options = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
+        layer = nn.TransformerEncoderLayer(s.d_model, s.num_heads, 4 * s.d_model, **options)
+        self.encoder = nn.TransformerEncoder(layer, s.num_layers, enable_nested_tensor=False)
+        self.decoder = None
+        if s.architecture == "encoder_decoder":
+            decoder = nn.TransformerDecoderLayer(s.d_model, s.num_heads, 4 * s.d_model, **options)
+            self.decoder = nn.TransformerDecoder(decoder, s.num_layers)
+        self.norm = nn.LayerNorm(s.d_model)
+        self.causal = s.architecture == "decoder"
+
+    def forward(self, input_ids: Tensor, decoder_input_ids: Tensor | None = None) -> Tensor:
+        mask = nn.Transformer.generate_square_subsequent_mask(input_ids.shape[1]) if self.causal else None
+        x = self.encoder(self.embed(input_ids), mask, is_causal=self.causal)
+        if self.decoder is not None and decoder_input_ids is not None:
+            mask = nn.Transformer.generate_square_subsequent_mask(decoder_input_ids.shape[1])
+            x = self.decoder(self.embed(decoder_input_ids), x, mask, tgt_is_causal=True)
+        return nn.functional.linear(self.norm(x), self.tokens.weight)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        return self.tokens(ids) + self.positions.weight[: ids.shape[1]]
+
+
+def torch_nn(s: Any) -> Made:
+    return TorchTransformer(s), lambda model, inputs: model(**inputs)
+
+
+def x_transformers(s: Any) -> Made | None:
+    if not importlib.util.find_spec("x_transformers") or s.architecture == "encoder_decoder":
+        return None
+    import x_transformers as x
+
+    kind = x.Decoder if s.architecture == "decoder" else x.Encoder
+    layers = kind(dim=s.d_model, depth=s.num_layers, heads=s.num_heads, attn_flash=True,
+                  attn_dim_head=s.d_model // s.num_heads)  # fmt: skip
+    model = x.TransformerWrapper(num_tokens=s.vocab_size, max_seq_len=s.context, attn_layers=layers)
+    return model, lambda model, inputs: model(inputs["input_ids"])
+
+
+PEERS: dict[str, Callable[[Any], Made | None]] = {
+    "transformers": hugging_face,
+    "torch.nn": torch_nn,
+    "x-transformers": x_transformers,
+}

@@ -1,0 +1,75 @@
+"""Half as long numbers: the same learning, and a step that does not fit them is left out."""
+
+import pytest
+import torch
+
+from tfmcore.config import Config, SavedModel
+from tfmcore.messages import Changed, Command, Stepped, Warned
+from tfmcore.models import build
+from tfmcore.runs import Run
+from tfmcore.training.learner import Learner
+from tfmcore.training.measure import random_batch
+from tfmcore.training.precision import PRECISIONS, Float16
+from tfmcore.training.trainer import train
+
+V = 40
+
+
+def learner_of(config: Config) -> Learner:
+    torch.manual_seed(0)
+    saved = SavedModel(task=config.data.task, vocab_size=V, model=config.model)
+    return Learner(build(saved).train(), config.data.task, config.training)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("preset", ["nano-decoder", "nano-encoder", "nano-seq2seq"])
+def test_each_learns_the_same(tiny, preset, precision):
+    losses = []
+    for chosen in ("fp32", precision):
+        learner = learner_of(config := tiny(preset, f"training.precision={chosen}"))
+        torch.manual_seed(1)
+        batch = random_batch(config, V, torch.device("cpu"))
+        for _ in range(5):
+            loss, norm = learner.gradient([batch])
+            learner.update(1e-2, norm)
+        losses.append(loss)
+        with learner.precision.forward():
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert product.dtype == (learner.precision.dtype or torch.float32)
+        assert all(weight.dtype == torch.float32 for weight in learner.weights)
+    assert losses[1] == pytest.approx(losses[0], abs=0.02)
+
+
+def test_a_gradient_too_large_for_fp16_is_left_out_and_the_scale_falls():
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer, precision = torch.optim.AdamW([weight], lr=0.1), Float16(torch.device("cpu"))
+    for factor, left_out in ((1e38, True), (1.0, False)):
+        before, scale = weight.detach().clone(), precision.scale
+        precision.backward((weight * factor).sum())
+        precision.unscale(optimizer)
+        assert bool(weight.grad.isinf().any()) is left_out
+        precision.step(optimizer)
+        optimizer.zero_grad()
+        assert precision.overflowed is left_out
+        assert torch.equal(weight, before) is left_out
+        assert precision.scale == (scale / 2 if left_out else scale)
+
+
+def test_a_run_says_so_and_goes_on_with_its_scale(tiny, tmp_path, monkeypatch):
+    """The initial scale is so large that the first gradients cannot be kept."""
+    made = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda device: made(device, init_scale=2.0**127))
+    config = tiny("nano-decoder", "training.precision=fp16", "training.steps=12", "training.save_every=4")
+    run, events = tmp_path / "run", []
+    for event in train(config, run):
+        events.append(event)
+        if event.step == 6 and isinstance(event, Stepped | Changed):
+            Run(run).command(Command(kind="stop"))
+    scales = [event.value for event in events if isinstance(event, Changed)]
+    assert scales == [2.0 ** (127 - n) for n in range(1, len(scales) + 1)]
+    assert any("too large for fp16" in event.sentence for event in events if isinstance(event, Warned))
+    last = events[-1].step
+    again = list(train(config, run))
+    later = [event.value for event in again if isinstance(event, Changed)]
+    assert later[:1] == [scales[-1] / 2][: len(later)]
+    assert again[-1].step == 12 > last

@@ -1,0 +1,51 @@
+"""One optimizer step: the gradient of the batches' mean loss, in the precision that was chosen, and what follows."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from tfmcore.config import TrainingConfig
+from tfmcore.models import Model
+from tfmcore.training.batches import Placed
+from tfmcore.training.losses import Objective
+from tfmcore.training.optimizers import make_optimizer, set_learning_rate
+from tfmcore.training.precision import PRECISIONS
+
+
+class Learner:
+    """A model with its objective and its optimizer. `gradient`, then `update`, is a step."""
+
+    def __init__(self, model: Model, task: str, training: TrainingConfig) -> None:
+        self.task, self.training, self.device = task, training, model.device
+        self.objective = Objective(model, task, training.label_smoothing)
+        self.weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self.optimizer = make_optimizer(model, training)
+        self.precision = PRECISIONS[training.precision](self.device)
+
+    def gradient(self, batches: Sequence[Placed]) -> tuple[float, float]:
+        """Loss (nats a label) and the gradient's norm, over all labels of the batches, so that accumulation equals a
+        large batch; the norm is taken before clipping."""
+        num_labels = sum(batch.num_labels for batch in batches)
+        nats = torch.zeros((), device=self.device)
+        for batch in batches:
+            with self.precision.forward():
+                sums = self.objective(batch)
+            self.precision.backward(sums.objective / num_labels)
+            nats += sums.nats.detach()
+        self.precision.unscale(self.optimizer)
+        self.norm = get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
+        loss, norm = torch.stack([nats / num_labels, self.norm]).tolist()  # the step's one wait for the device
+        return loss, norm
+
+    def update(self, learning_rate: float, norm: float) -> None:
+        """Clip the gradient that has that norm, and step."""
+        if 0 < self.training.gradient_clip < norm:
+            clip_grads_with_norm_(self.weights, self.training.gradient_clip, self.norm)
+        set_learning_rate(self.optimizer, learning_rate)
+        self.precision.step(self.optimizer)
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def drop(self) -> None:
+        """Forget the gradient."""
+        self.optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,96 @@
+"""In which numbers a step is computed: fp32, or half as long ones while the weights stay fp32."""
+
+import contextlib
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Precision:
+    """fp32. `scale` is what losses are multiplied by, if they are; a precision that `forgives` leaves out a step whose
+    gradients were too large for its numbers, and says so of the last one in `overflowed`."""
+
+    dtype: torch.dtype | None = None
+    overflowed = False
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    @property
+    def scale(self) -> float | None:
+        return None
+
+    @property
+    def forgives(self) -> bool:
+        return False
+
+    def forward(self) -> contextlib.AbstractContextManager[object]:
+        """What the loss is computed in."""
+        if self.dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Make the gradients what they are without the scale."""
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.step()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+
+
+class BFloat16(Precision):
+    """Matrix products in bf16, whose range is that of fp32 (https://arxiv.org/abs/1905.12322)."""
+
+    dtype = torch.bfloat16
+
+
+class Float16(Precision):
+    """Matrix products in fp16. Its range is small: the loss is scaled, so that small gradients are not lost, and a
+    step whose gradients were too large is left out, with a smaller scale from then on
+    (https://arxiv.org/abs/1710.03740, section 3.2)."""
+
+    dtype = torch.float16
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
+        self._scaler = torch.amp.GradScaler(device.type)
+
+    @property
+    def scale(self) -> float:
+        return float(self._scaler.get_scale())
+
+    @property
+    def forgives(self) -> bool:
+        """While the scale may be what made them so large."""
+        return self.scale >= 1.0
+
+    def backward(self, loss: Tensor) -> None:
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        self._scaler.unscale_(optimizer)
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        before = self.scale
+        self._scaler.step(optimizer)
+        self._scaler.update()
+        self.overflowed = self.scale < before
+
+    def state(self) -> dict[str, Any]:
+        return dict(self._scaler.state_dict())
+
+    def load(self, state: dict[str, Any]) -> None:
+        self._scaler.load_state_dict(state)
+
+
+PRECISIONS: dict[str, type[Precision]] = {"fp32": Precision, "bf16": BFloat16, "fp16": Float16}
