@@ -92,6 +92,8 @@ def held_out(opened: "OpenedModel", data: DataConfig | None, progress: "Progress
     saved = opened.saved
     if data:
         return evaluation_split(data, opened.tokenizer, saved.labels, saved.model.context_length, progress)
+    if saved.family and not saved.run:
+        raise UserError(f"{opened.folder} was imported, and what it learned from is not known: name a file by --data")
     tokenizer = TokenizerConfig(kind="file", path=str(opened.folder / "tokenizer.json"))
     dataset = prepare(Config(data=saved.data, tokenizer=tokenizer, model=saved.model), progress)
     if dataset.labels != saved.labels:
