@@ -3,42 +3,29 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from typing import get_args
 
 import numpy as np
 import pytest
 
-from tfmcore.config import SOURCES, TASKS, find_preset
 from tfmcore.engine.handlers import MODULES, find_handler
 from tfmcore.messages import (
+    Answer,
     AnyRequest,
-    AttentionViewed,
-    BatchTried,
     Cancel,
     Classified,
     Classify,
-    DataPrepared,
     Describe,
     Described,
-    ExportAttention,
-    Exported,
     Fill,
     Filled,
     Generate,
     Generated,
-    Inspect,
-    Inspected,
-    PrepareData,
     Refused,
-    Thumbnails,
-    ThumbnailsDrawn,
+    Tag,
     Token,
     Translate,
     Translated,
-    TryBatch,
-    ViewAttention,
 )
 
 VERBS = {
@@ -46,13 +33,16 @@ VERBS = {
     Classify: {"text": "The dog"},
     Fill: {"text": "The [MASK]og"},
     Translate: {"text": "The dog"},
+    Tag: {"text": "The dog"},
+    Answer: {"question": "fox?", "context": "The dog"},
 }
-DOES = {"decoder": Generate, "classifier": Classify, "masked": Fill, "translator": Translate}
-ATTENTION = {
-    "decoder": {"decoder"},
-    "classifier": {"encoder"},
-    "masked": {"encoder"},
-    "translator": {"encoder", "decoder", "cross"},
+DOES = {
+    "decoder": Generate,
+    "classifier": Classify,
+    "masked": Fill,
+    "translator": Translate,
+    "tagger": Tag,
+    "reader": Answer,
 }
 
 
@@ -166,6 +156,22 @@ def test_translations_come_with_scores_and_an_alignment(engine, model_folder, be
     np.testing.assert_allclose(arrays["alignment"].sum(1), 1, atol=1e-4)
 
 
+def test_tags_and_answers_are_those_of_the_text(engine, model_folder):
+    text = "The quick brown fox."
+    tagged, _ = engine.answer(Tag, model=str(model_folder("tagger")), text=text)
+    assert tagged.text == text
+    assert tagged.tokens == list(text)
+    assert {span.label for span in tagged.spans} <= {"animal"}
+    places = [(span.start, span.end) for span in tagged.spans]
+    assert places == sorted(places)
+    answered, _ = engine.answer(Answer, model=str(model_folder("reader")), question="fox?", context=text, num_answers=3)
+    assert [answer.text for answer in answered.answers] == [text[a.start : a.end] for a in answered.answers]
+    assert len(answered.answers) == 3
+    assert 0 < answered.no_answer < 1
+    scores = [answer.score for answer in answered.answers]
+    assert scores == sorted(scores, reverse=True)
+
+
 def test_masks_have_candidates_in_the_order_of_the_text(engine, model_folder):
     reply, _ = engine.answer(Fill, model=str(model_folder("masked")), text="T[MASK]e d[MASK]g", candidates=3)
     assert isinstance(reply, Filled)
@@ -178,138 +184,6 @@ def test_masks_have_candidates_in_the_order_of_the_text(engine, model_folder):
     without, _ = engine.answer(Fill, model=str(model_folder("masked")), text="The dog")
     assert isinstance(without, Refused)
     assert "[MASK]" in without.sentence
-
-
-@pytest.mark.parametrize("kind", DOES)
-def test_attention_is_inspected_drawn_viewed_and_exported(engine, model_folder, tmp_path, kind):
-    pinned = {"model": str(model_folder(kind)), "text": "The dog"}
-    facts, _ = engine.answer(Inspect, **pinned)
-    assert isinstance(facts, Inspected)
-    assert set(facts.attentions) == ATTENTION[kind]
-    path = tmp_path / "attention é.npz"
-    exported, _ = engine.answer(ExportAttention, path=str(path), **pinned)
-    assert isinstance(exported, Exported)
-    saved = np.load(path)
-    for name, fact in facts.attentions.items():
-        drawn, arrays = engine.answer(Thumbnails, attention=name, size=4, **pinned)
-        assert isinstance(drawn, ThumbnailsDrawn)
-        assert arrays["thumbnails"].shape == (fact.layers, fact.heads, 4, min(4, len(fact.columns)))
-        viewed, arrays = engine.answer(ViewAttention, attention=name, layer=1, heads=[3, 0], **pinned)
-        assert isinstance(viewed, AttentionViewed)
-        assert not viewed.pooled
-        np.testing.assert_array_equal(arrays["weights"], saved[name][1, [3, 0]].astype(np.float32))
-        part, arrays = engine.answer(ViewAttention, attention=name, layer=0, rows=(1, 3), size=2, **pinned)
-        assert part.pooled
-        assert arrays["row_edges"].tolist() == [1, 2, 3]
-        assert arrays["weights"].shape == (1, 2, 2)
-    wrong, _ = engine.answer(ViewAttention, attention=name, layer=9, **pinned)
-    assert isinstance(wrong, Refused)
-
-
-@pytest.mark.fault(34)
-def test_4096_tokens_stay_light(engine, model_folder):
-    """What the engine keeps is counted to the byte, and what it sends is as large as a screen, whatever the text."""
-    pinned = {"model": str(model_folder("decoder", context_length=4096, num_heads=1)), "text": "The dog " * 512}
-    facts, nothing = engine.answer(Inspect, **pinned)
-    assert not nothing
-    assert len(facts.attentions["decoder"].rows) == 4096
-    assert facts.bytes == 2 * 4096**2 * 2
-    _, small = engine.answer(Thumbnails, attention="decoder", **pinned)
-    assert (small["thumbnails"].shape, small["thumbnails"].dtype) == ((2, 1, 32, 32), np.uint8)
-    for heads in ([], [0]):
-        whole, view = engine.answer(ViewAttention, attention="decoder", layer=1, heads=heads, **pinned)
-        assert whole.pooled
-        assert (view["weights"].shape, view["weights"].dtype) == ((1, 1024, 1024), np.float32)
-        assert len(view["row_edges"]) == len(view["column_edges"]) == 1025
-    part = {"attention": "decoder", "layer": 1, "heads": [0]}
-    row, line = engine.answer(ViewAttention, **part, rows=(9, 10), size=4096, **pinned)
-    assert not row.pooled
-    assert line["weights"].shape == (1, 1, 4096)
-    assert line["weights"].sum() == pytest.approx(1, abs=0.01)
-    assert len(engine.until(engine.ask(Inspect, **pinned))) == 1  # no progress to report: it was kept
-
-
-def config_of(preset):
-    return find_preset(preset).config(["data.max_examples=200", "model.context_length=24"]).raw()
-
-
-FIRST_SOURCE = {task: next(name for name, facts in SOURCES.items() if task in facts.tasks) for task in TASKS}
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_data_is_prepared_and_the_first_batch_shown(engine, task):
-    data = {"task": task, "source": FIRST_SOURCE[task], "max_examples": 200}
-    model = {"architecture": TASKS[task].architectures[0], "context_length": 24}
-    reply, _ = engine.answer(PrepareData, config={"data": data, "model": model}, sample="abc")
-    assert isinstance(reply, DataPrepared), reply
-    assert reply.num_train > reply.num_validation > 0
-    assert reply.lengths
-    assert len(reply.sample_tokens) == len(reply.sample_ids)
-    assert reply.batch
-    assert bool(reply.labels) == (task in ("classification", "token_tagging"))
-    for shown in reply.batch:
-        assert len(shown.tokens) == len(shown.ids) <= 24
-        assert not shown.targets or len(shown.targets) == len(shown.tokens)
-        assert bool(shown.masked) == (task == "masked_language_modeling")
-        assert bool(shown.label) == (task == "classification")
-        assert shown.label in ("", *reply.labels)
-        for place in shown.masked:
-            assert shown.targets[place]
-    targets = {target for shown in reply.batch for target in shown.targets if target}
-    if task == "language_modeling":  # what is to come is what comes next
-        assert all(shown.targets[i] in ("", shown.tokens[i + 1]) for shown in reply.batch for i in range(3))
-    if task == "token_tagging":
-        assert targets <= set(reply.labels)
-    if task == "question_answering":
-        assert targets <= {"start", "end", "start, end"}
-    if TASKS[task].architectures == ("encoder_decoder",):
-        assert [shown.name.split(", ")[1] for shown in reply.batch[:2]] == ["encoder", "decoder"]
-        assert "[EOS]" in targets
-    assert bool(targets) == (task != "classification")
-
-
-def test_whether_a_second_text_follows_is_told_of_the_first_batch(engine):
-    data = {"task": "masked_language_modeling", "next_sentence_prediction": True}
-    reply, _ = engine.answer(PrepareData, config={"data": data, "model": {"architecture": "encoder"}}, sample="")
-    assert {shown.label for shown in reply.batch} == {"follows", "does not follow"}
-
-
-def test_a_step_is_measured(engine):
-    reply, _ = engine.answer(TryBatch, config=config_of("nano-decoder"), vocab_size=50, steps=1)
-    assert isinstance(reply, BatchTried)
-    assert reply.seconds > 0
-    assert reply.bytes > 4 * reply.parameters
-
-
-@pytest.mark.parametrize("source", ["reverse", "python_manual", "cldr_translation", "cldr_language"])
-def test_data_is_previewed_without_loading_torch(source):
-    code = f"""
-import sys
-from tfmcore.config import SOURCES, TASKS
-from tfmcore.engine import server
-from tfmcore.engine.desk import Desk
-from tfmcore.engine.handlers import find_handler
-from tfmcore.messages import PreviewData
-task = SOURCES["{source}"].tasks[0]
-architecture = TASKS[task].architectures[0]
-config = {{"data": {{"source": "{source}", "task": task}}, "model": {{"architecture": architecture}}}}
-[reply] = find_handler("preview_data")(PreviewData(id=1, config=config, rows=7), Desk(), lambda *how_far: None)
-assert len(reply.rows) == 7, reply
-assert set(reply.roles.values()) <= set(reply.columns), reply
-assert not {{"torch", "PySide6"}} & set(sys.modules)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_a_wrong_config_is_refused_in_one_sentence(engine):
-    raw = config_of("nano-decoder")
-    raw["model"]["num_heads"] = 7
-    raw["training"]["steps"] = 0
-    for request, fields in ((TryBatch, {"vocab_size": 9}), (PrepareData, {})):
-        reply, _ = engine.answer(request, config=raw, **fields)
-        assert isinstance(reply, Refused)
-        assert "\n" not in reply.sentence
-        assert "num_heads" in reply.sentence + reply.details
 
 
 def test_a_model_is_opened_anew_when_its_files_change(engine, model_folder, tmp_path):
@@ -348,7 +222,7 @@ def test_a_tokenizer_of_another_model_is_said_with_token_and_position(engine, mo
         tokenizer["model"]["vocab"]["é"] = len(tokenizer["model"]["vocab"]) + 7
         (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
         text = "dé[MASK]"
-        fields = {"prompt" if request is Generate else "text": text}
+        fields = dict.fromkeys(VERBS[request], text)
         reply, _ = engine.answer(request, model=str(folder), **fields)
         assert isinstance(reply, Refused)
         assert "'é' at position" in reply.sentence
