@@ -7,10 +7,11 @@ torch first to have the same ones again. All raise ConfigError for switches that
 
 from typing import Any
 
-from tfmcore.config import Config, SavedModel, find_preset
+from tfmcore.config import Config, SavedModel, UserError, find_preset
 from tfmcore.models import Model, build
 
 WRITTEN = "translation"
+DEBERTAS = {1: ("deberta-base", 50_265), 2: ("deberta-v2-xlarge", 128_100), 3: ("deberta-v3-base", 128_100)}
 
 
 def Transformer(vocab_size: int = 37_000, task: str = WRITTEN, num_labels: int = 2, **switches: Any) -> Model:
@@ -33,10 +34,18 @@ def RoBERTaModel(
 
 
 def DeBERTaModel(
-    vocab_size: int = 128_100, task: str = "masked_language_modeling", num_labels: int = 2, **switches: Any
+    vocab_size: int | None = None,
+    task: str = "masked_language_modeling",
+    num_labels: int = 2,
+    version: int = 3,
+    **switches: Any,
 ) -> Model:
-    """DeBERTa 3, base (https://arxiv.org/abs/2111.09543)."""
-    return _sized("deberta-v3-base", vocab_size, task, num_labels, switches)
+    """DeBERTa 1, base (https://arxiv.org/abs/2006.03654), 2, xlarge, or 3, base (https://arxiv.org/abs/2111.09543).
+    Raises UserError for another version."""
+    if version not in DEBERTAS:
+        raise UserError(f"there is no DeBERTa {version}: its versions are {', '.join(map(str, DEBERTAS))}")
+    preset, known = DEBERTAS[version]
+    return _sized(preset, known if vocab_size is None else vocab_size, task, num_labels, switches)
 
 
 def GPTModel(vocab_size: int = 40_478, task: str = "language_modeling", num_labels: int = 2, **switches: Any) -> Model:

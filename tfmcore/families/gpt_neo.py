@@ -52,7 +52,7 @@ def write_layers(model: ModelConfig) -> dict[str, Any]:
 GPT_NEO = Family(
     name="gpt-neo",
     title="GPT-Neo",
-    paper="https://arxiv.org/abs/2005.14165",
+    paper="https://doi.org/10.5281/zenodo.5297715",
     model_type="gpt_neo",
     architecture="decoder",
     switches={
