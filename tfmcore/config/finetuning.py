@@ -36,8 +36,8 @@ def with_base(raw: dict[str, Any], find_base: Callable[[str], Path], overrides: 
     if isinstance(task, str) and task in TASKS and (problem := unlearnable(task, saved, name)):
         raise ConfigError([problem])
     kept = {field: value for field, value in _table(raw, "model").items() if field in free_fields(saved, task)}
-    tokenizer = {"kind": "file", "path": str(folder / "tokenizer.json")}
-    tokenizer["vocab_size"] = max(saved.vocab_size, LEAST_VOCABULARY)  # type: ignore[assignment]
+    vocabulary = max(saved.vocab_size, LEAST_VOCABULARY)
+    tokenizer = {"kind": "file", "path": str(folder / "tokenizer.json"), "vocab_size": vocabulary}
     filled = raw | {"model": saved.model.model_dump(exclude_none=True) | kept, "tokenizer": dict(tokenizer)}
     apply_overrides(filled, overrides)
     filled["training"]["finetune_from"] = str(folder)

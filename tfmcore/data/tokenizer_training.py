@@ -29,17 +29,25 @@ SPACES_AND_SIGNS = pre_tokenizers.Sequence(
 
 def train_tokenizer(config: TokenizerConfig, texts: Iterable[str], extra: Sequence[str] = ()) -> Tokenizer:
     """A tokenizer of `config.kind` that has seen the texts; what the iterator raises passes through. The `extra`
-    special tokens come last; a tokenizer file has them or has them not.
+    special tokens come last; a tokenizer file gets those that it lacks.
 
     Raises UserError for a tokenizer file (kind `file`) that cannot be used.
     """
     if config.kind == "file":
-        return Tokenizer.load(Path(config.path).expanduser())
+        return _completed(Tokenizer.load(Path(config.path).expanduser()), extra)
     with faults_explained("the tokenizer cannot be trained on this text"):
         room = config.model_copy(update={"vocab_size": max(16, config.vocab_size - len(extra))})
         library = BUILDERS[config.kind](room, texts)
         library.add_special_tokens(list(extra))
         return Tokenizer(library)
+
+
+def _completed(tokenizer: Tokenizer, extra: Sequence[str]) -> Tokenizer:
+    missing = [token for token in extra if tokenizer.library.token_to_id(token) is None]
+    if not missing:
+        return tokenizer
+    tokenizer.library.add_special_tokens(missing)
+    return Tokenizer(tokenizer.library, tokenizer.roles)
 
 
 def _char(config: TokenizerConfig, texts: Iterable[str]) -> Library:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tfmcore.training.bases import write_base
 from tfmcore.config import Config, find_preset
 from tfmcore.runs import Run
 
@@ -28,8 +29,23 @@ TINY = [
     "training.device=cpu",
 ]
 
+MakeBase = Callable[..., Path]
 MakeConfig = Callable[..., Config]
 MakeRun = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> MakeBase:
+    """A model folder of that kind and task with random weights; the same one each time."""
+    made: dict[tuple[object, ...], Path] = {}
+
+    def make(kind: str, task: str, **fields: object) -> Path:
+        if (key := (kind, task, *fields.items())) not in made:
+            made[key] = tmp_path_factory.mktemp(f"{kind}-{task}")
+            write_base(made[key], kind, task, **fields)
+        return made[key]
+
+    return make
 
 
 @pytest.fixture

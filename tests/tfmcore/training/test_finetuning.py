@@ -1,93 +1,33 @@
 """Training that begins from a trained model: what comes from it, what is new, what learns, and at which rate."""
 
-import copy
 import itertools
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from tfmcore.config import SOURCES, TASKS, Config, ModelConfig, SavedModel, TokenizerConfig, UserError, with_base
-from tfmcore.data.tokenizer_training import train_tokenizer
+from tests.tfmcore.training.bases import (
+    FIRST,
+    LEARNS,
+    LORA,
+    SENTINELS,
+    TRAINING,
+    begin,
+    letters,
+    steps,
+    trainer_of,
+    weights_of,
+)
+from tfmcore.config import SavedModel, UserError
+from tfmcore.data import Tokenizer
 from tfmcore.messages import Command, Stepped, Warned
-from tfmcore.models import build, load_model, save_weights
-from tfmcore.nn.low_rank import AdaptedLinear, LowRank, merged
+from tfmcore.models import load_model
 from tfmcore.runs import Run, RunState
-from tfmcore.training.controls import Controls
-from tfmcore.training.finetuning import choose_trained, low_rank_targets
-from tfmcore.training.optimizers import make_optimizer, rate_scales, set_learning_rate
-from tfmcore.training.trainer import TransformerTrainer, train
+from tfmcore.training.optimizers import rate_scales, set_learning_rate
+from tfmcore.training.trainer import train
 
-SHAPE = {"d_model": 16, "num_layers": 2, "num_heads": 2, "context_length": 40}
-DATA = {"max_examples": 60, "languages": ["fi", "hu", "ja"], "validation_fraction": 0.2}
-TRAINING = {
-    "steps": 6,
-    "warmup_steps": 0,
-    "batch_size": 4,
-    "learning_rate": 0.01,
-    "eval_every": 3,
-    "eval_batches": 2,
-    "save_every": 3,
-    "sample_every": 0,
-    "threads": 1,
-    "device": "cpu",
-}
-LORA = {"lora_rank": 2, "lora_targets": ["attention", "feed_forward"]}
-LEARNS = {  # an architecture and two tasks that it can learn
-    kind: [task for task, facts in TASKS.items() if kind in facts.architectures] for kind in ("encoder", "decoder")
-} | {"encoder_decoder": [task for task, facts in TASKS.items() if "encoder_decoder" in facts.architectures]}
 PAIRS = [(kind, *pair) for kind, tasks in LEARNS.items() for pair in itertools.product(tasks, tasks)]
-FIRST = [(kind, "classification" if "classification" in tasks else tasks[0]) for kind, tasks in LEARNS.items()]
-
-Begin = Callable[..., Config]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Callable[..., Path]:
-    """A model folder of that kind and task with random weights; the same one each time."""
-    made: dict[tuple[object, ...], Path] = {}
-
-    def make(kind: str, task: str, **fields) -> Path:
-        if (key := (kind, task, *fields.items())) not in made:
-            made[key] = tmp_path_factory.mktemp(f"{kind}-{task}")
-            letters = "".join(chr(code) for code in range(32, 127))
-            tokenizer = train_tokenizer(TokenizerConfig(kind="char"), [letters, letters])
-            labels = ["a", "b", "c"] if task in ("classification", "token_tagging") else []
-            model = ModelConfig(architecture=kind, **SHAPE | fields)
-            saved = SavedModel(task=task, vocab_size=tokenizer.vocab_size, model=model, labels=labels)
-            torch.manual_seed(5)
-            saved.write(made[key])
-            whole = build(saved)
-            with torch.no_grad():
-                for weight in whole.parameters():
-                    weight += 0.05 * torch.randn_like(weight)
-            save_weights(whole, made[key] / "model.safetensors")
-            tokenizer.save(made[key] / "tokenizer.json")
-        return made[key]
-
-    return make
-
-
-def begin(folder: Path, task: str, **training) -> Config:
-    source = next(name for name, facts in SOURCES.items() if task in facts.tasks and name != "file")
-    raw = {"data": DATA | {"task": task, "source": source}, "training": TRAINING | training}
-    raw["training"]["finetune_from"] = str(folder)
-    return Config.parse(with_base(raw, Path))
-
-
-def trainer_of(config: Config, folder: Path) -> TransformerTrainer:
-    run = Run.open(folder, config)
-    return TransformerTrainer.prepare(run.config(), run, Controls(run.folder), lambda *_: None)
-
-
-def weights_of(model) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
-
-
-def steps(trainer: TransformerTrainer, count: int) -> None:
-    for batches in itertools.islice(trainer._work(), count):
-        list(trainer._learn(batches))
 
 
 @pytest.mark.parametrize(("kind", "task", "new_task"), PAIRS)
@@ -99,7 +39,6 @@ def test_body_comes_from_the_model_and_the_head_where_it_fits(base, tmp_path, ki
     assert body == {name for name in given if not name.startswith("head.")}
     assert all(torch.equal(found[name], given[name]) for name in body)
     keeps = type(its.head) is type(trainer.model.head) and trainer.saved.labels == []
-    assert keeps or task != new_task or trainer.saved.labels
     heads = found.keys() - body
     assert all(name in given and torch.equal(found[name], given[name]) for name in heads) == (keeps or not heads)
     assert any("the head" in sentence for sentence in trainer.warnings) == bool(heads and not keeps)
@@ -181,67 +120,6 @@ def test_layer_decay_sets_the_rate_of_every_weight(base, tmp_path, kind):
     steps(trainer, 1)
 
 
-def adapted(base, kind: str, task: str, **fields):
-    """A model as it is, and the same with updates of rank 2 that have learned something."""
-    model, _ = load_model(base(kind, task, **fields))
-    plain = copy.deepcopy(model)
-    torch.manual_seed(1)
-    choose_trained(model, begin(base(kind, task, **fields), task, **LORA).training)
-    return plain, model
-
-
-def answers(model, kind: str):
-    ids = torch.randint(7, model.vocab_size, (2, 9), generator=torch.Generator().manual_seed(3))
-    more = {"decoder_input_ids": ids.flip(1)} if kind == "encoder_decoder" else {}
-    return model(ids, **more).logits
-
-
-@pytest.mark.parametrize(("kind", "task"), FIRST)
-def test_lora_begins_as_the_model_and_learns_only_its_factors(base, kind, task):
-    plain, model = adapted(base, kind, task)
-    assert torch.equal(answers(model, kind), answers(plain, kind))
-    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
-    assert trained == {name for name, _ in model.named_parameters() if ".low_rank." in name}
-    targets = low_rank_targets(plain, LORA["lora_targets"])
-    assert targets == [name for name, m in model.named_modules() if isinstance(m, AdaptedLinear)]
-    count = 0
-    for name in targets:
-        linear = plain.get_submodule(name)
-        parts = len(getattr(linear, "sizes", "1"))
-        count += 2 * (parts * linear.in_features + linear.out_features)
-    assert model.num_parameters(trainable=True) == count > 0
-
-
-@pytest.mark.parametrize(("kind", "task"), FIRST)
-def test_lora_merged_answers_as_unmerged_and_the_model_s_own_weights_stay(base, tmp_path, kind, task):
-    trainer = trainer_of(begin(base(kind, task), task, **LORA), tmp_path / "run")
-    before = weights_of(trainer.model)
-    steps(trainer, 3)
-    trainer.model.eval()
-    after = dict(trainer.model.named_parameters())
-    new = set(trainer.counters.new)
-    for name, weight in before.items():
-        assert torch.equal(after[name], weight) != (".low_rank." in name or name in new), name
-    expected = answers(trainer.model, kind)
-    with merged(trainer.model):
-        torch.testing.assert_close(answers(trainer.model, kind), expected, rtol=0, atol=1e-6)
-    folder = tmp_path / "saved"
-    folder.mkdir()
-    trainer._fill(folder)
-    opened, _ = load_model(folder)
-    torch.testing.assert_close(answers(opened, kind), expected, rtol=0, atol=1e-6)
-    assert not torch.equal(answers(opened, kind), answers(load_model(base(kind, task))[0], kind))
-
-
-def test_lora_leaves_out_what_is_frozen_and_what_is_not_named(base, tmp_path):
-    config = begin(base("encoder", "classification"), "classification", lora_rank=1, freeze=["layers.0"])
-    trainer = trainer_of(config, tmp_path / "run")
-    having = {name for name, module in trainer.model.named_modules() if isinstance(module, LowRank)}
-    assert having == {f"encoder.layers.1.self_attention.{name}.low_rank" for name in ("query_key_value", "output")}
-    others = {name for name, w in trainer.model.named_parameters() if w.requires_grad and "low_rank" not in name}
-    assert others == set(trainer.counters.new)
-
-
 WAYS = {
     "all": {},
     "frozen": {"freeze": ["embedding", "layers.0"]},
@@ -255,10 +133,7 @@ WAYS = {
 @pytest.mark.parametrize("kind", LEARNS)
 def test_resume_comes_to_the_same_bit_for_bit_though_the_model_is_gone(base, tmp_path, kind, way):
     task = dict(FIRST)[kind]
-    copied = tmp_path / "base"
-    copied.mkdir()
-    for file in base(kind, task, dropout=0.1).iterdir():
-        (copied / file.name).write_bytes(file.read_bytes())
+    copied = shutil.copytree(base(kind, task, dropout=0.1), tmp_path / "base")
     config = begin(copied, task, **way)
     whole = [e for e in train(config, tmp_path / "whole") if isinstance(e, Stepped)]
     run, parts = Run.open(tmp_path / "parts", config), []
@@ -285,13 +160,15 @@ def test_a_model_of_another_shape_is_refused_by_field(base, tmp_path):
         trainer_of(config.replaced(model__norm="layer"), tmp_path / "run")
 
 
+def with_tokenizer(folder: Path, copied: Path, tokenizer: Tokenizer) -> Path:
+    """The same model with another tokenizer."""
+    shutil.copytree(folder, copied)
+    tokenizer.save(copied / "tokenizer.json")
+    return copied
+
+
 def test_tokens_that_the_model_lacks_get_new_embeddings(base, tmp_path):
-    folder = tmp_path / "base"
-    folder.mkdir()
-    for file in base("decoder", "language_modeling").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    letters = "".join(chr(code) for code in range(32, 140))
-    train_tokenizer(TokenizerConfig(kind="char"), [letters, letters]).save(folder / "tokenizer.json")
+    folder = with_tokenizer(base("decoder", "language_modeling"), tmp_path / "base", letters(140))
     trainer = trainer_of(begin(folder, "language_modeling"), tmp_path / "run")
     its, _ = load_model(folder)
     size = its.vocab_size
@@ -302,9 +179,12 @@ def test_tokens_that_the_model_lacks_get_new_embeddings(base, tmp_path):
     steps(trainer, 1)
 
 
-def test_updates_are_learned_at_their_layer_s_rate(base):
-    _, model = adapted(base, "encoder", "classification")
-    config = begin(base("encoder", "classification"), "classification", layer_decay=0.5, **LORA)
-    optimizer = make_optimizer(model, config.training)
-    scales = {group["rate_scale"] for group in optimizer.param_groups if group["params"]}
-    assert scales == {0.25, 0.5}
+def test_a_tokenizer_without_sentinels_gets_them_for_span_corruption(base, tmp_path):
+    folder = with_tokenizer(base("encoder_decoder", "translation"), tmp_path / "base", letters(127, ()))
+    assert Tokenizer.load(folder / "tokenizer.json").library.token_to_id(SENTINELS[0]) is None
+    run = Run.open(tmp_path / "run", begin(folder, "span_corruption"))
+    events = list(train(run.config(), run.folder))
+    assert len([event for event in events if isinstance(event, Stepped)]) == TRAINING["steps"]
+    kept = Tokenizer.load(run.best().folder / "tokenizer.json")
+    assert {kept.library.token_to_id(sentinel) for sentinel in SENTINELS} <= kept.special_ids
+    assert SavedModel.read(run.best().folder).vocab_size == kept.vocab_size

@@ -53,7 +53,7 @@ class SpanCorruption(Rewriting):
         if len(borders) > len(marks):
             raise UserError(
                 f"the tokenizer has {len(marks)} sentinels (<extra_id_0> …), but {len(borders)} spans are taken out of "
-                "a text: lower data.noise_density or model.context_length, or train a tokenizer"
+                "a text: lower data.noise_density or model.context_length"
             )
         source, target, end = list[int](), list[int](), 0
         for mark, (start, stop) in zip(marks, borders, strict=False):
