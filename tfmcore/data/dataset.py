@@ -82,7 +82,7 @@ def _opened(folder: Path, config: Config, mark: str) -> Dataset:
 
 
 def _split(folder: Path, name: str, data: DataConfig, tokenizer: Tokenizer, context_length: int) -> Split:
-    stored, task = Stored(folder, name, tokenizer.vocab_size), TASKS[data.task](data)
+    stored, task = Stored(folder, name, tokenizer.vocab_size), TASKS[data.task](data, tokenizer.framing)
     if stored.ends:
         return ExampleSplit(stored, task, tokenizer, context_length)
     split = TextSplit(stored, task, tokenizer, context_length)

@@ -10,13 +10,14 @@ from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 
 from tfmcore.config.problems import UserError
 from tfmcore.config.saved import read_json
+from tfmcore.data.framing import BERT, LLAMA, NOTHING, ROBERTA, T5, template
 from tfmcore.data.sentencepiece_files import read_sentencepiece
 from tfmcore.data.tokenizers import MAX_FILE_BYTES, ROLES, Tokenizer, faults_explained, read_roles, roles_of
 
 SETTINGS = "tokenizer_config.json"
 GENERATION = "generation_config.json"
 MAX_SETTINGS_BYTES = 10_000_000
-PIECES = ("spiece.model", "spm.model", "tokenizer.model", "source.spm")
+PIECES = ("spiece.model", "spm.model", "tokenizer.model")
 IDS = {
     "[PAD]": "pad_token_id",
     "[BOS]": "bos_token_id",
@@ -25,6 +26,14 @@ IDS = {
     "[SEP]": "sep_token_id",
 }
 START = "decoder_start_token_id"
+
+FRAMES = {
+    **dict.fromkeys(("bert", "deberta", "deberta-v2", "modernbert"), BERT),
+    **dict.fromkeys(("roberta", "bart"), ROBERTA),
+    **dict.fromkeys(("t5", "mt5", "marian"), T5),
+    **dict.fromkeys(("llama", "mistral", "gemma", "gemma2", "gemma3_text"), LLAMA),
+}
+"""What models of a type read around texts, where no tokenizer.json says it; others read nothing."""
 
 
 def read_tokenizer(folder: Path, config: Mapping[str, Any]) -> Tokenizer:
@@ -35,6 +44,12 @@ def read_tokenizer(folder: Path, config: Mapping[str, Any]) -> Tokenizer:
     told = read_roles(folder / ROLES)
     roles = _by_id(library, config) | roles_of(settings) | told | _start(library, config, folder)
     with faults_explained(f"the tokenizer of {folder} cannot be used"):
+        found = Tokenizer(library, roles)
+        if library.post_processor is not None or "model_type" not in config:
+            return found
+        frames = FRAMES.get(str(config["model_type"]), NOTHING)
+        begins = settings.get("add_bos_token") is not False
+        library.post_processor = template(library, found.names, frames if begins else NOTHING)
         return Tokenizer(library, roles)
 
 
@@ -45,6 +60,7 @@ def _library(folder: Path, settings: Mapping[str, Any]) -> tokenizers.Tokenizer:
         "vocab.txt": _wordpiece,
         "merges.txt": _merges,
         **dict.fromkeys(PIECES, lambda path, _: read_sentencepiece(path)),
+        "source.spm": _marian,
     }
     path = next((folder / name for name in readers if (folder / name).is_file()), None)
     if path is None:
@@ -75,9 +91,7 @@ def _wordpiece(path: Path, settings: Mapping[str, Any]) -> tokenizers.Tokenizer:
 
 def _merges(path: Path, settings: Mapping[str, Any]) -> tokenizers.Tokenizer:
     """GPT-2's pair of files, on bytes, or GPT's, whose words end in </w>."""
-    vocabulary = read_json(path.with_name("vocab.json"), MAX_FILE_BYTES)
-    if not isinstance(vocabulary, dict) or not all(type(id) is int for id in vocabulary.values()):
-        raise UserError(f"{path.with_name('vocab.json')} is not a table of tokens and their numbers")
+    vocabulary = _vocabulary(path.with_name("vocab.json"))
     lines = path.read_text(encoding="utf-8").splitlines()
     merges = [(a, b) for a, space, b in (line.partition(" ") for line in lines) if space and a != "#version:"]
     if not any(token.endswith("</w>") for token in vocabulary):
@@ -91,6 +105,22 @@ def _merges(path: Path, settings: Mapping[str, Any]) -> tokenizers.Tokenizer:
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     library.decoder = decoders.BPEDecoder(suffix="</w>")
     return library
+
+
+def _marian(path: Path, settings: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    """Marian's: pieces of the source language, numbered by a vocab.json that has those of the target language too, and
+    what says which language is wanted, such as >>fra<<."""
+    vocabulary = _vocabulary(path.with_name("vocab.json"))
+    library = read_sentencepiece(path, vocabulary)
+    library.add_tokens([AddedToken(token, normalized=False) for token in vocabulary if re.fullmatch(">>.+<<", token)])
+    return library
+
+
+def _vocabulary(path: Path) -> dict[str, int]:
+    found = read_json(path, MAX_FILE_BYTES)
+    if not isinstance(found, dict) or not all(type(id) is int for id in found.values()):
+        raise UserError(f"{path} is not a table of tokens and their numbers")
+    return found
 
 
 def _add_tokens(library: tokenizers.Tokenizer, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """SentencePiece's model files as tokenizers of the `tokenizers` library (https://arxiv.org/abs/1808.06226)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ TRAINER, NORMALIZER = 2, 3
 MODEL_TYPE, BYTE_FALLBACK = 3, 35
 CHARACTER_MAP, DUMMY_PREFIX = 2, 3
 BPE = 2
+NEVER = -1e6
+"""Far below the logarithm of any segmentation's probability."""
 
 
-def read_sentencepiece(path: Path) -> tokenizers.Tokenizer:
-    """The tokenizer of a `.model` or `.spm` file, of the kinds unigram and BPE. Raises UserError where the library
-    `sentencepiece` is missing."""
+def read_sentencepiece(path: Path, vocabulary: Mapping[str, int] | None = None) -> tokenizers.Tokenizer:
+    """The tokenizer of a `.model` or `.spm` file, of the kinds unigram and BPE; a `vocabulary` numbers the pieces of a
+    unigram otherwise, and more of them. Raises UserError where the library `sentencepiece` is missing."""
     try:
         from sentencepiece import SentencePieceProcessor
     except ImportError:
@@ -28,19 +30,33 @@ def read_sentencepiece(path: Path) -> tokenizers.Tokenizer:
     spec = dict(_fields(raw))
     trainer, normalizer = (dict(_fields(spec.get(number, b""))) for number in (TRAINER, NORMALIZER))
     pieces = [(processor.id_to_piece(id), processor.get_score(id)) for id in range(processor.get_piece_size())]
-    fallback = trainer.get(BYTE_FALLBACK, 0) == 1
+    fallback, unknown = trainer.get(BYTE_FALLBACK, 0) == 1, processor.id_to_piece(processor.unk_id())
+    if vocabulary is not None:
+        pieces = _renumbered(pieces, vocabulary, path)
+    ids = {piece: id for id, (piece, _) in enumerate(pieces)}
+    if unknown not in ids or (vocabulary is not None and trainer.get(MODEL_TYPE, 1) == BPE):
+        raise UserError(f"{path} and vocab.json do not belong together")
     if trainer.get(MODEL_TYPE, 1) == BPE:
-        unknown = processor.id_to_piece(processor.unk_id())
-        vocabulary = {piece: id for id, (piece, _) in enumerate(pieces)}
-        merges = list(_merges(vocabulary))
-        model: Any = models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=fallback)
+        merges = list(_merges(ids))
+        model: Any = models.BPE(ids, merges, unk_token=unknown, fuse_unk=True, byte_fallback=fallback)
     else:
-        model = models.Unigram(pieces, processor.unk_id(), fallback)
+        model = models.Unigram(pieces, ids[unknown], fallback)
     library = tokenizers.Tokenizer(model)
     _around(library, normalizer.get(CHARACTER_MAP, b""), normalizer.get(DUMMY_PREFIX, 1) == 1, fallback)
-    controls = [piece for id, (piece, _) in enumerate(pieces) if processor.is_control(id) or processor.is_unknown(id)]
-    library.add_special_tokens(controls)
+    own = range(processor.get_piece_size())
+    controls = [processor.id_to_piece(id) for id in own if processor.is_control(id) or processor.is_unknown(id)]
+    library.add_special_tokens([piece for piece in controls if piece in ids])
     return library
+
+
+def _renumbered(pieces: list[tuple[str, float]], vocabulary: Mapping[str, int], path: Path) -> list[tuple[str, float]]:
+    """The pieces, and those of `vocabulary` that are none, in its order; of the latter single letters alone are ever
+    chosen, where none of the former has them."""
+    scores = dict(pieces)
+    ordered = sorted(vocabulary, key=lambda piece: vocabulary[piece])
+    if [vocabulary[piece] for piece in ordered] != list(range(len(ordered))):
+        raise UserError(f"{path.with_name('vocab.json')} does not give the numbers 0, 1, 2 … a token each")
+    return [(piece, scores.get(piece, NEVER * len(piece) ** 2)) for piece in ordered]
 
 
 def _around(library: tokenizers.Tokenizer, character_map: bytes, prefix: bool, fallback: bool) -> None:

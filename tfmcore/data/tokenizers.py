@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tfmcore.config.problems import UserError
 from tfmcore.config.saved import read_json
+from tfmcore.data.framing import Framing
 from tfmcore.data.progress import Cancelled
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[BOS]", "[EOS]", "[CLS]", "[SEP]", "[MASK]")
@@ -58,7 +59,8 @@ class Tokenizer:
     """A trained tokenizer. Special tokens written out in a text count as such unless `special` is False.
 
     `roles` says which token is which special one ("[EOS]" → "</s>"). Without it, what the tokenizer has is guessed from
-    its names, and what it lacks is added. `names` has all of them as this tokenizer calls them.
+    its names, and what it lacks is added. `names` has all of them as this tokenizer calls them; `framing` is what its
+    post-processor puts around texts, or what we do.
     """
 
     def __init__(self, library: tokenizers.Tokenizer, roles: Mapping[str, str] | None = None) -> None:
@@ -75,6 +77,7 @@ class Tokenizer:
         added = library.get_added_tokens_decoder()
         self.special_ids = frozenset(ids) | {id for id, token in added.items() if token.special}
         self.vocab_size = max(vocabulary.values()) + 1
+        self.framing = Framing.of(library, self.cls_id, self.sep_id, self.eos_id)
 
     def _named(self, token: str, known: Mapping[str, int]) -> str:
         """What this tokenizer calls a special token."""
@@ -105,6 +108,11 @@ class Tokenizer:
         if self.roles:
             names = {name: self.roles[token] for token, name in ROLE_NAMES.items() if token in self.roles}
             path.with_name(ROLES).write_text(json.dumps(names, indent=2, ensure_ascii=False), encoding="utf-8")
+
+    @property
+    def start_ids(self) -> tuple[int, ...]:
+        """What the decoder beside an encoder begins with: [BOS], and what the tokenizer begins a target with."""
+        return (self.bos_id, *self.framing.source.before)
 
     def encode(self, text: str, special: bool = True) -> list[int]:
         """The ids of a text; nothing is added at its ends."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tokenizers
 from torch import Tensor
 
 from tfmcore.config import SavedModel, UserError
+from tfmcore.data.framing import BERT, T5, Frames, template
 from tfmcore.data.tokenizers import ROLE_NAMES, ROLES, Tokenizer
 from tfmcore.families.family import SAME_HEAD, Family, Head
 from tfmcore.families.importing import Report, silent
@@ -120,7 +122,10 @@ def token_ids(tokenizer: Tokenizer, saved: SavedModel) -> dict[str, int]:
 
 def write_tokenizer(tokenizer: Tokenizer, saved: SavedModel, ids: Mapping[str, int], folder: Path) -> None:
     """tokenizer.json, what tells `transformers` the roles of its tokens, and what generation begins and ends with."""
-    tokenizer.library.save(str(folder / "tokenizer.json"))
+    library = tokenizers.Tokenizer.from_str(tokenizer.library.to_str())
+    if library.post_processor is None and (frames := _frames(saved)):
+        library.post_processor = template(library, tokenizer.names, frames)
+    library.save(str(folder / "tokenizer.json"))
     names = {ROLE_NAMES[token]: name for token, name in (tokenizer.roles or tokenizer.names).items()}
     if saved.model.architecture == "encoder_decoder":
         names.pop(ROLE_NAMES["[BOS]"], None)
@@ -129,6 +134,13 @@ def write_tokenizer(tokenizer: Tokenizer, saved: SavedModel, ids: Mapping[str, i
     _write_json(folder / ROLES, names)
     if saved.task in WRITING:
         _write_json(folder / "generation_config.json", dict(ids))
+
+
+def _frames(saved: SavedModel) -> Frames | None:
+    """What we put around texts, which their tokenizer shall do too."""
+    if saved.model.architecture == "encoder_decoder":
+        return T5
+    return None if saved.task == "language_modeling" else BERT
 
 
 def _write_json(path: Path, value: Any) -> None:

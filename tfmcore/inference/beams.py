@@ -37,11 +37,11 @@ def search_beams(
 ) -> Generator[None, None, list[Beam]]:
     """Yields after each token, so that it can be given up; returns the best hypotheses, best first, with end tokens.
 
-    Prompt and new tokens must fit the context. A hypothesis counts as ended where it is one of the `num_beams` best at
-    its last token. Stops when no hypothesis under way scores better, at its present length, than the worst of
-    `num_beams` that have ended: the rules of transformers' `generate` with `early_stopping=False`.
+    Prompt and all new tokens but the last must fit the context. A hypothesis counts as ended where it is one of the
+    `num_beams` best at its last token. Stops when no hypothesis under way scores better, at its present length, than
+    the worst of `num_beams` that have ended: the rules of transformers' `generate` with `early_stopping=False`.
     """
-    cache = model.new_cache(1, len(prompt) + max_new_tokens)
+    cache = model.new_cache(1, len(prompt) + max_new_tokens - 1)
     logits = next_logits(model, torch.tensor([prompt], device=model.device), cache, source)
     _widen(cache, num_beams)
     alive, ended = [Beam([], [], 0.0)], list[Beam]()

@@ -118,9 +118,9 @@ def write_batch(
     source: Source | None = None,
 ) -> list[list[int]]:
     """What is written after each of the prompts, with the tokens that end it; `source` is a batch too. The longest
-    prompt and `max_new_tokens` must fit the context. Once half of the texts are done, they are left out."""
+    prompt and all new tokens but the last must fit the context. Once half of the texts are done, they are left out."""
     new, real = pad_left(prompts, model.device)
-    cache, generator = model.new_cache(len(prompts), new.shape[1] + max_new_tokens), sampling.generator()
+    cache, generator = model.new_cache(len(prompts), new.shape[1] + max_new_tokens - 1), sampling.generator()
     written: list[list[int]] = [[] for _ in prompts]
     rows = going = list(range(len(prompts)))  # which text each row of the cache is, and which are not done
     for _ in range(max_new_tokens):

@@ -100,8 +100,9 @@ def _writer(model: Model) -> DecoderOnlyTransformer:
 
 
 def _start(tokenizer: Tokenizer, prompt: str, continuation: Sequence[int], vocab_size: int) -> list[int]:
-    """What the model writes on after: of nothing, the end token, which stands before every text but the first."""
-    ids = [*tokenizer.encode(prompt), *continuation] or [tokenizer.eos_id]
+    """What the model writes on after: of nothing, the end token, which stands before every text but the first, unless
+    the tokenizer begins texts with another."""
+    ids = [*tokenizer.framing.prompt, *tokenizer.encode(prompt), *continuation] or [tokenizer.eos_id]
     check_ids(ids, tokenizer, vocab_size)
     return ids
 

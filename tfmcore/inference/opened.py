@@ -59,14 +59,15 @@ class OpenedModel:
     @cached_property
     def task(self) -> Task:
         """What it learned to do, as it was set then."""
-        return TASKS[self.saved.task](self.saved.data)
+        return TASKS[self.saved.task](self.saved.data, self.tokenizer.framing)
 
     def encode(self, text: str, pair: str = "", prefix: str | None = None) -> Encoded:
         """A text, or a pair, as this model's task reads it, cut to the context, and after `prefix` in place of the one
         that it learned with; raises UserError for a text that it cannot read."""
         task = self.task
         if prefix is not None:
-            task, text = TASKS[self.saved.task](self.saved.data.model_copy(update={"prefix": ""})), prefix + text
+            without = self.saved.data.model_copy(update={"prefix": ""})
+            task, text = TASKS[self.saved.task](without, self.tokenizer.framing), prefix + text
         first, second = (*task.roles, "pair")[:2]
         texts = {first: text} | ({second: pair} if pair else {})
         read = whole = task.inputs(texts, self.tokenizer, UNLIMITED)
@@ -81,7 +82,7 @@ class OpenedModel:
 
     def as_target(self, ids: Sequence[int]) -> Encoded:
         """The same of a target that is encoded: the start token, then the tokens."""
-        row = [self.tokenizer.bos_id, *ids]
+        row = [*self.tokenizer.start_ids, *ids]
         encoded = self._encoded({"input_ids": row[: self.context]})
         return replace(encoded, notice=cut_notice("target", len(row), len(encoded.ids), self.saved.task))
 

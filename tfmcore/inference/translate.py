@@ -59,12 +59,12 @@ def translate_many(
     model, tokenizer = _translator(opened), opened.tokenizer
     sources = [opened.encode(text).ids for text in texts]
     order = sorted(range(len(texts)), key=lambda i: len(sources[i]))
-    ending, limit = Ending(tokenizer, {tokenizer.eos_id}), min(max_new_tokens, opened.context)
+    ending, limit = Ending(tokenizer, {tokenizer.eos_id}), min(max_new_tokens, _room(opened))
     found = dict[int, str]()
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         memory = _read_many(model, [sources[i] for i in rows], tokenizer.pad_id)
-        prompts = [[tokenizer.bos_id]] * len(rows)
+        prompts = [tokenizer.start_ids] * len(rows)
         written = write_batch(model, prompts, max_new_tokens=limit, ends=ending, source=memory)
         found |= {i: opened.written(ids) for i, ids in zip(rows, written, strict=True)}
     return [found[i] for i in range(len(texts))]
@@ -98,9 +98,8 @@ def _search(
     opened: OpenedModel, memory: Source, manner: Manner, ending: Ending
 ) -> Generator[None, None, list[Hypothesis]]:
     """Hypotheses, best first: the only one that is written greedily or drawn, or those of a beam search."""
-    # what the decoder reads must fit the context: the start token and all but the last
-    manner = replace(manner, max_new_tokens=min(manner.max_new_tokens, opened.context))
-    steps = write_ids(_translator(opened), [opened.tokenizer.bos_id], manner, ending, memory)
+    manner = replace(manner, max_new_tokens=min(manner.max_new_tokens, _room(opened)))
+    steps = write_ids(_translator(opened), opened.tokenizer.start_ids, manner, ending, memory)
     while True:
         try:
             next(steps)
@@ -110,11 +109,17 @@ def _search(
         yield
 
 
+def _room(opened: OpenedModel) -> int:
+    """How many tokens the decoder can write: what it reads must fit the context, the start and all but the last."""
+    return max(1, opened.context + 1 - len(opened.tokenizer.start_ids))
+
+
 @torch.inference_mode()
 def _align(opened: OpenedModel, memory: Source, ids: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Mean cross-attention (T, S) of all layers and heads at the moments when each of `ids` was written."""
-    read = torch.tensor([[opened.tokenizer.bos_id, *ids]], device=opened.device)[:, : max(1, len(ids))]
+    start = opened.tokenizer.start_ids
+    read = torch.tensor([[*start, *ids]], device=opened.device)[:, : len(start) - 1 + max(1, len(ids))]
     features = _translator(opened).decode(read, memory.memory, memory.mask, return_attention=True)
     weights = torch.stack([layer[0].float().mean(0) for layer in features.cross_attentions or ()]).mean(0)
-    found: np.ndarray[Any, np.dtype[np.float32]] = weights[: len(ids)].cpu().numpy()
+    found: np.ndarray[Any, np.dtype[np.float32]] = weights[len(start) - 1 :][: len(ids)].cpu().numpy()
     return found
