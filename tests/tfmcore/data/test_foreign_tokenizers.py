@@ -75,6 +75,50 @@ def test_sentencepiece(kind: str, name: str, tmp_path: Path) -> None:
     assert found.library.token_to_id("<extra_id_0>") == reference.get_piece_size() + 1
 
 
+def marian(folder: Path) -> dict[str, int]:
+    """Marian's files: pieces of each language, and one table of numbers in an order of its own."""
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+    pieces = set[str]()
+    for name, text in zip(("source", "target"), TEXTS, strict=True):
+        raw = io.BytesIO()
+        SentencePieceTrainer.train(
+            sentence_iterator=iter([text, *text.split()] * 4), model_writer=raw, vocab_size=60, hard_vocab_limit=False,
+            model_type="unigram", eos_id=0, unk_id=1, bos_id=-1, pad_id=-1, minloglevel=2,
+        )  # fmt: skip
+        (folder / f"{name}.spm").write_bytes(raw.getvalue())
+        found: Any = SentencePieceProcessor(model_proto=raw.getvalue())
+        pieces |= {found.id_to_piece(id) for id in range(found.get_piece_size())}
+    ordered = ["</s>", "<unk>", *sorted(pieces - {"</s>", "<unk>"}), ">>hun<<", "<pad>"]
+    write(folder, "vocab.json", {piece: id for id, piece in enumerate(ordered)})
+    write(folder, "tokenizer_config.json", {"source_lang": "eng", "target_lang": "hun"})
+    return {piece: id for id, piece in enumerate(ordered)}
+
+
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+def test_marian(tmp_path: Path) -> None:
+    from transformers import MarianTokenizer
+
+    vocabulary = marian(tmp_path)
+    theirs = MarianTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    pad = vocabulary["<pad>"]
+    config = {"model_type": "marian", "is_encoder_decoder": True, "pad_token_id": pad, "eos_token_id": 0}
+    found = read_tokenizer(tmp_path, config | {"decoder_start_token_id": pad})
+    for text in (TEXTS[0], "", "lazy", ">>hun<< The dog", "a tűrő fox", "日本 dog"):
+        assert found.framing.source.around([found.encode(text.strip())]) == theirs(text.strip()).input_ids
+    assert found.decode(found.encode("the lazy dog")) == "the lazy dog"
+    assert (found.pad_id, found.start_ids, found.eos_id, found.unk_id) == (pad, (pad,), 0, 1)
+    write(tmp_path, "vocab.json", vocabulary | {"more": len(vocabulary) + 1})
+    with pytest.raises(UserError, match="does not give the numbers 0, 1, 2"):
+        read_tokenizer(tmp_path, config)
+    write(tmp_path, "vocab.json", {"a": 0})
+    with pytest.raises(UserError, match=r"source\.spm and vocab\.json do not belong together"):
+        read_tokenizer(tmp_path, config)
+    (tmp_path / "vocab.json").unlink()
+    with pytest.raises(UserError, match=r"vocab\.json"):
+        read_tokenizer(tmp_path, config)
+
+
 def test_roles_are_kept(tmp_path: Path) -> None:
     library = Library(models.WordLevel({"a": 0, "<begin>": 1, "<stop>": 2, "<unk>": 3}, unk_token="<unk>"))
     library.save(str(tmp_path / "tokenizer.json"))
