@@ -10,6 +10,7 @@ from app import units
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID
 from app.widgets.bars import ProbabilityBars
+from app.widgets.section import FoldedSection
 from app.widgets.token_strip import TokenStrip
 from tfmcore.config import LANGUAGES, SavedModel
 from tfmcore.messages import AnyReply, Arrays, Classified, Classify
@@ -19,7 +20,8 @@ FEW_LABELS = 8
 """So many labels keep their places while one types; more are sorted."""
 
 
-def has_pair(model: SavedModel) -> bool:
+def expects_pair(model: SavedModel) -> bool:
+    """Whether it learned from pairs, or may have; an imported model does not say it, and any classifier reads two."""
     return "pair" in model.data.columns or model.model.num_token_types > 0
 
 
@@ -38,13 +40,14 @@ class ClassifyPanel(UsePanel):
         self.text.setAccessibleName("Text")
         self.pair = self.editor("pair", "The text that goes with it", 4)
         self.pair.setAccessibleName("Second text")
-        self._pair_heading = self.heading("Second text")
+        self.second = FoldedSection("Second text", objectName="second_text")
+        self.second.set_content(self.pair)
         self._best = QLabel(objectName="best_label", textFormat=Qt.TextFormat.PlainText)
         self._best.setProperty("role", "muted")
         self.bars = ProbabilityBars(objectName="label_bars", accessibleName="Labels")
         self.strip = TokenStrip(objectName="classified_tokens", accessibleName="Tokens as the model sees them")
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
-        for widget in (self.heading("Text"), self.text, self._pair_heading, self.pair):
+        for widget in (self.heading("Text"), self.text, self.second):
             left.addWidget(widget)
         self.add_words(left)
         right.addLayout(row(self.heading("Label"), self._best))
@@ -71,11 +74,10 @@ class ClassifyPanel(UsePanel):
     def show_model(self, model: SavedModel) -> None:
         super().show_model(model)
         self._model = model
-        for widget in (self._pair_heading, self.pair):
-            widget.setVisible(has_pair(model))
         self._show_nothing()
         self.text.setPlainText(self.remembered("text", self.examples.first))
         self.pair.setPlainText(self.remembered("pair", ""))
+        self.second.set_folded(not (expects_pair(model) or self.pair.toPlainText()))
         self._ask_when_seen()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -92,7 +94,7 @@ class ClassifyPanel(UsePanel):
 
     def act(self) -> None:
         self._pause.stop()
-        text, pair = self.text.toPlainText(), self._pair_text()
+        text, pair = self.text.toPlainText(), self.pair.toPlainText()
         if not text.strip():
             self.question.forget()
             self._show_nothing()
@@ -100,9 +102,6 @@ class ClassifyPanel(UsePanel):
         self.remember("text", text)
         self.remember("pair", pair)
         self.question.ask(Classify, text=text, pair=pair)
-
-    def _pair_text(self) -> str:
-        return self.pair.toPlainText() if has_pair(self._model) else ""
 
     def _show_nothing(self) -> None:
         self._best.setText("Type a text, or try one of the examples.")

@@ -1,10 +1,11 @@
 """Classify: bars while one types, newer texts replace older ones, pairs, names of languages."""
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from app.panels.classify import ClassifyPanel, has_pair
+from app.panels.classify import ClassifyPanel, expects_pair
 from app.session import Session
 from tests.app.fake_engine import FakeEngine, connect, open_preset
 from tfmcore.config import SavedModel
@@ -60,6 +61,19 @@ def test_an_empty_text_asks_nothing(panel: ClassifyPanel, engine: FakeEngine, qt
     assert panel.bars.bars == []
 
 
+def test_any_classifier_may_be_given_a_pair(panel: ClassifyPanel, engine: FakeEngine, qtbot: QtBot) -> None:
+    """An imported one with neither columns nor token types, such as ModernBERT, may well have learned from pairs."""
+    assert not panel.findChild(QWidget, "field_classify_pair").isVisible()
+    qtbot.mouseClick(panel.second.button, Qt.MouseButton.LeftButton)
+    assert panel.findChild(QWidget, "field_classify_pair").isVisible()
+    panel.text.setPlainText("A man eats.")
+    panel.act()
+    assert (engine.last(Classify).text, engine.last(Classify).pair) == ("A man eats.", "")
+    panel.pair.setPlainText("Nobody eats.")
+    panel.act()
+    assert (engine.last(Classify).text, engine.last(Classify).pair) == ("A man eats.", "Nobody eats.")
+
+
 def test_a_pair_is_asked_for_where_the_task_has_one(
     panel: ClassifyPanel, session: Session, engine: FakeEngine, qtbot: QtBot
 ) -> None:
@@ -67,7 +81,7 @@ def test_a_pair_is_asked_for_where_the_task_has_one(
     assert session.model is not None
     data = session.model.data.model_copy(update={"columns": {"text": "a", "pair": "b", "label": "c"}})
     paired = SavedModel(**(session.model.model_dump() | {"data": data.model_dump()}))
-    assert has_pair(paired)
+    assert expects_pair(paired)
     panel.show_model(paired)
     assert panel.findChild(QWidget, "field_classify_pair").isVisible()
     panel.text.setPlainText("first")
