@@ -41,8 +41,11 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Fine-tuning": (
             "finetune_from", "freeze", "layer_decay", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets",
         ),
-        "Learning rate": ("warmup_steps", "minimum_learning_rate"),
-        "Optimizer": ("optimizer", "weight_decay", "beta1", "beta2", "epsilon", "gradient_clip", "label_smoothing"),
+        "Learning rate": ("warmup_steps", "minimum_learning_rate", "decay_share"),
+        "Optimizer": (
+            "optimizer", "momentum", "weight_decay", "beta1", "beta2", "epsilon", "gradient_clip", "label_smoothing",
+            "ema_decay",
+        ),
         "Speed and memory": ("accumulation", "precision", "gradient_checkpointing", "device", "threads"),
         "While it trains": (
             "eval_every", "eval_batches", "save_every", "sample_every", "sample_prompts", "early_stopping",
@@ -94,7 +97,9 @@ MATTERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "model.pooling": ("data.task", one_of("classification")),
     "model.pooler": ("data.task", one_of("classification", "token_tagging", "question_answering")),
     "model.classifier_bias": ("data.task", one_of("classification", "token_tagging", "question_answering")),
-    "training.minimum_learning_rate": ("training.schedule", one_of("linear", "cosine")),
+    "training.minimum_learning_rate": ("training.schedule", one_of("linear", "cosine", "wsd")),
+    "training.decay_share": ("training.schedule", one_of("wsd")),
+    "training.momentum": ("training.optimizer", one_of("muon")),
     "training.freeze": ("training.finetune_from", bool),
     "training.layer_decay": ("training.finetune_from", bool),
     "training.lora_rank": ("training.finetune_from", bool),

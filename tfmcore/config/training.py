@@ -21,11 +21,12 @@ class TrainingConfig(Section):
     accumulation: int = option(
         1, title="Accumulation", help="Batches whose gradients are added before a step.", unit="batches", ge=1, le=4096
     )
-    optimizer: Literal["adamw"] = option(
+    optimizer: Literal["adamw", "muon"] = option(
         "adamw",
         title="Optimizer",
-        help="AdamW: Adam with decoupled weight decay.",
-        paper="https://arxiv.org/abs/1711.05101",
+        help="AdamW, or Muon: each hidden matrix moves by an orthogonal one, as far as AdamW's rate says; "
+        "all other weights are AdamW's.",
+        paper="https://arxiv.org/abs/2502.16982",
     )
     learning_rate: float = option(
         1e-3,
@@ -35,10 +36,11 @@ class TrainingConfig(Section):
         gt=0.0,
         le=100.0,
     )
-    schedule: Literal["constant", "linear", "cosine", "noam"] = option(
+    schedule: Literal["constant", "linear", "cosine", "noam", "wsd"] = option(
         "cosine",
         title="Schedule",
-        help="How the learning rate goes after warm-up: stays, falls on a line or a cosine, or by the paper of 2017.",
+        help="How the learning rate goes after warm-up: stays, falls on a line or a cosine, by the paper of 2017, or "
+        "stays and falls at the end (wsd).",
         paper="https://arxiv.org/abs/1608.03983",
         essential=True,
     )
@@ -46,7 +48,16 @@ class TrainingConfig(Section):
         100, title="Warm-up", help="Steps in which the learning rate rises from 0.", unit="steps", ge=0, le=10_000_000
     )
     minimum_learning_rate: float = option(
-        0.1, title="Final share", help="Where linear and cosine end, as a share of the learning rate.", ge=0.0, le=1.0
+        0.1, title="Final share", help="Where linear, cosine and wsd end, as a share of the learning rate.", ge=0.0,
+        le=1.0,
+    )  # fmt: skip
+    decay_share: float = option(
+        0.2,
+        title="Decay share",
+        help="Share of all steps, the last ones, in which wsd lets the learning rate fall.",
+        paper="https://arxiv.org/abs/2405.18392",
+        gt=0.0,
+        le=1.0,
     )
     weight_decay: float = option(
         0.1, title="Weight decay", help="Decoupled decay of matrices; norms and biases have none.", ge=0.0, le=10.0
@@ -54,6 +65,15 @@ class TrainingConfig(Section):
     beta1: float = option(0.9, title="β₁", help="Adam's decay of the gradient's mean.", ge=0.0, lt=1.0)
     beta2: float = option(0.99, title="β₂", help="Adam's decay of the gradient's square.", ge=0.0, lt=1.0)
     epsilon: float = option(1e-8, title="ε", help="Adam's guard against division by zero.", gt=0.0, le=0.1)
+    momentum: float = option(0.95, title="Muon momentum", help="Muon's decay of the gradient's mean.", ge=0.0, lt=1.0)
+    ema_decay: float = option(
+        0.0,
+        title="Weight average",
+        help="Decay of a moving average of the weights, which is what is validated, sampled and saved; 0: none.",
+        paper="https://arxiv.org/abs/1803.05407",
+        ge=0.0,
+        lt=1.0,
+    )
     gradient_clip: float = option(
         1.0, title="Gradient clip", help="Largest norm of the whole gradient; 0: no clipping.", ge=0.0, le=1e6
     )

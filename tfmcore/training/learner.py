@@ -1,5 +1,6 @@
 """One optimizer step: the gradient of the batches' mean loss, in the precision that was chosen, and what follows."""
 
+import contextlib
 from collections.abc import Sequence
 
 import torch
@@ -7,6 +8,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from tfmcore.config import TrainingConfig
 from tfmcore.models import Model
+from tfmcore.training.averages import Averages
 from tfmcore.training.batches import Placed
 from tfmcore.training.losses import Objective
 from tfmcore.training.optimizers import make_optimizer, set_learning_rate
@@ -22,6 +24,7 @@ class Learner:
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = make_optimizer(model, training)
         self.precision = PRECISIONS[training.precision](self.device)
+        self.averages = Averages(self.weights, training.ema_decay) if training.ema_decay else None
 
     def gradient(self, batches: Sequence[Placed]) -> tuple[float, float]:
         """Loss (nats a label) and the gradient's norm, over all labels of the batches, so that accumulation equals a
@@ -45,6 +48,12 @@ class Learner:
         set_learning_rate(self.optimizer, learning_rate)
         self.precision.step(self.optimizer)
         self.optimizer.zero_grad(set_to_none=True)
+        if self.averages and not self.precision.overflowed:
+            self.averages.update()
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Within it the model is the one that is measured and kept: the average of its weights, if there is one."""
+        return self.averages.in_place() if self.averages else contextlib.nullcontext()
 
     def drop(self) -> None:
         """Forget the gradient."""

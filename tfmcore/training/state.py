@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from tfmcore.config import UserError
 from tfmcore.nn.low_rank import unmerged
+from tfmcore.training.averages import Averages
+from tfmcore.training.optimizers import states_of
 
 COUNTERS, TENSORS = "trainer.json", "optimizer.safetensors"
 
@@ -17,7 +19,8 @@ COUNTERS, TENSORS = "trainer.json", "optimizer.safetensors"
 class Counters(BaseModel):
     """Where the training stands. `stale` counts the validations since the best one; `learning_rate` is set where a
     person has taken the schedule's place; `new` names the weights that the model it began from did not have. Steps
-    left out because gradients were too large for fp16 are `overflows`; `precision` is what its scale goes on from."""
+    left out because gradients were too large for fp16 are `overflows`; `precision` is what its scale goes on from.
+    `averaged` counts the steps that the average of the weights has taken in."""
 
     step: int = 0
     best_loss: float | None = None
@@ -28,13 +31,26 @@ class Counters(BaseModel):
     new: list[str] = []
     overflows: int = 0
     precision: dict[str, Any] = {}
+    averaged: int = 0
 
 
-def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters) -> None:
+def save_state(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    counters: Counters,
+    averages: Averages | None = None,
+) -> None:
     """Write `trainer.json`, and `optimizer.safetensors`: the optimizer's tensors by weight, the random states, and what
-    model.safetensors does not tell of a model with low-rank updates."""
+    model.safetensors does not tell of a model with low-rank updates, or of one that is an average."""
     tensors = {f"random.{name}": state for name, state in random_states().items()}
-    tensors |= {f"weight.{name}": weight.detach().cpu().contiguous() for name, weight in unmerged(model).items()}
+    names = {weight: name for name, weight in model.named_parameters()}
+    untold = unmerged(model)
+    if averages:
+        pairs = zip(averages.weights, averages.values, strict=True)
+        tensors |= {f"average.{name}": value.cpu() for w, value in pairs if (name := names[w]) in untold}
+        untold = untold | {names[weight]: weight for weight in averages.weights}
+    tensors |= {f"weight.{name}": weight.detach().cpu().contiguous() for name, weight in untold.items()}
     for name, weight in model.named_parameters():
         for key, value in optimizer.state.get(weight, {}).items():
             tensors[f"{name}.{key}"] = value.detach().cpu().contiguous()
@@ -42,20 +58,32 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer,
     (folder / COUNTERS).write_text(counters.model_dump_json(), encoding="utf-8")
 
 
-def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Counters:
-    """Put back what `save_state` wrote, into an optimizer that has not stepped; raises UserError."""
+def load_state(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, averages: Averages | None = None
+) -> Counters:
+    """Put back what `save_state` wrote, into an optimizer that has not stepped, beside the weights of model.safetensors
+    (and averages that began with them); raises UserError. An optimizer of another kind begins anew."""
     counters = load_counters(folder)
+    names = {weight: name for name, weight in model.named_parameters()}
     try:
         tensors = safetensors.torch.load((folder / TENSORS).read_bytes())
         set_random_states({name: tensors[f"random.{name}"] for name in ("cpu", "cuda") if f"random.{name}" in tensors})
+        untold = unmerged(model)
         with torch.no_grad():
-            for name, weight in unmerged(model).items():
-                weight.copy_(tensors[f"weight.{name}"])
+            for weight, name in names.items():
+                if name in untold or f"weight.{name}" in tensors:
+                    weight.copy_(tensors[f"weight.{name}"])
     except (OSError, safetensors.SafetensorError, KeyError) as error:
         raise UserError(f"{folder} holds no training state to go on from: {error}") from None
-    for name, weight in model.named_parameters():
-        keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{name}.{key}" in tensors]
-        optimizer.state[weight] = {key: tensors[f"{name}.{key}"].to(weight.device) for key in keys}
+    for weight, keys in states_of(optimizer).items():
+        state = {key: tensors[f"{names[weight]}.{key}"] for key in keys if f"{names[weight]}.{key}" in tensors}
+        if len(state) == len(keys):
+            optimizer.state[weight] = {key: value.to(weight.device) for key, value in state.items()}
+    if averages:
+        averages.count = counters.averaged
+        for weight, value in zip(averages.weights, averages.values, strict=True):
+            if (kept := tensors.get(f"average.{names[weight]}")) is not None:
+                value.copy_(kept)
     return counters
 
 

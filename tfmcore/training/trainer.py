@@ -166,7 +166,8 @@ class TransformerTrainer:
             if self._due(self.training.eval_every):
                 yield from self._validate()
             if self._due(self.training.sample_every):
-                yield from draw_samples(self.opened, self.prompts, self.step)
+                with self.learner.averaged():
+                    yield from draw_samples(self.opened, self.prompts, self.step)
             if self._due(self.training.save_every) or self._improved:
                 yield from self._save()
             if self._stale:
@@ -181,7 +182,7 @@ class TransformerTrainer:
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Optimizer and random states as they were; what may differ from then on is added to `warnings`."""
-        load_state(checkpoint.folder, self.model, self.optimizer)
+        load_state(checkpoint.folder, self.model, self.optimizer, self.learner.averages)
         if self.counters.precision:
             self.learner.precision.load(self.counters.precision)
         self._saved_step = self.step
@@ -270,8 +271,10 @@ class TransformerTrainer:
 
     def _validate(self) -> Iterator[AnyEvent]:
         """Evaluate on the held-out data, unless asked to stop meanwhile."""
+        task, precision, labels = self.saved.task, self.training.precision, self.saved.labels
         try:
-            found = evaluate(self.model, self._held_out(), self.saved.task, self.training.precision, self.saved.labels)
+            with self.learner.averaged():
+                found = evaluate(self.model, self._held_out(), task, precision, labels)
         except Cancelled:
             return
         if not math.isfinite(found.loss):
@@ -314,10 +317,14 @@ class TransformerTrainer:
         metrics = {"loss": known.loss, **known.metrics} if known else {}
         self.saved.model_copy(update={"step": self.step, "metrics": metrics}).write(folder)
         self.dataset.tokenizer.save(folder / "tokenizer.json")
-        with merged(self.model):
+        with self.learner.averaged(), merged(self.model):
             save_weights(self.model, folder / WEIGHTS)
-        self.counters.precision = self.learner.precision.state()
-        save_state(folder, self.model, self.optimizer, self.counters)
+        averages = self.learner.averages
+        self.counters.precision, self.counters.averaged = (
+            self.learner.precision.state(),
+            averages.count if averages else 0,
+        )
+        save_state(folder, self.model, self.optimizer, self.counters, averages)
 
     def _due(self, every: int) -> bool:
         return every > 0 and (self.step % every == 0 or self.step == self.training.steps)

@@ -1,14 +1,16 @@
-"""AdamW as the config has it."""
+"""The optimizers as the config has them."""
 
 import pytest
 import torch
 
 from tfmcore.config import SavedModel, TrainingConfig, presets
 from tfmcore.models import build
-from tfmcore.training.optimizers import make_optimizer, set_learning_rate
+from tfmcore.training.optimizers import Together, make_optimizer, set_learning_rate
+
+SMALL = [name for name, preset in presets().items() if not preset.reading]
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", SMALL)
 def test_only_matrices_decay_and_every_weight_is_trained_once(name):
     config = presets()[name].config()
     model = build(SavedModel(task=config.data.task, vocab_size=40, model=config.model, labels=["a", "b"]))
@@ -29,3 +31,35 @@ def test_frozen_weights_are_left_out():
     layer = torch.nn.Linear(3, 3)
     layer.bias.requires_grad = False
     assert make_optimizer(layer, TrainingConfig()).param_groups[1]["params"] == []
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_muon_has_the_matrices_within_layers_and_adamw_the_rest(name):
+    config = presets()[name].config(["training.optimizer=muon", "training.momentum=0.8"])
+    model = build(SavedModel(task=config.data.task, vocab_size=40, model=config.model, labels=["a", "b"]))
+    optimizer = make_optimizer(model, config.training)
+    assert isinstance(optimizer, Together)
+    muon, adamw = optimizer.parts
+    names = {weight: name for name, weight in model.named_parameters()}
+    hidden, rest = ({names[w] for group in part.param_groups for w in group["params"]} for part in (muon, adamw))
+    assert hidden | rest == set(names.values())
+    assert not hidden & rest
+    assert hidden == {name for name, weight in model.named_parameters() if ".layers." in name and weight.ndim == 2}
+    assert muon.param_groups[0]["momentum"] == 0.8
+    set_learning_rate(optimizer, 0.5)
+    assert {group["lr"] for part in optimizer.parts for group in part.param_groups} == {0.5}
+
+
+def test_muon_moves_a_matrix_as_far_as_adamw_would_and_evenly_in_all_directions():
+    """The update's singular values are about 0.2 · sqrt(larger side) · rate (https://arxiv.org/abs/2502.16982, §2.2)."""
+    torch.manual_seed(0)
+    stack = torch.nn.ModuleDict({"layers": torch.nn.ModuleList([torch.nn.Linear(32, 64)])})
+    model = torch.nn.ModuleDict({"decoder": stack})
+    optimizer = make_optimizer(model, TrainingConfig(optimizer="muon", learning_rate=0.1, weight_decay=0.0))
+    weight = model.decoder.layers[0].weight
+    before = weight.detach().clone()
+    weight.grad = torch.randn(64, 32) * torch.logspace(0, -1, 32)
+    optimizer.step()
+    values = torch.linalg.svdvals(before - weight.detach()) / (0.1 * 0.2 * 64**0.5)
+    assert values.min() > 0.4
+    assert values.max() < 1.4

@@ -11,10 +11,10 @@ from tfmcore.training.state import COUNTERS, TENSORS, Counters, load_state, save
 SAVED = SavedModel(task="language_modeling", vocab_size=11, model=ModelConfig(d_model=8, num_layers=1, dropout=0.5))
 
 
-def make():
+def make(**training):
     torch.manual_seed(0)
     model = build(SAVED)
-    return model, make_optimizer(model, TrainingConfig())
+    return model, make_optimizer(model, TrainingConfig(**training))
 
 
 def step(model, optimizer) -> float:
@@ -65,3 +65,16 @@ def test_what_is_no_state_is_refused(tmp_path, name, data):
     (tmp_path / name).unlink()
     with pytest.raises(UserError, match="holds no training state"):
         load_state(tmp_path, *make())
+
+
+@pytest.mark.parametrize(("before", "after"), [("adamw", "muon"), ("muon", "adamw")])
+def test_an_optimizer_of_another_kind_begins_anew_where_it_keeps_other_things(tmp_path, before, after):
+    model, optimizer = make(optimizer=before)
+    step(model, optimizer)
+    save_state(tmp_path, model, optimizer, Counters())
+    again, its_optimizer = make(optimizer=after)
+    load_state(tmp_path, again, its_optimizer)
+    names = {weight: name for name, weight in again.named_parameters()}
+    kept = {names[weight] for weight in its_optimizer.state}
+    assert kept == {name for name in names.values() if ".layers." not in name or "norm" in name}
+    step(again, its_optimizer)
