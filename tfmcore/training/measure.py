@@ -6,6 +6,7 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
@@ -13,6 +14,7 @@ from typing import Self
 
 import psutil
 import torch
+from torch import Tensor
 
 from tfmcore.config import Config, SavedModel
 from tfmcore.data import prepare
@@ -86,8 +88,17 @@ def random_batch(config: Config, vocab_size: int, device: torch.device) -> Place
     inputs = {"input_ids": ids}
     if config.model.architecture == "encoder_decoder":
         inputs["decoder_input_ids"] = ids
-    labels = ids if config.data.task != "classification" else ids[:, 0] % 2
-    return Placed(inputs, labels, ids.numel() * len(inputs), labels.numel(), [])
+    labels = RANDOM_LABELS[config.data.task](ids) if config.data.task in RANDOM_LABELS else ids
+    further = {"next_sentence_logits": ids[:, 0].remainder(2)} if config.data.next_sentence_prediction else {}
+    return Placed(inputs, labels, ids.numel() * len(inputs), labels.numel(), [], further)
+
+
+RANDOM_LABELS: dict[str, Callable[[Tensor], Tensor]] = {
+    "classification": lambda ids: ids[:, 0].remainder(2),
+    "token_tagging": lambda ids: ids.remainder(2),
+    "question_answering": lambda ids: ids[:, [0, -1]].remainder(ids.shape[1]),
+}
+"""Labels (B,), (B, T) or (B, 2) for ids (B, T), of the tasks that predict no tokens."""
 
 
 class PeakMemory:
