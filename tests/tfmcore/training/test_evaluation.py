@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tfmcore.config import TASKS, UserError
-from tfmcore.data import IGNORED
+from tfmcore.config import UserError
+from tfmcore.config.tasks import TEXT_TASKS
+from tfmcore.data import IGNORED, Example
+from tfmcore.inference.answer import best_answer
+from tfmcore.inference.opened import open_model
 from tfmcore.models import ModelOutput
 from tfmcore.training.batches import Placed
-from tfmcore.training.evaluation import evaluate, evaluate_texts
-from tfmcore.training.meters import METRICS, macro_f1
+from tfmcore.training.evaluation import COMPARISONS, evaluate, evaluate_texts
 
 
 class Oracle(nn.Module):
@@ -28,23 +30,7 @@ def batch(logits: Tensor, labels: Tensor) -> Placed:
     return Placed({"logits": logits}, labels, labels.numel(), int((labels != IGNORED).sum()), [])
 
 
-def test_every_task_has_metrics():
-    assert METRICS.keys() == TASKS.keys()
-
-
-def test_classification_by_hand():
-    predicted, truth = [0, 0, 1, 2, 2, 0], [0, 1, 1, 2, 2, 2]
-    logits = torch.nn.functional.one_hot(torch.tensor(predicted), 4) * 20.0
-    labels = torch.tensor(truth)
-    halves = [batch(logits[:2], labels[:2]), batch(logits[2:], labels[2:])]
-    found = evaluate(Oracle(), halves, "classification")
-    assert found.num_labels == 6
-    assert found.metrics["accuracy"] == pytest.approx(4 / 6)
-    # F1: class 0 2·1/(3+1), class 1 2·1/(1+2), class 2 2·2/(2+3); class 3 does not occur
-    assert found.metrics["macro_f1"] == pytest.approx((2 / 4 + 2 / 3 + 4 / 5) / 3)
-
-
-@pytest.mark.parametrize("task", ["language_modeling", "masked_language_modeling", "translation"])
+@pytest.mark.parametrize("task", [*TEXT_TASKS, "translation"])
 def test_tokens_are_weighted_alike_whatever_batch_they_are_in(task):
     torch.manual_seed(0)
     logits, labels = torch.randn(4, 6, 9), torch.randint(0, 9, (4, 6))
@@ -68,11 +54,6 @@ def test_nothing_to_predict_is_refused_and_training_mode_comes_back():
     assert model.training
 
 
-def test_macro_f1_of_perfect_and_of_hopeless():
-    assert macro_f1(torch.diag(torch.tensor([3, 1, 0]))) == 1.0
-    assert macro_f1(torch.tensor([[0, 2], [3, 0]])) == 0.0
-
-
 def test_texts():
     pairs = [("a", "the cat sat on the mat"), ("b", "it is five past ten now"), ("c", "nothing at all like this")]
     perfect = evaluate_texts(pairs, lambda sources: [dict(pairs)[source] for source in sources])
@@ -83,3 +64,26 @@ def test_texts():
     assert partly["exact_match"] == pytest.approx(2 / 3)
     assert 0 < partly["bleu"] < 100
     assert 0 < partly["chrf"] < 100
+
+
+def test_answers_are_scored_over_all_and_over_those_that_have_one(model_folder):
+    opened = open_model(model_folder("reader"))
+    question, context = "fox?", "The quick brown fox"
+    found = best_answer(opened, question, context)
+    right = Example(question=question, context=context, answer=found or "x", answer_start="0")
+    wrong = Example(right, answer="zebra")
+    none = Example(right, answer="", answer_start="")
+    facts = COMPARISONS["question_answering"](opened, [right, wrong, wrong, none])
+    expected = {"answerable_exact_match": bool(found) / 3, "unanswerable_exact_match": float(not found)}
+    assert {name: facts[name] for name in expected} == pytest.approx(expected)
+    assert facts["exact_match"] == pytest.approx(1 / 4)
+    assert facts["f1"] >= facts["exact_match"]
+    assert COMPARISONS["question_answering"](opened, [right]).keys() == {
+        "exact_match", "f1", "answerable_exact_match", "answerable_f1"
+    }  # fmt: skip
+
+
+def test_translations_are_compared_as_texts(model_folder):
+    opened = open_model(model_folder("translator"))
+    facts = COMPARISONS["translation"](opened, [Example(source="The", target="fox"), Example(source="dog", target="a")])
+    assert facts.keys() == {"exact_match", "bleu", "bleu_signature", "chrf", "chrf_signature"}
