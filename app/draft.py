@@ -71,14 +71,6 @@ class Draft(QObject):
     def load_preset(self, name: str, overrides: list[str] | None = None) -> None:
         self.load(find_preset(name).config(overrides or []))
 
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._past)
-
-    @property
-    def can_redo(self) -> bool:
-        return bool(self._future)
-
     def undo(self) -> None:
         if self._past:
             self._future.append(self.raw)

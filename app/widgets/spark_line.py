@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from app.theme import theme
 from app.widgets.series import decimate
@@ -16,31 +14,9 @@ from app.widgets.series import decimate
 Points = tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]
 
 
-class SparkLine(QWidget):
-    """Training in blue, validation in orange, without axes; `draw_spark_line` serves delegates of lists."""
-
-    def __init__(self, parent: QWidget | None = None, **properties: Any) -> None:
-        super().__init__(parent, **({"accessibleName": "Loss curve"} | properties))
-        self.training: Points = ((), ())
-        self.validation: Points = ((), ())
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-
-    def set_curves(self, training: Points, validation: Points = ((), ())) -> None:
-        """Each is (x, y) with x in order; what is not a number is passed over."""
-        self.training, self.validation = training, validation
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        return QSize(120, 32)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        draw_spark_line(painter, QRectF(self.rect()), self.training, self.validation)
-        painter.end()
-
-
 def draw_spark_line(painter: QPainter, rect: QRectF, training: Points, validation: Points = ((), ())) -> None:
-    """Paint both curves to one scale into `rect`; a curve of one point is a dot."""
+    """Paint both curves, training in blue and validation in orange, to one scale into `rect`. Each is (x, y) with x in
+    order; what is not a number is passed over, and a curve of one point is a dot."""
     t = theme()
     curves = [(_known(training), t.training), (_known(validation), t.validation)]
     curves = [(points, colour) for points, colour in curves if points.size]

@@ -107,10 +107,6 @@ class TokenStrip(QWidget):
     def clear(self) -> None:
         self.set_tokens(())
 
-    def set_show_ids(self, show: bool) -> None:
-        self.show_ids = show
-        self._flow_all()
-
     def select(self, index: int | None) -> None:
         """Frame one token, as a click does, without the signal."""
         self.selection = index

@@ -65,10 +65,12 @@ def test_a_newline_breaks_the_line(strip: TokenStrip) -> None:
 
 @pytest.mark.parametrize("show_ids", [False, True])
 @pytest.mark.parametrize("width", [60, 123, 300])
-def test_streaming_lays_out_as_setting_does(strip: TokenStrip, width: int, show_ids: bool) -> None:
+def test_streaming_lays_out_as_setting_does(qtbot, width: int, show_ids: bool) -> None:
     tokens = [f"token{i % 13}" if i % 7 else "\n" for i in range(100)]
-    strip.set_show_ids(show_ids)
+    strip = TokenStrip(show_ids=show_ids)
+    qtbot.addWidget(strip)
     strip.resize(width, 200)
+    strip.show()
     strip.set_tokens(tokens, ids=range(100))
     whole = [(piece.line, piece.x) for piece in strip.pieces]
     assert strip.heightForWidth(width) == strip._height()
