@@ -15,6 +15,7 @@ from tfmcore.families.matching import Found, find, has_own_output
 from tfmcore.families.reading import Tensors, read_config
 from tfmcore.families.registry import find_family
 from tfmcore.families.staging import staged
+from tfmcore.families.switches import computing
 from tfmcore.models import Model, save_weights
 from tfmcore.models.heads import make_head
 from tfmcore.models.weights import FILE, allocate, skeleton
@@ -63,6 +64,7 @@ def read_model(source: Path, report: Report = silent) -> Imported:
     theirs = read_config(source)
     family, head, bare = find_family(theirs, path)
     saved, _ = read_saved(family, head, theirs, path)
+    saved = _ready_to_classify(family, saved)
     tensors = Tensors.open(source)
     notes = []
     if saved.model.tie_embeddings and has_own_output(family, head, saved, tensors):
@@ -84,6 +86,16 @@ def read_model(source: Path, report: Report = silent) -> Imported:
     read = sorted(name for match in found.matches for name in match.theirs)
     notes.extend(_converted({tensors.dtype(name) for name in read}))
     return Imported(family, model.eval(), saved, read, found.ignored + found.unexpected, found.missing, notes)
+
+
+def _ready_to_classify(family: Family, saved: SavedModel) -> SavedModel:
+    """The same, with the family's switches of a classifier where they change nothing yet: whoever trains the model to
+    be one gets what the family has."""
+    switches = {
+        name: value for head in family.heads if head.task == "classification" for name, value in head.switches.items()
+    }
+    idle = {name: value for name, value in switches.items() if name not in computing(saved)}
+    return saved.model_copy(update={"model": saved.model.model_copy(update=idle)})
 
 
 def _new_head(model: Model, saved: SavedModel) -> None:
