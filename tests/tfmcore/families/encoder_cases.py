@@ -64,6 +64,24 @@ ENCODER_CASES = {
         told_positions=True,
         unheard=NORMED,
     ),
+    "modernbert-stretched": Case(
+        "ModernBert",
+        {
+            **TINY,
+            "local_attention": 8,
+            "pad_token_id": 0,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "rope_theta": 100.0, "factor": 4.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+            },
+            "eos_token_id": 1,
+            "bos_token_id": 2,
+            "cls_token_id": 2,
+            "sep_token_id": 1,
+        },
+        ("ForMaskedLM",),
+        unheard=NORMED,
+    ),
     "modernbert-mean": Case(
         "ModernBert",
         {
