@@ -6,7 +6,7 @@ import psutil
 
 from app import units
 from tfmcore.config import Config, presets
-from tfmcore.config.estimate import estimate
+from tfmcore.config.estimate import likely_cost
 
 
 @cache
@@ -15,12 +15,11 @@ def memory() -> int:
     return int(psutil.virtual_memory().total)
 
 
-def memory_to_train(config: Config, vocab_size: int) -> int:
+def memory_to_train(config: Config) -> int:
     """Bytes that a training step of `config` needs, about."""
-    model, training = config.model, config.training
-    cost = estimate(model, vocab_size, config.data.task)
-    parts = cost.training_memory(
-        training.batch_size, model.context_length, training.precision, training.gradient_checkpointing
+    training = config.training
+    parts = likely_cost(config).training_memory(
+        training.batch_size, config.model.context_length, training.precision, training.gradient_checkpointing
     )
     return sum(parts.values())
 
@@ -35,11 +34,10 @@ def shortage(needed: int) -> str:
 def caution(config: Config) -> str:
     """A sentence where a design should not be trained by accident: it does not fit here, or a preset for reading has
     been left at its true size."""
-    needed = memory_to_train(config, config.tokenizer.vocab_size)
+    needed = memory_to_train(config)
     preset = presets().get(config.model.preset)
     if (lack := shortage(needed)) or preset is None or not preset.reading:
         return lack
-    true = preset.config()
-    if needed < memory_to_train(true, true.tokenizer.vocab_size):
+    if needed < memory_to_train(preset.config()):
         return ""
     return f"“{preset.title}” is of its true size, for reading: training it needs about {units.size(needed)} of memory."

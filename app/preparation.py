@@ -5,6 +5,7 @@ from typing import Any, Self
 from PySide6.QtCore import QObject, Signal
 
 from app.session import Session
+from tfmcore.config.estimate import likely_vocab_size
 from tfmcore.messages import AnyReply, Arrays, Cancelled, DataPrepared, PrepareData, Progress, Refused
 
 
@@ -47,11 +48,13 @@ class Preparation(QObject):
         return _shape(self._session.draft.raw) != _shape(self._made_of)
 
     def vocab_size(self) -> tuple[int, bool]:
-        """The number of tokens, and whether it is known (else it is the tokenizer's limit)."""
+        """The number of tokens, and whether it is known, by the data or by the model that training begins with."""
+        draft = self._session.draft
         if result := self.result:
             return result.vocab_size, True
-        limit = self._session.draft.value("tokenizer.vocab_size")
-        return limit if isinstance(limit, int) and limit > 0 else 1, False
+        if draft.base:
+            return draft.base.vocab_size, True
+        return likely_vocab_size(draft.config.tokenizer) if draft.config else 1, False
 
     def prepare(self) -> None:
         """Ask for it; a request that is under way is replaced."""

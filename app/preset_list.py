@@ -5,7 +5,7 @@ from functools import cache
 
 from app import machine
 from tfmcore.config import Preset, presets
-from tfmcore.config.estimate import estimate
+from tfmcore.config.estimate import likely_cost
 
 TEMPLATES, PLAIN = "Templates", "Without a family"
 
@@ -49,7 +49,5 @@ def figures() -> dict[str, PresetFigures]:
 
 def _figures(preset: Preset) -> PresetFigures:
     config = preset.config()
-    vocab_size = config.tokenizer.vocab_size
-    memory = machine.memory_to_train(config, vocab_size)
-    parameters = estimate(config.model, vocab_size, config.data.task).total
-    return PresetFigures(parameters, memory, preset.reading or memory > machine.memory())
+    memory = machine.memory_to_train(config)
+    return PresetFigures(likely_cost(config).total, memory, preset.reading or memory > machine.memory())

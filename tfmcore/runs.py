@@ -82,7 +82,7 @@ class About(Document):
 class Status(Document):
     """status.json, replaced by the trainer every two seconds. `started` is the process's `start_time`: with the pid it
     and the `boot` it names one process of this host. `heartbeat` is the wall clock, `ticks` the host's monotonic one,
-    which nobody sets. `done` of `total` counts within the `phase` of the preparation. `loss` is the training loss, a mean
+    which nobody sets. `done` of `total` counts within the `phase` of the preparation. `loss` is that of training, a mean
     over the last steps; `validation_loss` that of the last validation of this process."""
 
     state: RunState

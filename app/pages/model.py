@@ -21,6 +21,7 @@ from app.page_keys import PageKeys
 from app.panels.costs import Costs
 from app.panels.differences import Differences
 from app.panels.preset_bar import PresetBar
+from app.panels.rate_range import RateRange
 from app.preparation import Preparation
 from app.session import Session
 from app.theme import GRID
@@ -39,7 +40,8 @@ class ModelPage(QWidget):
         "click on either returns to the preset's value. Every name has a tooltip with its meaning; "
         "numbers may be typed as 1e-3, 1_000 or 2k, and the arrow keys step. The diagram shows the model with the "
         "shape of each tensor (B is the batch); click a block to find its options. Beside it stand the parameters, "
-        "the memory and the compute of the design; Try one batch measures the real time of a step on this machine. "
+        "the memory and the compute of the design; Try one batch measures the real time of a step on this machine, "
+        "and Find a learning rate trains a little while the rate rises. "
         "Ctrl+Z undoes, Ctrl+Shift+Z redoes, Ctrl+Return trains."
     )
 
@@ -54,7 +56,7 @@ class ModelPage(QWidget):
         }
         self._data = QLabel(objectName="data_summary", wordWrap=True)
         self._diagram = BlockDiagram(objectName="diagram", accessibleName="Block diagram of the model")
-        self._costs = Costs(session)
+        self._costs, self._rates = Costs(session), RateRange(session)
         self._lay_out()
         self._wire()
         PageKeys(
@@ -62,6 +64,7 @@ class ModelPage(QWidget):
             (
                 ("measure_batch", "Try one batch", "Ctrl+T", self._costs.try_batch),
                 ("stop_measuring", "Stop trying", "Ctrl+.", self._costs.cancel),
+                ("find_learning_rate", "Find a learning rate", "Ctrl+L", self._rates.find),
                 ("save_draft", "Save the config", "Ctrl+S", self._bar.save),
                 ("open_draft", "Open a config", "Ctrl+Shift+O", self._bar.open),
             ),
@@ -128,6 +131,8 @@ class ModelPage(QWidget):
         inner = QVBoxLayout(holder)
         inner.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
         inner.addWidget(self._costs)
+        inner.addWidget(self._rates)
+        inner.addStretch(1)
         area = QScrollArea(widgetResizable=True, objectName="scroll_costs", minimumWidth=296)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(holder)
@@ -169,10 +174,10 @@ class ModelPage(QWidget):
         vocab_size, known = self._preparation.vocab_size()
         result = self._preparation.result
         self._diagram.set_columns(diagram.columns(config, vocab_size, len(result.labels) if result else None))
-        limit = "" if known else "at most "
+        about = "" if known else "about "
         self._data.setText(
             f"Learns {TASKS[config.data.task].title.lower()} from “{SOURCES[config.data.source].title}”; tokens: "
-            f"{config.tokenizer.kind.replace('_', '-')}, {limit}{vocab_size:,} different."
+            f"{config.tokenizer.kind.replace('_', '-')}, {about}{vocab_size:,} different."
         )
 
     def _show_section(self, name: str) -> None:

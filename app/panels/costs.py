@@ -9,12 +9,12 @@ from app.preparation import Preparation
 from app.session import Session
 from app.theme import GRID, icon, mono_font
 from tfmcore.config import Config
-from tfmcore.config.estimate import Estimate, estimate
+from tfmcore.config.estimate import Estimate, estimate, likely_num_labels
 from tfmcore.messages import AnyReply, Arrays, BatchTried, Progress, Refused, TryBatch
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 TIPS = {
-    "Vocabulary": "As prepared; until the data are prepared, the tokenizer's limit",
+    "Vocabulary": "As prepared; until the data are prepared, what the tokenizer will likely make",
     "Compute of a token, forward": "A training step costs three times as much: the backward pass takes two",
     "Tokens of a step": "Batch × accumulation × context; shorter examples make fewer",
 }
@@ -84,7 +84,7 @@ class Costs(QWidget):
             return
         vocab_size, known = self._preparation.vocab_size()
         result = self._preparation.result
-        labels = len(result.labels) if result and result.labels else 2
+        labels = len(result.labels) if result and result.labels else likely_num_labels(config.data)
         cost = estimate(config.model, vocab_size, config.data.task, labels)
         self._parameters_title.setText(f"<b>{units.count(cost.total)}</b> parameters")
         self._parameters.set_rows([row for row in cost.parameters.items() if row[1]])
@@ -186,5 +186,5 @@ def _facts(config: Config, cost: Estimate, vocab_size: int, known: bool) -> dict
         "Steps": f"{training.steps:,}",
         "Tokens of a step": f"≤ {tokens:,}",
         "Tokens of all steps": f"≤ {units.count(tokens * training.steps)}",
-        "Vocabulary": f"{vocab_size:,}" if known else f"≤ {vocab_size:,}",
+        "Vocabulary": f"{vocab_size:,}" if known else f"≈ {vocab_size:,}",
     }

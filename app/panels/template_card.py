@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButto
 from app import units
 from app.theme import GRID, icon
 from tfmcore.config import LANGUAGES, Preset
-from tfmcore.config.estimate import estimate
+from tfmcore.config.estimate import likely_cost
 
 SEE_LINES = 3
 """Room for so many lines of text, so that the cards are of one height."""
@@ -79,10 +79,8 @@ class TemplateCard(QFrame):
 
     def show_time(self, seconds: float | None) -> None:
         """Say how long it takes on this machine; None, or not-a-number, while that is not known."""
-        model, tokenizer = self._config.model, self._config.tokenizer
-        vocab_size = min(tokenizer.vocab_size, 128) if tokenizer.kind == "char" else tokenizer.vocab_size
-        parameters = estimate(model, vocab_size, self._config.data.task, len(self._config.data.languages)).total
-        kind = model.architecture.replace("_", "-")
+        parameters = likely_cost(self._config).total
+        kind = self._config.model.architecture.replace("_", "-")
         time = "how long it takes here is not known yet"
         if seconds is not None and isfinite(seconds):
             time = f"about {units.duration(seconds)} on this machine"

@@ -13,7 +13,7 @@ def test_a_preset_at_its_true_size_is_never_started_by_accident(name: str) -> No
 
 
 def test_a_design_is_compared_with_the_memory_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = machine.memory_to_train(Config(), 2048)
+    needed = machine.memory_to_train(Config())
     monkeypatch.setattr(machine, "memory", lambda: needed)
     assert machine.caution(Config()) == ""
     monkeypatch.setattr(machine, "memory", lambda: needed - 1)

@@ -6,15 +6,13 @@ from typing import Any
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config
 from tfmcore.cli.output import count, print_json, print_line, size
 from tfmcore.config import Config, ConfigError
-from tfmcore.config.estimate import estimate
+from tfmcore.config.estimate import likely_cost
 
 EXAMPLES = """
 tfm check run.toml
 tfm check nano-decoder --set model.num_heads=3
 tfm check run.toml --json | jq .problems
 """
-
-TYPICAL_VOCABULARY = {"char": 100, "byte": 263}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,14 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def cost(config: Config) -> dict[str, Any]:
     """The model's parameters and forward compute by part, and the bytes that a training step needs."""
-    model, training, tokenizer = config.model, config.training, config.tokenizer
-    vocab_size = TYPICAL_VOCABULARY.get(tokenizer.kind, tokenizer.vocab_size)
-    expected = estimate(model, vocab_size, config.data.task, len(config.data.languages))
+    training, expected = config.training, likely_cost(config)
     needed = expected.training_memory(
-        training.batch_size, model.context_length, training.precision, training.gradient_checkpointing
+        training.batch_size, config.model.context_length, training.precision, training.gradient_checkpointing
     )
     return {
-        "vocab_size": vocab_size,
+        "vocab_size": expected.vocab_size,
         "total_parameters": expected.total,
         "parameters": expected.parameters,
         "flops_per_token": expected.flops_per_token,

@@ -11,9 +11,8 @@ from tfmcore.config.tokenizer import TokenizerConfig
 
 BYTES = 4  # weights, gradients and the optimizer's two means are fp32 whatever the precision
 
-
 LIKELY_VOCABULARY = {"char": 100, "byte": 263}
-"""How many different tokens a European text gives, and 256 bytes with 7 special tokens; other kinds reach their limit."""
+"""Characters of a European text; 256 bytes and 7 special tokens. The other kinds reach their limit."""
 
 
 def likely_vocab_size(tokenizer: TokenizerConfig) -> int:

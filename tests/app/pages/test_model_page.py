@@ -10,7 +10,7 @@ from app.pages.model import ModelPage
 from app.theme import apply_theme
 from tests.app.fake_engine import open_preset
 from tfmcore.config import Config, presets, to_toml
-from tfmcore.config.estimate import estimate
+from tfmcore.config.estimate import likely_cost
 from tfmcore.messages import BatchTried, Progress, Refused, TryBatch
 
 
@@ -39,9 +39,7 @@ def test_a_preset_fills_everything(qtbot, page, session, name):
     assert session.draft.config == config
     assert words(page, "preset_why") == presets()[name].why
     assert page._diagram.drawing.boxes
-    vocab_size = config.tokenizer.vocab_size
-    cost = estimate(config.model, vocab_size, config.data.task, 2)
-    assert sum(amount for _, amount in page._costs._parameters.rows) == cost.total
+    assert sum(amount for _, amount in page._costs._parameters.rows) == likely_cost(config).total
     session.draft.undo()
     assert session.draft.config == Config()
 
@@ -79,7 +77,7 @@ def test_training_has_its_own_side_of_the_switch(qtbot, page, session):
 def test_a_batch_is_measured_and_kept_beside_the_config_it_was_of(qtbot, page, session, told):
     click(qtbot, page, "action_try_batch")
     (request,) = told.requests(TryBatch)
-    assert (request.panel, request.vocab_size) == ("model", 2048)
+    assert (request.panel, request.vocab_size) == ("model", 100)
     told.answer(request, Progress, phase="building the model", done=1, total=4)
     assert words(page, "try_outcome") == "building the model"
     assert page.findChild(QPushButton, "action_cancel_try").isVisible()

@@ -117,9 +117,7 @@ def test_a_learning_rate_is_sent_by_enter_and_nonsense_is_said(
     assert '"value":0.0003' in (run.folder / "control.jsonl").read_text()
 
 
-def test_an_emptied_learning_rate_is_the_schedules_again(
-    bar: RunBar, session: Session, qtbot: QtBot, run: Run
-) -> None:
+def test_an_emptied_learning_rate_is_the_schedules_again(bar: RunBar, session: Session, qtbot: QtBot, run: Run) -> None:
     bar.show_run(facts_of(run, RunState.RUNNING))
     bar.show_rate(3e-4)
     field = bar.findChild(QLineEdit, "field_set_learning_rate")

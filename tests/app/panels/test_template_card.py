@@ -7,8 +7,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
+from app import units
 from app.panels.template_card import TemplateCard
+from app.preset_list import figures
+from tfmcore.cli.check import cost
 from tfmcore.config import Preset, presets
+from tfmcore.config.estimate import likely_cost
 
 CARDS = [preset for preset in presets().values() if preset.card]
 
@@ -28,6 +32,17 @@ def test_each_card_trains_what_it_says(qtbot: QtBot, preset: Preset) -> None:
         config = preset.config(wanted.args[1])
         assert config.data.task == preset.config().data.task
         assert not preset.card.choose or config.data.target_language == "fr"
+
+
+@pytest.mark.parametrize("preset", CARDS, ids=lambda preset: preset.name)
+def test_a_card_tells_the_size_that_every_other_place_tells(qtbot: QtBot, preset: Preset) -> None:
+    """The card, the list of presets, the Model page's figures and `tfm check`."""
+    card = TemplateCard(preset)
+    qtbot.addWidget(card)
+    size = units.count(likely_cost(preset.config()).total)
+    assert f"{size} parameters" in card.findChild(QLabel, f"facts_{preset.name}").text()
+    assert units.count(figures()[preset.name].parameters) == size
+    assert units.count(cost(preset.config())["total_parameters"]) == size
 
 
 def test_a_card_tells_the_time_once_it_is_known(qtbot: QtBot) -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tfmcore.config import TASKS, ModelConfig, SavedModel, find_preset, presets
-from tfmcore.config.estimate import estimate
+from tfmcore.config import TASKS, Config, ModelConfig, SavedModel, find_preset, presets
+from tfmcore.config.estimate import estimate, likely_vocab_size
 from tfmcore.models import Model, build
 
 TASK = {"encoder": "masked_language_modeling", "decoder": "language_modeling", "encoder_decoder": "translation"}
@@ -29,6 +29,13 @@ def test_parameters_of_every_switch(variant: ModelConfig) -> None:
     for task, facts in TASKS.items():
         if variant.architecture in facts.architectures:
             assert estimate(variant, 31, task, 5).total == make(variant, task, 5).num_parameters()
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "tokens"), [("char", 2048, 100), ("char", 50, 50), ("byte", 2048, 263), ("bpe", 2048, 2048)]
+)
+def test_the_likely_vocabulary(kind: str, limit: int, tokens: int) -> None:
+    assert likely_vocab_size(Config.parse({"tokenizer": {"kind": kind, "vocab_size": limit}}).tokenizer) == tokens
 
 
 @pytest.mark.parametrize("name", presets())
