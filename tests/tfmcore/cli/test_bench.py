@@ -7,8 +7,8 @@ import pytest
 from tfmcore.config import presets
 
 
-@pytest.mark.parametrize("name", presets())
-def test_every_preset_is_measured(tfm, name):
+@pytest.mark.parametrize("name", [name for name, preset in presets().items() if not preset.reading])
+def test_every_preset_of_a_size_for_here_is_measured(tfm, name):
     result = tfm("bench", name, "--set", "training.batch_size=2", "--steps", "1", "--json")
     facts = json.loads(result.out)
     assert (result.code, result.err, facts["config"]) == (0, "", name)
