@@ -38,6 +38,7 @@ VERBS = {
     "inspect": "draw or save what every head attends to",
     "import": "make a model of a Hugging Face folder",
     "export": "write a model as a folder that transformers loads",
+    "lr-range": "find a learning rate by letting it rise",
     "bench": "measure the training speed of a preset here",
     "engine": "answer requests on stdin with replies on stdout, as the window uses it",
 }

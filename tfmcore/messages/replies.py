@@ -10,11 +10,12 @@ from tfmcore.messages.requests import AttentionKind
 
 
 class Refused(Reply):
-    """The request failed: one sentence, and details to copy."""
+    """The request failed: one sentence, details to copy, and by option (`section.name`) the values that mend it."""
 
     kind: Literal["refused"] = "refused"
     sentence: str
     details: str = ""
+    fix: dict[str, str] = Field(default_factory=dict)
 
 
 class Cancelled(Reply):
@@ -81,7 +82,8 @@ class Exported(Reply):
 
 
 class DataPreviewed(Reply):
-    """`examples` counts all where that is quick to know, else it is None; lengths are in characters."""
+    """`examples` counts all where that is quick to know, else it is None; lengths are in characters. `fix` mends what
+    the first of the notices says, as in Refused."""
 
     kind: Literal["data_previewed"] = "data_previewed"
     columns: list[str]
@@ -89,6 +91,7 @@ class DataPreviewed(Reply):
     rows: list[list[str]]
     examples: int | None
     notices: list[str] = Field(default_factory=list)
+    fix: dict[str, str] = Field(default_factory=dict)
 
 
 class ShownSequence(Message):
@@ -127,6 +130,15 @@ class BatchTried(Reply):
     tokens: int
     bytes: int
     parameters: int
+
+
+class RateFound(Reply):
+    """`rates` in rising order, the loss (smoothed) beside each, and the rate that they suggest."""
+
+    kind: Literal["rate_found"] = "rate_found"
+    rates: list[float]
+    losses: list[float]
+    suggestion: float
 
 
 class Imported(Reply):
@@ -171,6 +183,7 @@ AnyReply = Annotated[
     | DataPreviewed
     | DataPrepared
     | BatchTried
+    | RateFound
     | Imported
     | ModelExported,
     Field(discriminator="kind"),

@@ -148,6 +148,16 @@ class TryBatch(Request):
     steps: int = Field(3, ge=1, le=50)
 
 
+class FindRate(Request):
+    """Train from the beginning at a learning rate that rises from `lowest` to `highest`."""
+
+    kind: Literal["find_rate"] = "find_rate"
+    config: dict[str, dict[str, Any]]
+    lowest: float = Field(1e-6, gt=0.0, le=100.0)
+    highest: float = Field(1.0, gt=0.0, le=100.0)
+    steps: int = Field(120, ge=2, le=10_000)
+
+
 class ImportModel(Request):
     """Make a model folder of the Hugging Face folder `path`; an empty `name` means that folder's."""
 
@@ -180,6 +190,7 @@ AnyRequest = Annotated[
     | PreviewData
     | PrepareData
     | TryBatch
+    | FindRate
     | ImportModel
     | ExportModel,
     Field(discriminator="kind"),

@@ -51,7 +51,7 @@ def test_muon_has_the_matrices_within_layers_and_adamw_the_rest(name):
 
 
 def test_muon_moves_a_matrix_as_far_as_adamw_would_and_evenly_in_all_directions():
-    """The update's singular values are about 0.2 · sqrt(larger side) · rate (https://arxiv.org/abs/2502.16982, §2.2)."""
+    """The update is orthogonal, times 0.2 · sqrt(larger side) · rate (https://arxiv.org/abs/2502.16982, §2.2)."""
     torch.manual_seed(0)
     stack = torch.nn.ModuleDict({"layers": torch.nn.ModuleList([torch.nn.Linear(32, 64)])})
     model = torch.nn.ModuleDict({"decoder": stack})

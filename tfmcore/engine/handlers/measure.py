@@ -1,4 +1,4 @@
-"""What a step of training costs on this machine."""
+"""What a step of training costs on this machine, and the learning rate that suits a design."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,9 @@ from tfmcore.config import Config
 from tfmcore.data.progress import Progress
 from tfmcore.engine.desk import Desk
 from tfmcore.engine.handlers import Answer
-from tfmcore.messages import BatchTried, TryBatch
+from tfmcore.messages import BatchTried, FindRate, RateFound, TryBatch
 from tfmcore.training import measure
+from tfmcore.training.rate_range import rate_range
 
 
 def try_batch(request: TryBatch, desk: Desk, report: Progress) -> Iterator[Answer]:
@@ -19,3 +20,8 @@ def try_batch(request: TryBatch, desk: Desk, report: Progress) -> Iterator[Answe
         bytes=trial.num_bytes,
         parameters=trial.parameters,
     )
+
+
+def find_rate(request: FindRate, desk: Desk, report: Progress) -> Iterator[Answer]:
+    found = rate_range(Config.parse(request.config), report, request.lowest, request.highest, request.steps)
+    yield RateFound(id=request.id, rates=found.rates, losses=found.losses, suggestion=found.suggestion)

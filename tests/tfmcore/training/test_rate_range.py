@@ -1,0 +1,78 @@
+"""The learning-rate range test: where it ends, what it suggests, and that the suggestion is good."""
+
+import math
+
+import pytest
+import torch
+
+from tfmcore.config import UserError
+from tfmcore.data import Cancelled
+from tfmcore.messages import Evaluated
+from tfmcore.training.rate_range import BELOW, RateRange, rate_range
+from tfmcore.training.trainer import train
+
+
+def quiet(*how_far: object) -> None:
+    pass
+
+
+def test_it_ends_where_the_loss_blows_up_and_suggests_a_rate_well_below():
+    found = RateRange()
+    rates = [10 ** (power / 10) for power in range(-60, 0)]
+    for rate in rates:
+        if not found.add(rate, 4 - 3 * min(1.0, rate / 1e-2) if rate < 2e-2 else 100 * rate):
+            break
+    assert 2e-2 < found.rates[-1] < 0.2
+    assert found.rates == rates[: len(found.rates)]
+    assert found.suggestion == pytest.approx(2e-2 / BELOW, rel=0.3)
+
+
+def test_a_loss_that_is_no_number_ends_it_and_is_not_kept():
+    found = RateRange()
+    assert found.add(0.1, 2.0)
+    assert not found.add(0.2, math.nan)
+    assert found.rates == [0.1]
+
+
+def test_a_loss_that_never_falls_suggests_nothing():
+    found = RateRange()
+    for number in range(5):
+        found.add(0.1 * (number + 1), 1.0 + number / 10)
+    with pytest.raises(UserError, match="did not fall"):
+        _ = found.suggestion
+
+
+@pytest.mark.parametrize("preset", ["nano-decoder", "reverse", "tell-languages", "nano-encoder"])
+def test_the_rate_rises_by_the_same_factor_and_nothing_else_changes(tiny, preset):
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    config = tiny(preset, "training.accumulation=2", "training.optimizer=muon")
+    found = rate_range(config, quiet, 1e-4, 1e-1, 13)
+    factors = {round(b / a, 6) for a, b in zip(found.rates, found.rates[1:], strict=False)}
+    assert factors == {round(1000 ** (1 / 12), 6)}
+    assert all(map(math.isfinite, found.losses))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+    assert rate_range(config, quiet, 1e-4, 1e-1, 13) == found
+
+
+def test_what_it_suggests_learns_better_than_far_below_and_far_above(tiny, tmp_path):
+    long = ("training.steps=80", "training.eval_every=80", "training.batch_size=8")
+    config = tiny("nano-decoder", *long)
+    rate = rate_range(config, quiet, 1e-5, 1.0, 100).suggestion
+    losses = {}
+    for factor in (1, 1 / 100, 300):
+        run = train(config.replaced(training__learning_rate=min(100.0, rate * factor)), tmp_path / str(factor))
+        losses[factor] = next(event.loss for event in run if isinstance(event, Evaluated))
+    assert losses[1] == min(losses.values())
+
+
+def test_bounds_must_rise_and_it_can_be_given_up(tiny):
+    with pytest.raises(UserError, match="must rise"):
+        rate_range(tiny(), quiet, 0.1, 0.1)
+
+    def give_up(phase: str, done: int, total: int) -> None:
+        if done == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        rate_range(tiny(), give_up)

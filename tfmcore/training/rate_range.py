@@ -1,0 +1,96 @@
+"""The learning-rate range test: the loss while the rate rises, and the rate that it suggests.
+
+https://arxiv.org/abs/1506.01186, section 3.3.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from tfmcore.config import Config, SavedModel, UserError
+from tfmcore.data import Dataset, Progress, prepare
+from tfmcore.training.batches import groups, place
+from tfmcore.training.devices import choose_device, choose_threads
+from tfmcore.training.learner import Learner
+
+LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 120
+SMOOTHING = 0.8
+BLOWN_UP = 1.4
+"""The test ends where the loss is so many times the lowest, or is no number."""
+BELOW = 6.0
+"""The rate that is suggested is so many times below the one at which the loss is lowest, or the highest tried."""
+
+
+@dataclass
+class RateRange:
+    """Rates in rising order, and the loss (nats a label, smoothed) just before the step that each took."""
+
+    rates: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    _mean: float = 0.0
+
+    def add(self, rate: float, loss: float) -> bool:
+        """Take a step in; whether the test goes on."""
+        if not math.isfinite(loss):
+            return False
+        self._mean = SMOOTHING * self._mean + (1 - SMOOTHING) * loss
+        self.rates.append(rate)
+        self.losses.append(self._mean / (1 - SMOOTHING ** len(self.rates)))
+        return self.losses[-1] < BLOWN_UP * min(self.losses)
+
+    @property
+    def suggestion(self) -> float:
+        """With two digits; raises UserError where the loss never fell."""
+        best = min(range(len(self.losses)), key=self.losses.__getitem__, default=0)
+        if not best:
+            raise UserError("the loss did not fall at any rate: are the labels right, and is the model not too deep?")
+        return float(f"{self.rates[best] / BELOW:.1e}")
+
+
+def rate_range(
+    config: Config, progress: Progress, lowest: float = LOWEST, highest: float = HIGHEST, steps: int = STEPS
+) -> RateRange:
+    """Train from the beginning at a rate that rises by the same factor each step. Nothing is kept, and torch's random
+    state stays. Raises UserError for bounds that do not rise, and for data or a model that cannot be used."""
+    if not 0 < lowest < highest:
+        raise UserError(f"the rate must rise: {lowest:g} is not below {highest:g}")
+    dataset = prepare(config, progress)
+    threads_before, found = torch.get_num_threads(), RateRange()
+    choose_threads(config.training.threads)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(config.training.seed)
+            for number, (rate, loss) in enumerate(_steps(config, dataset, lowest, highest, steps), 1):
+                progress("raising the learning rate", number, steps)
+                if not found.add(rate, loss):
+                    break
+    finally:
+        torch.set_num_threads(threads_before)
+    return found
+
+
+def _steps(
+    config: Config, dataset: Dataset, lowest: float, highest: float, steps: int
+) -> Iterator[tuple[float, float]]:
+    """Each step's rate, and the loss before it."""
+    from tfmcore.training.trainer import model_of
+
+    training, device = config.training, choose_device(config.training.device)
+    saved = SavedModel(
+        task=config.data.task, vocab_size=dataset.tokenizer.vocab_size, model=config.model, labels=dataset.labels
+    )
+    model, _, _ = model_of(saved, training, None)
+    model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
+    learner = Learner(model.train(), saved.task, training)
+    batches = (place(batch, device) for batch in dataset.train.batches(training.batch_size, training.seed))
+    useful = (batch for batch in batches if batch.num_labels)
+    for number, group in zip(range(steps), groups(useful, training.accumulation), strict=False):
+        rate = lowest * (highest / lowest) ** (number / max(1, steps - 1))
+        loss, norm = learner.gradient(group)
+        yield rate, loss
+        if math.isfinite(norm) or learner.precision.forgives:
+            learner.update(rate, norm)
+        else:
+            learner.drop()
