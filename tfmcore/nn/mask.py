@@ -66,7 +66,9 @@ class Timeline:
         """The mask of a self-attention with that band, and `bias` (B or 1, H, T, S) added to its scores."""
         (left, right), T, S = band, self.queries.shape[-1], self.keys.shape[-1]
         if band == CAUSAL and T == S and self.real is None and bias is None:
-            return Mask(causal=T > 1)  # the kernel's own causal mask needs no tensor
+            return Mask(
+                causal=bool(T > 1)
+            )  # the kernel's own causal mask needs no tensor; an exporter's T is no number
         allowed = Mask.of_padding(self.real).tensor
         queries, keys = self.queries[:, None, :, None], self.keys[:, None, None, :]
         if left is not None:

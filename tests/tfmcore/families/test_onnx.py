@@ -16,14 +16,14 @@ from tfmcore.families.onnx import compare, export_onnx, graphs
 from tfmcore.models import load_model
 
 ModelFolder = Callable[..., Path]
+STRETCHED = {"rope_scaling": "dynamic", "rope_factor": 2.0, "rope_original_length": 8}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "rotary": ("decoder", {"num_kv_heads": 2, "rotary_share": 0.5}),
-    "rotary, stretched": ("decoder", {"rope_scaling": "dynamic", "rope_factor": 2.0, "rope_original_length": 8}),
+    "rotary": ("decoder", {"num_kv_heads": 2, "rotary_share": 0.5, **STRETCHED}),
     "learned": ("classifier", {"position": "learned", "pooling": "mean", "num_token_types": 2}),
     "alibi": ("tagger", {"position": "alibi", "attention_window": 3, "attention_softcap": 2.0}),
     "disentangled": ("reader", {"position": "disentangled", "attention_bias": True, "max_relative_positions": 6}),
-    "relative buckets": ("translator", {"position": "relative_buckets"}),
-    "sinusoidal": ("masked", {"position": "sinusoidal", "norm": "layer", "next_sentence_head": True}),
+    "relative buckets": ("masked", {"position": "relative_buckets", "norm": "layer", "next_sentence_head": True}),
+    "sinusoidal": ("translator", {"position": "sinusoidal"}),
 }
 
 
