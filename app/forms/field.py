@@ -30,19 +30,20 @@ from app.forms.editors import (
 from app.forms.numbers import number_text
 from app.forms.roles import LABEL_WIDTH, RolesEditor
 from app.theme import GRID, body_font, icon, mix, theme
-from tfmcore.config import LANGUAGES, SOURCES, TASKS, Option, Problem
+from tfmcore.config import ENCODINGS, LANGUAGES, SOURCES, TASKS, Option, Problem
 
 UNIT_WIDTH, MARK_WIDTH = 9 * GRID, 2 * GRID
 TITLES = {
     "data.source": {name: facts.title for name, facts in SOURCES.items()},
     "data.task": {name: facts.title for name, facts in TASKS.items()},
+    "data.encoding": ENCODINGS,
     "data.source_language": LANGUAGES,
     "data.target_language": LANGUAGES,
 }
 
 TEXTS = ("training.sample_prompts",)
 """Lists of texts; the other lists are of short codes."""
-FOLDERS = ("training.finetune_from",)
+FOLDERS = ("training.finetune_from", "training.branch_from")
 """Paths of folders."""
 
 

@@ -29,7 +29,7 @@ class SectionForm(QWidget):
         self.section = section
         self.fields: dict[str, Field] = {}
         self._draft, self._apply = draft, apply or draft.set
-        self._complaints: dict[str, tuple[Raw, str]] = {}
+        self._complaints: dict[str, tuple[Raw, Problem]] = {}
         self._headings: list[tuple[QLabel, list[Option]]] = []
         self.more = FoldedSection("More options", objectName=f"more_{section}")
         self._lay_out()
@@ -73,7 +73,7 @@ class SectionForm(QWidget):
         self._complaints = {
             path: complaint for path, complaint in self._complaints.items() if complaint[0] is draft.raw
         }
-        problems = {path: Problem(path, sentence) for path, (_, sentence) in self._complaints.items()}
+        problems = {path: problem for path, (_, problem) in self._complaints.items()}
         problems |= {problem.field: problem for problem in reversed(draft.problems)}
         preset = preset_config(draft.preset)
         for path, field in self.fields.items():
@@ -89,9 +89,9 @@ class SectionForm(QWidget):
         if any(self.is_folded(path) for path in problems if path in self.fields):
             self.more.set_folded(False)
 
-    def complain(self, path: str, sentence: str) -> None:
-        """Show what the engine says about a field, until the draft changes."""
-        self._complaints[path] = (self._draft.raw, sentence)
+    def complain(self, path: str, sentence: str, mends: Any = None) -> None:
+        """Show what the engine says about a field, and the value that mends it if any, until the draft changes."""
+        self._complaints[path] = (self._draft.raw, Problem(path, sentence, mends))
         self.redraw()
 
     def is_folded(self, path: str) -> bool:

@@ -1,6 +1,6 @@
 """The left side of the Data page: source, file, task and columns, then the tokenizer and Prepare."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt
@@ -161,13 +161,21 @@ class DataForm(QScrollArea):
         if not preview.roles and preview.notices and self._session.draft.raw["data"] == asked:
             self._data.complain("data.columns", preview.notices[0])
 
-    def show_refusal(self, sentence: str) -> None:
-        """Say beside the file, or the source, why it cannot be read; a table without labels is taken as plain texts."""
+    def show_refusal(self, sentence: str, fix: Mapping[str, str]) -> None:
+        """Say why it cannot be read beside the option that mends it, else beside the file or the source; a table
+        without labels is taken as plain texts."""
+        if fix:
+            self._offer(sentence, fix)
+            return
         if self._guess_task:
             self._guess("language_modeling")
             return
         source = self._session.draft.value("data.source")
         self._data.complain("data.path" if source == "file" else "data.source", sentence)
+
+    def _offer(self, sentence: str, fix: Mapping[str, str]) -> None:
+        for path, value in fix.items():
+            self._data.complain(path, sentence, value)
 
     def _guess(self, task: str) -> None:
         self._guess_task = False
@@ -229,6 +237,7 @@ class DataForm(QScrollArea):
         self._progress.setValue(progress.done if progress else 0)
         if preparation.refused:
             self._say(preparation.refused.sentence, "error", preparation.refused.details)
+            self._offer(preparation.refused.sentence, preparation.refused.fix)
         else:
             self._say(progress.phase if progress else "", "muted")
 

@@ -62,10 +62,11 @@ class RowsModel(QAbstractTableModel):
 
 
 class Preview(QWidget):
-    """`previewed(DataPreviewed)` or `refused(sentence)` follow each change of the data; older answers are ignored."""
+    """`previewed(DataPreviewed)` or `refused(sentence, fix)` follow each change of the data; older answers are ignored.
+    `fix` holds the options that mend it."""
 
     previewed = Signal(object)
-    refused = Signal(str)
+    refused = Signal(str, dict)
     file_wanted = Signal()
 
     def __init__(self, session: Session) -> None:
@@ -164,15 +165,15 @@ class Preview(QWidget):
                 self._show_preview(reply)
                 self.previewed.emit(reply)
             case DataPreviewed():
-                self._refuse(" ".join(reply.notices) or "there are no examples")
+                self._refuse(" ".join(reply.notices) or "there are no examples", reply.fix)
             case Refused():
-                self._refuse(reply.sentence)
+                self._refuse(reply.sentence, reply.fix)
 
-    def _refuse(self, sentence: str) -> None:
+    def _refuse(self, sentence: str, fix: dict[str, str]) -> None:
         """Nothing to show; the next change asks again, and so does coming back to the page."""
         self._asked_for = {}
         self._show_nothing(self._no_rows)
-        self.refused.emit(sentence)
+        self.refused.emit(sentence, fix)
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -16,12 +16,13 @@ from tfmcore.config.options import Option, options
 from tfmcore.config.presets import Card, Preset, find_preset, presets
 from tfmcore.config.problems import ConfigError, Problem, UserError
 from tfmcore.config.saved import SavedModel
-from tfmcore.config.sources import LANGUAGES, SOURCES
+from tfmcore.config.sources import ENCODINGS, LANGUAGES, SOURCES
 from tfmcore.config.tasks import TASKS
 from tfmcore.config.tokenizer import TokenizerConfig
 from tfmcore.config.training import TrainingConfig
 
 __all__ = [
+    "ENCODINGS",
     "LANGUAGES",
     "SOURCES",
     "TASKS",

@@ -35,6 +35,12 @@ TaskName = Literal[
 ]
 
 
+Encoding = Literal[
+    "utf-8", "utf-16", "latin-1", "cp1252", "iso8859-15", "iso8859-2", "cp1250", "cp1251", "koi8-r", "iso8859-7",
+    "iso8859-9", "cp1255", "cp1256", "shift_jis", "euc_jp", "euc_kr", "gb18030", "big5",
+]  # fmt: skip
+
+
 class DataConfig(Section):
     """What the model learns from."""
 
@@ -79,6 +85,11 @@ class DataConfig(Section):
         title="Header line",
         help="Whether a .csv or .tsv file begins with column names; without them columns are called 1, 2, 3 …",
     )
+    encoding: Encoding = option(
+        "utf-8",
+        title="Encoding",
+        help="How the bytes of your files are letters; nearly all files of today are UTF-8, with or without its mark.",
+    )
     source_language: str = option(
         "en", title="From", help="Language of the phrases to translate from (a CLDR locale).", max_length=16
     )
@@ -101,7 +112,7 @@ class DataConfig(Section):
     max_examples: int | None = option(
         None,
         title="Examples at most",
-        help="Use no more than this many examples; empty means all that the source has.",
+        help="Use no more than this many examples, of a running text lines; empty means all that the source has.",
         unit="examples",
         ge=2,
         le=1_000_000_000,

@@ -5,11 +5,15 @@ from typing import Any
 
 
 class UserError(Exception):
-    """A fault that the user can mend. `str(error)` is one sentence saying what, where and what to do."""
+    """A fault that the user can mend. `str(error)` is one sentence saying what, where and what to do.
 
-    def __init__(self, sentence: str, details: str = "") -> None:
+    `fix` names options by `section.name` and the values that mend it, where that is known.
+    """
+
+    def __init__(self, sentence: str, details: str = "", fix: dict[str, Any] | None = None) -> None:
         super().__init__(sentence)
         self.details = details
+        self.fix = fix or {}
 
 
 @dataclass(frozen=True)

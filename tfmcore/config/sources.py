@@ -68,9 +68,19 @@ SOURCES = {
         "Text (.txt), a table (.csv, .tsv), records (.jsonl), words with labels (.conll), questions (SQuAD's .json), "
         "or two parallel .txt files; .gz of each.",
         (*TEXT_TASKS, "classification", "token_tagging", "question_answering", "translation"),
-        ("path", "target_path", "validation_path", "columns", "header", "max_examples"),
+        ("path", "target_path", "validation_path", "columns", "header", "encoding", "max_examples"),
     ),
 }
+
+ENCODINGS = {
+    "utf-8": "UTF-8", "utf-16": "UTF-16", "latin-1": "Latin-1 (Western)", "cp1252": "cp1252 (Western, Windows)",
+    "iso8859-15": "ISO 8859-15 (Western, €)", "iso8859-2": "ISO 8859-2 (Central European)",
+    "cp1250": "cp1250 (Central European, Windows)", "cp1251": "cp1251 (Cyrillic, Windows)",
+    "koi8-r": "KOI8-R (Cyrillic)", "iso8859-7": "ISO 8859-7 (Greek)", "iso8859-9": "ISO 8859-9 (Turkish)",
+    "cp1255": "cp1255 (Hebrew)", "cp1256": "cp1256 (Arabic)", "shift_jis": "Shift JIS (Japanese)",
+    "euc_jp": "EUC-JP (Japanese)", "euc_kr": "EUC-KR (Korean)", "gb18030": "GB 18030 (Chinese)",
+    "big5": "Big5 (Chinese)",
+}  # fmt: skip
 
 LANGUAGES = {
     "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bangla",

@@ -12,7 +12,7 @@ from tfmcore.data.sources import SOURCES, Example, file
 from tfmcore.data.sources.lines import Row, lines_of
 from tfmcore.data.sources.opening import open_text
 from tfmcore.data.sources.source import num_examples
-from tfmcore.data.sources.tables import HEAD_ROWS, read_table
+from tfmcore.data.sources.tables import HEAD_ROWS
 from tfmcore.data.tasks import TASKS
 from tfmcore.data.tokenizers import Tokenizer
 
@@ -23,7 +23,7 @@ SHOWN_CHARACTERS = 500
 class Preview:
     """`rows` are fields by `columns`; `roles` say which column is what; `num_examples` is None where counting would
     take long. `lengths` are those of the first examples, in characters, or in tokens where there is a tokenizer.
-    `problems` are sentences for the user."""
+    `problems` are sentences for the user, `fix` the options that mend the first."""
 
     columns: list[str] = field(default_factory=list)
     roles: dict[str, str] = field(default_factory=dict)
@@ -31,6 +31,7 @@ class Preview:
     num_examples: int | None = None
     lengths: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    fix: dict[str, str] = field(default_factory=dict)
 
 
 def preview(data: DataConfig, tokenizer: Tokenizer | None = None, rows: int = 50) -> Preview:
@@ -41,6 +42,7 @@ def preview(data: DataConfig, tokenizer: Tokenizer | None = None, rows: int = 50
             head.append(row)
     except UserError as error:
         shown.problems.append(str(error))
+        shown.fix = error.fix
     shown.columns = list(dict.fromkeys(name for row in head for name in row))
     shown.rows = [[row.get(name, "")[:SHOWN_CHARACTERS] for name in shown.columns] for row in head[:rows]]
     try:
@@ -67,9 +69,9 @@ def _head(data: DataConfig) -> Iterator[Row]:
     elif file.is_parallel(data):
         yield from SOURCES["file"].examples(data)
     elif kind := file.table_kind(path, data.task):
-        yield from (row for _, row in read_table(path, kind, data.header, tuple(data.columns.values())))
+        yield from (row for _, row in file.table(data, path, kind))
     else:
-        with open_text(path) as text:
+        with open_text(path, data.encoding) as text:
             yield from (Example(text=line) for line in lines_of(path, text))
 
 

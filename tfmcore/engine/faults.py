@@ -14,7 +14,7 @@ def refusal(request_id: int, kind: str, error: BaseException) -> Refused:
     """The reply that ends a request which raised `error`."""
     if isinstance(error, UserError):
         sentence, _, more = str(error).partition("\n")
-        return Refused(id=request_id, sentence=sentence, details=error.details or more)
+        return Refused(id=request_id, sentence=sentence, details=error.details or more, fix=error.fix)
     details = "".join(traceback.format_exception(error))
     if is_out_of_memory(error):
         return Refused(id=request_id, sentence=_memory_sentence(error), details=details)

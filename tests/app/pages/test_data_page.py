@@ -176,6 +176,28 @@ def test_a_file_that_cannot_be_read_is_said_beside_its_field(qtbot, page, sessio
     assert asked(qtbot, told, 2).config["data"]["path"] == "/data/utf8.txt"
 
 
+@pytest.mark.fault(30)
+def test_the_encoding_that_mends_a_file_is_a_click_away(qtbot, page, session, told):
+    drop(page, "/data/latin.txt")
+    sentence = "/data/latin.txt is not UTF-8 text (byte 17): set data.encoding, perhaps to cp1252"
+    told.answer(asked(qtbot, told, 1), Refused, sentence=sentence, fix={"data.encoding": "cp1252"})
+    assert "byte 17" in words(page, "problem_data_encoding")
+    mend = page.findChild(QPushButton, "mend_data_encoding")
+    assert mend.isVisible()
+    qtbot.mouseClick(mend, Qt.MouseButton.LeftButton)
+    assert asked(qtbot, told, 2).config["data"]["encoding"] == "cp1252"
+    assert not page.findChild(QLabel, "problem_data_encoding").isVisible()
+
+
+def test_a_bad_byte_far_in_is_said_when_the_data_are_prepared(qtbot, page, session, told):
+    drop(page, "/data/latin.txt")
+    qtbot.mouseClick(page.findChild(QPushButton, "action_prepare_data"), Qt.MouseButton.LeftButton)
+    (request,) = told.requests(PrepareData)
+    told.answer(request, Refused, sentence="It is not UTF-8 text (byte 17).", fix={"data.encoding": "cp1252"})
+    qtbot.mouseClick(page.findChild(QPushButton, "mend_data_encoding"), Qt.MouseButton.LeftButton)
+    assert session.draft.value("data.encoding") == "cp1252"
+
+
 def test_without_a_file_the_page_says_what_to_do(qtbot, page, session, told):
     asked(qtbot, told, 1)
     choose(page, "field_data_source", "file")
@@ -294,6 +316,10 @@ def test_with_the_real_engine_a_wrong_file_is_said_with_its_row(qtbot, session, 
     latin = own_folders / "latin.txt"
     latin.write_bytes("abc déf".encode("latin-1"))
     drop(page, str(latin))
-    qtbot.waitUntil(lambda: page._form._data.fields["data.path"].has_problem, timeout=30_000)
-    assert "latin.txt" in words(page, "problem_data_path")
-    assert "byte 5" in words(page, "problem_data_path")
+    qtbot.waitUntil(lambda: page._form._data.fields["data.encoding"].has_problem, timeout=30_000)
+    assert "latin.txt" in words(page, "problem_data_encoding")
+    assert "byte 5" in words(page, "problem_data_encoding")
+    qtbot.mouseClick(page.findChild(QPushButton, "mend_data_encoding"), Qt.MouseButton.LeftButton)
+    table = page.findChild(QTableView, "preview_table")
+    qtbot.waitUntil(lambda: table.isVisible() and table.model().rowCount() == 1, timeout=30_000)
+    assert table.model().index(0, 0).data() == "abc déf"

@@ -32,14 +32,15 @@ CHUNK = 2**20
 
 
 def examples(data: DataConfig) -> Iterator[Example]:
-    """The examples of the file, in its order; a running text comes in parts of about a million characters."""
+    """The examples of the file, in its order; a running text comes in parts of about a million characters, and of it
+    no more than so many lines."""
     path = path_of(data.path)
     if kind := table_kind(path, data.task):
         found = _table(data, path, kind)
     elif data.task in TEXT_TASKS:
-        found = _text(path)
+        found = _text(path, data.encoding, data.max_examples)
     elif is_parallel(data):
-        found = _parallel(path, path_of(data.target_path))
+        found = _parallel(path, path_of(data.target_path), data.encoding)
     else:
         needed = "a second file (data.target_path) or a table" if data.task == "translation" else "a table"
         endings = {"question_answering": "SQuAD's .json, .csv, .tsv or .jsonl"}.get(data.task, ".csv, .tsv or .jsonl")
@@ -89,9 +90,14 @@ def file_roles(data: DataConfig) -> dict[str, str]:
     """Role → column of a table, {} of a file that is none or has no rows; raises UserError."""
     path = path_of(data.path)
     kind = table_kind(path, data.task)
-    rows = read_table(path, kind, data.header, tuple(data.columns.values())) if kind else iter(())
+    rows = table(data, path, kind) if kind else iter(())
     head = [row for _, row in islice(rows, HEAD_ROWS)]
     return table_roles(data, head) if head else {}
+
+
+def table(data: DataConfig, path: Path, kind: str) -> Iterator[tuple[int, Row]]:
+    """The numbered rows of a table, read as `data` says."""
+    return read_table(path, kind, data.header, tuple(data.columns.values()), data.encoding)
 
 
 def table_roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
@@ -104,7 +110,7 @@ def table_roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
 def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
     roles = file_roles(data)
     finish = FINISH.get(data.task)
-    for number, row in read_table(path, kind, data.header, tuple(data.columns.values())):
+    for number, row in table(data, path, kind):
         if missing := next((column for column in roles.values() if column not in row), None):
             raise UserError(f"{path}, row {number}: the column {missing!r} is missing")
         example = Example({role: row[column] for role, column in roles.items()})
@@ -116,10 +122,16 @@ def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
         yield example
 
 
-def _text(path: Path) -> Iterator[Example]:
-    with open_text(path) as file:
+def _text(path: Path, encoding: str, most_lines: int | None) -> Iterator[Example]:
+    with open_text(path, encoding) as file:
         while part := _part(file):
+            if most_lines is not None:
+                *lines, rest = part.split("\n", most_lines)
+                part = "".join(f"{line}\n" for line in lines) + (rest if len(lines) < most_lines else "")
+                most_lines -= len(lines)
             yield Example(text=part)
+            if most_lines == 0:
+                return
 
 
 def _part(file: TextIO) -> str:
@@ -129,8 +141,8 @@ def _part(file: TextIO) -> str:
     return part.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _parallel(source: Path, target: Path) -> Iterator[Example]:
-    with open_text(source) as source_file, open_text(target) as target_file:
+def _parallel(source: Path, target: Path, encoding: str) -> Iterator[Example]:
+    with open_text(source, encoding) as source_file, open_text(target, encoding) as target_file:
         pairs = zip_longest(lines_of(source, source_file), lines_of(target, target_file))
         for number, (left, right) in enumerate(pairs, 1):
             if left is None or right is None:

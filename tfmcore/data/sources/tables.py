@@ -11,7 +11,7 @@ from typing import TextIO
 from tfmcore.config.problems import UserError
 from tfmcore.data.sources import labelled_words, questions
 from tfmcore.data.sources.lines import MAX_FIELD, Row, lines_of, whole_lines
-from tfmcore.data.sources.opening import open_text
+from tfmcore.data.sources.opening import UTF_8, open_text
 from tfmcore.data.sources.roles import is_header
 
 HEAD_ROWS = 1000
@@ -19,13 +19,15 @@ HEAD_ROWS = 1000
 WHITE = re.compile(r"\s")
 
 
-def read_table(path: Path, kind: str, header: str, wanted: tuple[str, ...] = ()) -> Iterator[tuple[int, Row]]:
+def read_table(
+    path: Path, kind: str, header: str, wanted: tuple[str, ...] = (), encoding: str = UTF_8
+) -> Iterator[tuple[int, Row]]:
     """Row number (the first line that is not empty is row 1) and its fields by column name.
 
     `kind` is csv, tsv, jsonl, conll or squad; `header` auto, yes or no: without one the columns are called "1", "2", …;
     `wanted` columns, where given, must be in a header that is found. Raises UserError.
     """
-    with open_text(path) as file:
+    with open_text(path, encoding) as file:
         if kind in READERS:
             yield from READERS[kind](path, file)
             return

@@ -26,6 +26,7 @@ def preview_data(request: PreviewData, desk: Desk, report: Progress) -> Iterator
         rows=found.rows,
         examples=found.num_examples,
         notices=found.problems,
+        fix=found.fix,
     )
 
 

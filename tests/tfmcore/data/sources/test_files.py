@@ -1,13 +1,19 @@
 """Files of a user's own: every form, and everything that can be wrong with one."""
 
 import gzip
+import hashlib
+import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from tfmcore.config import TASKS, DataConfig, UserError
+from tfmcore.config import ENCODINGS, TASKS, DataConfig, UserError
+from tfmcore.config.data import Encoding
+from tfmcore.data.progress import silent
 from tfmcore.data.sources import SOURCES
 from tfmcore.data.sources.file import table_kind
+from tfmcore.data.sources.opening import sha256_of
 from tfmcore.data.sources.tables import MAX_FIELD
 
 CSV = 'sentence,label\n"Good, ""very"" good",yes\n\nBad,no\n'
@@ -98,6 +104,68 @@ def test_no_more_examples_than_asked_for(file):
     assert len(read(file("a.csv", "text,label\n" + "a,b\n" * 10), max_examples=3)) == 3
 
 
+def test_of_a_running_text_no_more_lines_than_asked_for(file):
+    text = "".join(f"line {n}\r\n" for n in range(300_000))
+    path = file("a.txt", text)
+    assert [part["text"] for part in read(path, "language_modeling", max_examples=2)] == ["line 0\nline 1\n"]
+    many = "".join(part["text"] for part in read(path, "language_modeling", max_examples=250_000))
+    assert (many.count("\n"), many.endswith("line 249999\n")) == (250_000, True)
+    assert len(read(file("b.txt", "one\ntwo"), "language_modeling", max_examples=2)[0]["text"]) == 7
+    assert read(file("b.txt", "one\ntwo"), "language_modeling", max_examples=9) == [{"text": "one\ntwo"}]
+
+
+@pytest.mark.fault(30)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_encoding_is_read_as_it_is_written(file, encoding):
+    assert list(ENCODINGS) == list(get_args(Encoding))
+    text = "Price: 5.50\r\n" + LETTERS.get(encoding, "déjà vu") + "\n"
+    raw = text.encode(encoding)
+    for name, content in (("a.txt", raw), ("a.txt.gz", gzip.compress(raw))):
+        [part] = read(file(name, content), "language_modeling", encoding=encoding)
+        assert part["text"] == text.replace("\r\n", "\n")
+    word = LETTERS.get(encoding, "déjà vu")
+    table = f"text,label\n{word},yes\n".encode(encoding)
+    assert read(file("a.csv", table), encoding=encoding) == [{"text": word, "label": "yes"}]
+
+
+LETTERS = {
+    "iso8859-2": "žluťoučký", "cp1250": "žluťoučký", "cp1251": "привет", "koi8-r": "привет", "iso8859-7": "Γιατί",
+    "iso8859-9": "şeş", "cp1255": "שלום", "cp1256": "مرحبا", "shift_jis": "こんにちは", "euc_jp": "こんにちは",
+    "euc_kr": "안녕", "gb18030": "你好", "big5": "你好", "utf-16": "你好 🙂", "utf-8": "你好 🙂",
+}  # fmt: skip
+
+
+@pytest.mark.fault(30)
+@pytest.mark.parametrize(
+    ("raw", "encoding", "likely"),
+    [
+        ("caf\xe9".encode("latin-1"), "utf-8", "cp1252"),
+        (b"caf\xe9 \x81", "utf-8", "latin-1"),
+        ("text".encode("utf-16"), "utf-8", "utf-16"),
+        ("\u0441".encode(), "cp1252", "utf-8"),
+    ],
+)
+def test_a_wrong_encoding_is_refused_with_the_option_that_mends_it(file, raw, encoding, likely):
+    path = file("a.txt", raw)
+    with pytest.raises(UserError, match=f"is not {encoding.upper()} text .*perhaps to {likely}") as refused:
+        read(path, "language_modeling", encoding=encoding)
+    assert refused.value.fix == {"data.encoding": likely}
+    assert read(path, "language_modeling", encoding=likely)
+
+
+def test_a_file_that_stays_is_hashed_once(file, monkeypatch):
+    path, told = file("a.txt", "text"), []
+    os.utime(path, (1_000_000, 1_000_000))
+    first = sha256_of(path, lambda *what: told.append(what))
+    assert sha256_of(path, lambda *what: told.append(what)) == first
+    assert len(told) == 1, "the second time it is remembered"
+    path.write_text("next")  # the same size; its time of change is now
+    changed = sha256_of(path, lambda *what: told.append(what))
+    assert changed == hashlib.sha256(b"next").hexdigest()
+    path.write_text("last")  # at once after it, maybe with the same time of change
+    assert sha256_of(path, silent) == hashlib.sha256(b"last").hexdigest()
+
+
 def test_kind_by_name():
     kinds = {
         "a.CSV": "csv",
@@ -118,7 +186,7 @@ def test_kind_by_name():
 BAD = {
     "latin-1": ("a.txt", "caf\xe9 noir".encode("latin-1"), r"byte 3: byte 0xe9.*cp1252"),
     "cut in a character": ("a.txt", "café".encode()[:-1], r"byte 3"),
-    "utf-16": ("a.txt", "text".encode("utf-16"), r"UTF-16.*iconv -f utf-16"),
+    "utf-16": ("a.txt", "text".encode("utf-16"), r"UTF-16.*data.encoding, perhaps to utf-16"),
     "a zero byte": ("a.txt", b"text\0", r"byte 4: it holds a zero byte"),
     "far in": ("a.txt", b"a" * 3_000_000 + b"\xff", r"byte 3000000"),
     "a broken .gz": ("a.txt.gz", gzip.compress(b"text" * 1000)[:-20], r"not a whole \.gz"),
