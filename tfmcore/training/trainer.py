@@ -144,6 +144,7 @@ class TransformerTrainer:
     @classmethod
     def prepare(cls, config: Config, run: Run, controls: Controls, progress: Progress) -> Self:
         """A trainer that stands where the run's newest whole checkpoint does, or at its start; raises UserError."""
+        choose_device(config.training.device)  # said before anything that takes long
         progress("looking for checkpoints", 0, 0)
         checkpoints = Checkpoints(run)
         checkpoint, faults = checkpoints.newest_whole()

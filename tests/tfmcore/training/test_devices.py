@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from tfmcore.config import UserError
+from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_device, choose_threads
+from tfmcore.training.trainer import TransformerTrainer
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
@@ -13,6 +15,16 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     assert choose_device("auto").type == "cpu"
     with pytest.raises(UserError, match="there is no cuda here; this machine has cpu"):
         choose_device("cuda")
+
+
+def test_a_device_that_is_not_there_is_refused_before_the_data_are_read(make_run, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run, phases = make_run("reverse", "training.device=cuda"), []
+    with pytest.raises(UserError, match="there is no cuda here"):
+        TransformerTrainer.prepare(
+            run.config(), run, Controls(run.folder), lambda phase, done, total: phases.append(phase)
+        )
+    assert phases == []
 
 
 def test_threads_are_as_wanted_or_one_a_core():
