@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from tfmcore.config import Config, Problem, SavedModel, find_preset, find_problems
+from tfmcore.config.branching import Beginning
 from tfmcore.config.config import Raw
 from tfmcore.config.finetuning import differences
 
@@ -22,6 +23,7 @@ class Draft(QObject):
         self.raw: Raw = Config().raw()
         self.problems: list[Problem] = []
         self._bases: dict[str, SavedModel] = {}
+        self._beginnings: dict[str, Beginning] = {}
         self._past: list[Raw] = []
         self._future: list[Raw] = []
 
@@ -38,6 +40,11 @@ class Draft(QObject):
     def base(self) -> SavedModel | None:
         """The model whose weights training begins with, where `begin_from` has said it."""
         return self._bases.get(str(self.raw.get("training", {}).get("finetune_from", "")))
+
+    @property
+    def beginning(self) -> Beginning | None:
+        """The checkpoint that the run goes on from, where `go_on_from` has said it."""
+        return self._beginnings.get(str(self.raw.get("training", {}).get("branch_from", "")))
 
     def value(self, path: str) -> Any:
         """The value of `section.name`; None where an optional option is empty."""
@@ -63,6 +70,15 @@ class Draft(QObject):
     def begin_from(self, saved: SavedModel, raw: Raw) -> None:
         """Take a config with the shape and tokenizer of the model that its `training.finetune_from` names."""
         self._bases[raw["training"]["finetune_from"]] = saved
+        self._go_to(raw)
+
+    def go_on_from(self, checkpoint: Path, beginning: Beginning) -> None:
+        """Take the config of the run whose checkpoint it is, with as many steps more as it had if it is at its end."""
+        self._beginnings[str(checkpoint)] = beginning
+        raw = beginning.config.raw()
+        raw["training"]["branch_from"] = str(checkpoint)
+        if raw["training"]["steps"] <= beginning.step:
+            raw["training"]["steps"] += beginning.step
         self._go_to(raw)
 
     def load(self, config: Config) -> None:
@@ -93,6 +109,9 @@ class Draft(QObject):
         if base := self.base:
             wrong = {problem.field for problem in self.problems}
             self.problems += [problem for problem in _unlike(base, raw) if problem.field not in wrong]
+        if beginning := self.beginning:
+            wrong = {problem.field for problem in self.problems}
+            self.problems += [problem for problem in beginning.problems(raw) if problem.field not in wrong]
         self.changed.emit()
 
 

@@ -24,7 +24,12 @@ class RunActions(QObject):
         apart.setSeparator(True)
         self.all = [
             self._action("rename_run", "Rename", "pencil-outline", "F2", lambda _: self.rename_wanted.emit()),
-            self._action("branch_run", "New design from its config", "source-branch", "Ctrl+D", session.branch_run),
+            self._action(
+                "design_from_run", "New design from its config", "file-replace-outline", "Ctrl+D", session.design_from
+            ),
+            self._action(
+                "branch_run", "Branch from its last checkpoint…", "source-branch", "Ctrl+B", session.branch_from
+            ),
             self._action(
                 "fine_tune_run",
                 "Fine-tune on other data…",

@@ -17,6 +17,7 @@ from app.run_watch import RunFacts, RunList
 from app.settings import Settings
 from app.trash import Trash
 from tfmcore.config import TASKS, Config, SavedModel, UserError, presets, with_base
+from tfmcore.config.branching import Beginning, parent_of
 from tfmcore.config.config import Raw
 from tfmcore.messages import Command
 from tfmcore.runs import Run, find_model, start_trainer
@@ -191,9 +192,14 @@ class Session(QObject):
             return
         self._do_once(
             "start",
-            lambda: _create_and_start(self.runs.folder, config, label or default_label(config)),
+            lambda: _create_and_start(self.runs.folder, config, label or self._label_for(config)),
             self._on_run_started,
         )
+
+    def _label_for(self, config: Config) -> str:
+        parent = parent_of(config.training)
+        facts = parent and self.runs.find(parent.run)
+        return f"{facts.label} from step {parent.step:,}" if parent and facts else default_label(config)
 
     def _on_run_started(self, run: Run) -> None:
         self.runs.refresh()
@@ -222,13 +228,26 @@ class Session(QObject):
     def rename_run(self, facts: RunFacts, label: str) -> None:
         self._do(lambda: facts.run.rename(label), lambda _: self.runs.refresh())
 
-    def branch_run(self, facts: RunFacts) -> None:
+    def design_from(self, facts: RunFacts) -> None:
         """Design another run from the config of this one."""
         if facts.config is None:
             self.notify("error", f"The config of {facts.label!r} cannot be read: {facts.run.folder / 'run.toml'}")
             return
         self.draft.load(facts.config)
         self.show_page("model")
+
+    def branch_from(self, facts: RunFacts, step: int | None = None) -> None:
+        """Design a run that goes on from a run's newest checkpoint at or before `step` (None: of all)."""
+
+        def found() -> tuple[Path, Beginning]:
+            folder = facts.run.checkpoint_before(step).folder
+            return folder, Beginning.read(folder)
+
+        def done(beginning: tuple[Path, Beginning]) -> None:
+            self.draft.go_on_from(*beginning)
+            self.show_page("model")
+
+        self._do(found, done)
 
     def copy_run_id(self, facts: RunFacts) -> None:
         QGuiApplication.clipboard().setText(facts.id)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tfmcore.config import Config, SavedModel, UserError, load_config, to_toml
+from tfmcore.config.branching import check_branch
 from tfmcore.messages import EVENTS, AnyEvent, Command
 
 HEARTBEAT_SECONDS = 2.0
@@ -169,7 +171,9 @@ class Run:
 
     @classmethod
     def create(cls, runs: Path, config: Config, label: str) -> "Run":
-        """A new folder in `runs`, named after the time and the label; raises UserError where it cannot be written."""
+        """A new folder in `runs`, named after the time and the label; raises UserError where it cannot be written,
+        and ConfigError where it cannot go on from the checkpoint that it names."""
+        check_branch(config)
         slug = re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", label).lower()).strip("-")[:40].strip("-")
         stem = time.strftime("%Y%m%d-%H%M%S") + (f"-{slug}" if slug else "")
         try:
@@ -186,6 +190,7 @@ class Run:
             if run.config() != config:
                 raise UserError(f"{folder} holds a run of another config: choose another folder")
             return run
+        check_branch(config)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return run._begin(config, folder.name)
@@ -196,10 +201,18 @@ class Run:
         label = " ".join(label.split())[:200] or self.id
         About(id=self.id, label=label, created=time.time()).write(self.folder / "run.json")
         (self.folder / "checkpoints").mkdir(exist_ok=True)
+        if config.training.branch_from:
+            self._adopt(Path(config.training.branch_from))
         whole = self.folder / ".run.toml"
         whole.write_text(to_toml(config), encoding="utf-8")
         whole.replace(self.folder / "run.toml")  # last, so that whoever lists the runs sees a whole one
         return self
+
+    def _adopt(self, checkpoint: Path) -> None:
+        """Begin with a checkpoint of another run, which may delete it soon."""
+        staged = self.folder / "checkpoints" / f".tmp-{checkpoint.name}"
+        shutil.copytree(checkpoint, staged, dirs_exist_ok=True)
+        staged.rename(staged.with_name(checkpoint.name))
 
     @property
     def id(self) -> str:
@@ -250,6 +263,17 @@ class Run:
         folders = sorted((self.folder / "checkpoints").glob("step-*"))
         found = ((folder, _read(Manifest, folder / "manifest.json")) for folder in folders)
         return [Checkpoint(folder, manifest) for folder, manifest in found if manifest]
+
+    def checkpoint_before(self, step: int | None = None) -> Checkpoint:
+        """The newest one at or before a step (None: of all). Raises UserError, with the steps that there are, for
+        none."""
+        found = self.checkpoints()
+        if before := [checkpoint for checkpoint in found if step is None or checkpoint.step <= step]:
+            return before[-1]
+        if not found:
+            raise UserError(f"the run {self.label!r} has no checkpoint yet: let it train until its first one")
+        kept = ", ".join(str(checkpoint.step) for checkpoint in found)
+        raise UserError(f"the run {self.label!r} has no checkpoint at or before step {step}; it keeps those of {kept}")
 
     def best(self) -> Checkpoint | None:
         """The checkpoint of lowest validation loss (of several, and without one, the newest)."""

@@ -39,7 +39,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "training": {
         "Fine-tuning": (
-            "finetune_from", "freeze", "layer_decay", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets",
+            "finetune_from", "branch_from", "freeze", "layer_decay", "lora_rank", "lora_alpha", "lora_dropout",
+            "lora_targets",
         ),
         "Learning rate": ("warmup_steps", "minimum_learning_rate", "decay_share"),
         "Optimizer": (

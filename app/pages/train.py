@@ -14,6 +14,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.background import in_background
+from app.lineage import Lineage, lineage
 from app.panels.curves import Curves
 from app.panels.run_bar import RunBar
 from app.panels.run_record import ConfigText, Log, Samples
@@ -33,8 +35,9 @@ class TrainPage(QWidget):
         "see its curves live: blue is the training loss (smoothed; the raw line stays, faint), orange the validation "
         "loss, dashed the planned learning rate. Pause, resume and stop act after the current step; a stopped or "
         "interrupted run goes on from its last checkpoint. The right button, or the three dots, renames a run, makes a "
-        "new design of its config or deletes it. In a plot the wheel zooms, dragging pans, L switches to a logarithmic "
-        "axis and R shows everything."
+        "new design of its config, goes on from its last checkpoint as another run, or deletes it; in the loss plot it "
+        "offers every checkpoint that is kept to branch from. In a plot the wheel zooms, dragging pans, L switches to "
+        "a logarithmic axis and R shows everything."
     )
 
     def __init__(self, session: Session) -> None:
@@ -142,6 +145,14 @@ class TrainPage(QWidget):
             self._samples.show_run(self._follower.history)
             self._log.show_run(facts.run)
             self._config.show_run(facts.run)
+            in_background(self, lambda: (facts.id, lineage(facts.run)), self._on_lineage, self._on_failed)
+
+    def _on_lineage(self, found: tuple[str, Lineage | None]) -> None:
+        if found[1] and found[0] == self._session.run_id:
+            self._curves.show_lineage(found[1])
+
+    def _on_failed(self, error: Exception) -> None:
+        self._session.notify("error", str(error))
 
     def _on_advanced(self, items: list[object]) -> None:
         if self._follower and self.sender() is self._follower:

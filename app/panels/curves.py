@@ -1,17 +1,23 @@
 """The live curves of a run: loss, learning rate with its whole plan, gradient norm, tokens per second."""
 
-import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QWidget
+from functools import partial
 
+import numpy as np
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QSlider, QWidget
+
+from app.background import in_background
 from app.history import MEASURES, Block, History
+from app.lineage import Lineage
+from app.run_watch import RunFacts
 from app.session import Session
-from app.theme import GRID
+from app.theme import GRID, icon
 from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
 from tfmcore.config import Config
 from tfmcore.config.schedules import learning_rate
 from tfmcore.messages import Changed, Evaluated, Started, Warned
+from tfmcore.runs import Checkpoint
 
 PLAN_POINTS = 400
 PLOTS = {
@@ -42,6 +48,8 @@ class Curves(QWidget):
         self._smoothing.valueChanged.connect(self._on_smoothing_changed)
         for plot in self.plots.values():
             plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
+        self.plots["loss"].chart.asked.connect(self._on_loss_asked)
+        self._session = session
         first, *others = self.plots.values()
         for plot in others:
             plot.link_x(first)
@@ -74,6 +82,16 @@ class Curves(QWidget):
         self._redraw(history)
         for item in history.notables:
             self._mark(item)
+
+    def show_lineage(self, found: Lineage) -> None:
+        """Draw what the run's ancestors learned before it, faint; the legend hides it."""
+        for name, points in (("training", found.training), ("validation", found.validation)):
+            if len(points[0]):
+                style = CurveStyle(colour="muted", smoothed=name == "training", points=name == "validation")
+                title = found.label if name == "training" else f"{found.label}, {name}"
+                self.plots["loss"].add_series(f"parent {name}", style, title)
+                self.plots["loss"].set_series(f"parent {name}", *points)
+        self.plots["loss"].add_marker(found.step, "branch", "accent")
 
     def advance(self, history: History, items: list[object]) -> None:
         """Draw what has been added to the history; a restart, which voids points, draws all anew."""
@@ -111,6 +129,25 @@ class Curves(QWidget):
                 self.plots["learning_rate"].add_marker(item.step, item.words, "accent")
             case Warned():
                 self.plots["loss"].add_marker(item.step, "warning", "warning")
+
+    def _on_loss_asked(self, x: float, where: QPoint) -> None:
+        """Offer to branch from the checkpoints that the run keeps, the nearest before `x` first."""
+        if facts := self._session.runs.find(self._session.run_id):
+            offer = partial(self._offer, facts, x, where)
+            in_background(self, facts.run.checkpoints, offer, self._on_failed)
+
+    def _offer(self, facts: RunFacts, x: float, where: QPoint, found: list[Checkpoint]) -> None:
+        menu = QMenu(self, objectName="branch_menu")
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for step in sorted((checkpoint.step for checkpoint in found), key=lambda step: (step > x, abs(step - x))):
+            action = menu.addAction(icon("source-branch"), f"Branch from step {step:,}…")
+            action.triggered.connect(partial(self._session.branch_from, facts, step))
+        if not found:
+            menu.addAction("No checkpoint to branch from yet").setEnabled(False)
+        menu.popup(where)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._session.notify("error", str(error))
 
     def _on_smoothing_changed(self, value: int) -> None:
         for plot in self.plots.values():

@@ -74,6 +74,11 @@ class PresetBar(QWidget):
         if draft.problems:
             more = len(draft.problems) - 1
             words = f"Not ready: {draft.problems[0]}" + (f", and {more} more" if more else "")
+        elif draft.beginning:
+            folder = Path(draft.value("training.branch_from"))
+            parent = self._session.runs.find(folder.parent.parent.name)
+            label = parent.label if parent else folder.parent.parent.name
+            words = f"Goes on from step {draft.beginning.step:,} of “{label}”, as a run of its own."
         elif draft.base:
             folder = Path(draft.value("training.finetune_from"))
             words = f"Begins with the weights of {folder.name}, which give its shape and tokenizer too."

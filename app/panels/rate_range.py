@@ -33,7 +33,7 @@ class RateRange(QWidget):
         self._plot.setMinimumHeight(24 * GRID)
         self._plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
         self._lay_out()
-        self._find.clicked.connect(self.find)
+        self._find.clicked.connect(self.begin)
         self._cancel.clicked.connect(self.cancel)
         self._take.clicked.connect(self._on_take_clicked)
         session.draft.changed.connect(self._redraw)
@@ -54,7 +54,7 @@ class RateRange(QWidget):
         column.addWidget(self._plot)
         column.addLayout(below)
 
-    def find(self) -> None:
+    def begin(self) -> None:
         """Ask the engine; needs a draft without problems."""
         config = self._session.draft.config
         if config is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from app import units
@@ -24,12 +24,14 @@ class Ticks(pg.AxisItem):
 
 
 class Chart(pg.PlotWidget):
-    """Signals: `pointed(x or None)` as the mouse moves, `moved` by hand, `x_changed` by anyone, `reset_wanted`."""
+    """Signals: `pointed(x or None)` as the mouse moves, `moved` by hand, `x_changed` by anyone, `reset_wanted`,
+    `asked(x, where on the screen)` by the right button."""
 
     pointed = Signal(object)
     moved = Signal()
     x_changed = Signal()
     reset_wanted = Signal()
+    asked = Signal(float, QPoint)
 
     def __init__(self, parent: QWidget | None = None, *, x_name: str = "step") -> None:
         super().__init__(parent, background=None, axisItems={side: Ticks(side) for side in ("left", "bottom")})
@@ -120,6 +122,8 @@ class Chart(pg.PlotWidget):
     def _on_mouse_clicked(self, event: Any) -> None:
         if event.double():
             self.reset_wanted.emit()
+        elif event.button() == Qt.MouseButton.RightButton:
+            self.asked.emit(self.box.mapSceneToView(event.scenePos()).x(), event.screenPos().toPoint())
 
     def leaveEvent(self, event: Any) -> None:
         super().leaveEvent(event)

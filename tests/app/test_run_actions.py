@@ -76,14 +76,59 @@ def test_the_model_of_a_deleted_run_is_closed(actions: RunActions, session: Sess
     assert session.model_path == ""
 
 
-def test_a_branch_is_the_design_of_the_run(actions: RunActions, session: Session, qtbot: QtBot) -> None:
+def test_a_design_from_a_run_is_its_config(actions: RunActions, session: Session, qtbot: QtBot) -> None:
     session.draft.set("model.num_layers", 7)
     with qtbot.waitSignal(session.page_wanted) as wanted:
-        trigger(actions, "branch_run")
+        trigger(actions, "design_from_run")
     assert wanted.args == ["model"]
     assert session.draft.config == session.runs.facts[0].config
     session.draft.undo()
     assert session.draft.value("model.num_layers") == 7
+
+
+def test_a_branch_goes_on_from_the_last_checkpoint(
+    actions: RunActions, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        "app.session._create_and_start",
+        lambda runs, config, label: started.append((label, config.training.branch_from)) or run,
+    )
+    add_checkpoint(run, 10)
+    folder = add_checkpoint(run, 20)
+    with qtbot.waitSignal(session.page_wanted) as wanted:
+        trigger(actions, "branch_run")
+    assert wanted.args == ["model"]
+    draft = session.draft
+    assert draft.value("training.branch_from") == str(folder)
+    assert draft.value("training.steps") == 1000
+    assert not draft.problems
+    draft.set("model.d_model", 64)
+    assert [problem.field for problem in draft.problems] == ["model.d_model"]
+    draft.undo()
+    draft.set("training.steps", 20)
+    assert [(problem.field, problem.nearest) for problem in draft.problems] == [("training.steps", 1020)]
+    draft.undo()
+    session.start_run()
+    qtbot.waitUntil(lambda: len(started) == 1)
+    assert started == [("A first run from step 20", str(folder))]
+
+
+def test_a_run_that_has_ended_is_given_as_many_steps_more(
+    actions: RunActions, session: Session, qtbot: QtBot, run: Run
+) -> None:
+    add_checkpoint(run, 1000)
+    with qtbot.waitSignal(session.page_wanted):
+        session.branch_from(session.runs.facts[0], 5000)
+    assert session.draft.value("training.steps") == 2000
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_from(
+    actions: RunActions, session: Session, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(session.notified) as said:
+        trigger(actions, "branch_run")
+    assert "no checkpoint yet" in said.args[1]
 
 
 def test_a_config_that_cannot_be_read_is_no_design(session: Session, qtbot: QtBot, own_folders: Path) -> None:
@@ -91,7 +136,7 @@ def test_a_config_that_cannot_be_read_is_no_design(session: Session, qtbot: QtBo
     (broken.folder / "run.toml").write_text("= nothing")
     until(qtbot, session, lambda: [facts.config for facts in session.runs.facts] == [None])
     with qtbot.waitSignal(session.notified) as said:
-        session.branch_run(session.runs.facts[0])
+        session.design_from(session.runs.facts[0])
     assert "cannot be read" in said.args[1]
 
 

@@ -89,4 +89,6 @@ def with_whole_paths(config: Config) -> Config:
             if not path.is_file():
                 raise UserError(f"{section}.{name}: {given} is not a file")
             changes[f"{section}__{name}"] = str(path)
+    if config.training.branch_from:
+        changes["training__branch_from"] = str(Path(config.training.branch_from).expanduser().absolute())
     return config.replaced(**changes) if changes else config

@@ -151,6 +151,12 @@ class TrainingConfig(Section):
         paper="https://arxiv.org/abs/1810.04805",
         max_length=4096,
     )
+    branch_from: str = option(
+        "",
+        title="Go on from",
+        help="A checkpoint of a run, which this one goes on from: with its weights, optimizer and step; empty: none.",
+        max_length=4096,
+    )
     freeze: list[str] = option(
         [],
         title="Freeze",

@@ -11,6 +11,7 @@ from typing import Literal, Self
 import torch
 
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
+from tfmcore.config.branching import parent_of
 from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Cancelled, Dataset, Progress, prepare
 from tfmcore.inference.opened import OpenedModel
@@ -130,6 +131,9 @@ class TransformerTrainer:
             run=checkpoints.run.id,
         )
         self.model, self.counters, news = model_of(self.saved, self.training, checkpoint)
+        parent = parent_of(self.training)
+        if parent and checkpoint and parent.step == checkpoint.step:
+            self.counters.learning_rate, self.counters.stale = None, 0  # what was set was meant for the parent
         self.warnings = [*dataset.warnings, *news]
         self.model.to(self.device).set_gradient_checkpointing(self.training.gradient_checkpointing)
         self.learner = Learner(self.model, self.saved.task, self.training)

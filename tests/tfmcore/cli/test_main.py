@@ -99,6 +99,7 @@ BAD = {
     "train on nothing at all": (["train", "nano-decoder", "--set", "data.source=file"], "data.path"),
     "train with an unknown option": (["train", "nano-decoder", "--set", "model.layers=3"], "model.layers"),
     "resume of no run": (["resume", "none"], "there is no run 'none'"),
+    "branch of no run": (["branch", "none"], "there is no run 'none'"),
     "status of no run": (["status", "none"], "there is no run 'none'"),
     "status that follows nothing": (["status", "--follow"], "needs a RUN"),
     "pause of no run": (["pause", "../none"], "there is no run"),

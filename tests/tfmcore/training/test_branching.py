@@ -1,0 +1,110 @@
+"""A branch goes on from its parent's checkpoint as the parent would have, but for what was changed."""
+
+import pytest
+
+from tfmcore.config import ConfigError, UserError
+from tfmcore.config.branching import Parent, parent_of
+from tfmcore.messages import Changed, Command, Evaluated, Started, Stepped
+from tfmcore.models import load_model
+from tfmcore.runs import Run
+from tfmcore.training.trainer import train
+
+HALF = ("training.steps=12", "training.save_every=3", "model.dropout=0.1")
+
+
+@pytest.fixture
+def parent(tiny, tmp_path) -> Run:
+    config = tiny("nano-decoder", *HALF)
+    list(train(config, tmp_path / "runs" / "parent"))
+    return Run(tmp_path / "runs" / "parent")
+
+
+def branch(parent, step=None, **changes) -> Run:
+    folder = str(parent.checkpoint_before(step).folder)
+    config = parent.config().replaced(training__branch_from=folder, **changes)
+    return Run.create(parent.folder.parent, config, "child")
+
+
+def losses(run: Run) -> dict[int, float]:
+    return {event.step: event.loss for event in run.events() if isinstance(event, Stepped)}
+
+
+def test_without_a_change_it_does_what_its_parent_did(parent):
+    child = branch(parent, 10)
+    assert parent_of(child.config().training) == Parent("parent", 9)
+    assert [checkpoint.step for checkpoint in child.checkpoints()] == [9]
+    events = list(train(child.config(), child.folder))
+    assert isinstance(events[0], Started)
+    assert events[0].step == 9
+    assert losses(child) == {step: loss for step, loss in losses(parent).items() if step > 9}
+    ends = [run.checkpoints()[-1].folder for run in (parent, child)]
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        assert (ends[0] / name).read_bytes() == (ends[1] / name).read_bytes()
+    assert load_model(ends[1])[1].run == child.id
+
+
+def test_what_is_changed_acts_from_the_next_step_on(parent):
+    child = branch(parent, 9, training__learning_rate=0.5, training__schedule="constant", training__batch_size=2)
+    events = list(train(child.config(), child.folder))
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert {event.learning_rate for event in steps} == {0.5}
+    assert steps[0].tokens < next(e for e in parent.events() if isinstance(e, Stepped)).tokens
+    assert [event.step for event in events if isinstance(event, Evaluated)] == [12]
+    assert len(list(parent.events())) == len({(e.kind, e.step, e.time) for e in parent.events()}), "it stays as it is"
+
+
+def test_a_rate_that_was_set_by_hand_stays_with_the_parent(tiny, tmp_path):
+    parent = Run.open(tmp_path / "parent", tiny("nano-decoder", *HALF))
+    for event in train(parent.config(), parent.folder):
+        if isinstance(event, Stepped) and event.step == 2:
+            parent.command(Command(kind="set_learning_rate", value=0.125))
+    assert any(isinstance(event, Changed) for event in parent.events())
+    child = branch(parent, 9)
+    rates = {event.learning_rate for event in train(child.config(), child.folder) if isinstance(event, Stepped)}
+    assert 0.125 not in rates
+
+
+def test_an_average_or_another_optimizer_can_begin_at_a_branch_and_end_there(parent):
+    child = branch(parent, training__optimizer="muon", training__ema_decay=0.9, training__steps=15)
+    assert list(train(child.config(), child.folder))[-1].step == 15
+    again = branch(child, training__optimizer="adamw", training__ema_decay=0.0, training__steps=18)
+    assert list(train(again.config(), again.folder))[-1].step == 18
+    assert parent_of(again.config().training) == Parent(child.id, 15)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"model__d_model": 32}, "model.d_model"),
+        ({"training__steps": 12}, "training.steps"),
+        ({"model__num_layers": 3}, "model.num_layers"),
+        ({"data__task": "denoising", "model__architecture": "encoder_decoder"}, "data.task"),
+    ],
+)
+def test_what_cannot_change_is_named_and_no_run_is_made(parent, changes, field):
+    with pytest.raises(ConfigError, match=field):
+        branch(parent, **changes)
+    assert [path.name for path in parent.folder.parent.iterdir()] == ["parent"]
+
+
+def test_low_rank_updates_stay_what_they_are(parent, tiny, tmp_path):
+    base = parent.best().folder
+    words = [f"training.finetune_from={base}", "training.lora_rank=2", *HALF]
+    words += ["tokenizer.kind=file", f"tokenizer.path={base / 'tokenizer.json'}"]
+    list(train(tiny("nano-decoder", *words), tmp_path / "lora"))
+    tuned = Run(tmp_path / "lora")
+    with pytest.raises(ConfigError, match="lora_rank"):
+        branch(tuned, training__lora_rank=0, training__steps=15)
+    child = branch(tuned, 9)
+    list(train(child.config(), child.folder))
+    assert losses(child) == {step: loss for step, loss in losses(tuned).items() if step > 9}
+
+
+def test_no_checkpoint_is_said(parent, tiny, tmp_path):
+    with pytest.raises(UserError, match="no checkpoint at or before step 2; it keeps those of"):
+        parent.checkpoint_before(2)
+    with pytest.raises(UserError, match="no checkpoint yet"):
+        Run.create(tmp_path / "other", tiny(), "new").checkpoint_before()
+    for wrong in (tmp_path, parent.folder / "checkpoints" / "step-00000001"):
+        with pytest.raises(UserError, match="is no checkpoint of a run"):
+            Run.create(tmp_path / "runs", tiny("nano-decoder", f"training.branch_from={wrong}"), "x")
