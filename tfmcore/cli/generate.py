@@ -1,12 +1,16 @@
-"""Write on after a prompt with a decoder, token by token."""
+"""Write on after a prompt with a decoder, token by token, or after many prompts at once."""
 
 import argparse
 import sys
+import time
+from collections.abc import Iterator
+from functools import partial
 
 from tfmcore.cli.arguments import add_json, add_model, chosen_model, text
 from tfmcore.cli.ask import answers, facts, tell
 from tfmcore.cli.output import print_json, print_line
 from tfmcore.cli.writing import add_writing, writing
+from tfmcore.config import UserError
 from tfmcore.messages import Generate, Generated, Token
 
 EXAMPLES = """
@@ -15,29 +19,34 @@ tfm generate first "The value of" --temperature 0 --max-new-tokens 50
 tfm generate first "The value of" --top-p 0.9 --repetition-penalty 1.2 --seed 1 --json
 tfm generate first "The value of" --beams 4
 cat prompt.txt | tfm generate first -
+tfm generate first "The value of" "A class is" "If the" --json
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("prompt", metavar="PROMPT", type=text, help="the beginning; - reads it from stdin")
+    help = "the beginning; - reads it from stdin; several are written on at once, in batches"
+    parser.add_argument("prompts", metavar="PROMPT", type=text, nargs="+", help=help)
     add_writing(parser, temperature=0.8)
     parser.add_argument("--stream", action="store_true", help="with --json: each token a line, then the whole")
-    add_json(parser)
+    add_json(parser, "one JSON object a prompt, each on a line,")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if len(arguments.prompts) > 1:
+        return run_many(arguments)
+    [prompt] = arguments.prompts
     request = Generate(
         id=0,
         model=str(chosen_model(arguments)),
-        prompt=arguments.prompt,
+        prompt=prompt,
         alternatives=5 if arguments.stream else 0,
         **writing(arguments),
     )
     # A pipe gets the text at once, and so does who named a stop: a token may be half a letter, or the stop itself.
     live = sys.stdout.isatty() and not arguments.json and not arguments.stop
     if live:
-        print(arguments.prompt, end="", flush=True)
+        print(prompt, end="", flush=True)
     for reply in answers(request):
         match reply:
             case Token() if live:
@@ -45,5 +54,33 @@ def run(arguments: argparse.Namespace) -> int:
             case Token() if arguments.json and arguments.stream:
                 print_json(facts(reply))
             case Generated():
-                tell(reply, arguments, lambda reply: print_line("" if live else arguments.prompt + reply.text))
+                tell(reply, arguments, lambda reply: print_line("" if live else prompt + reply.text))
     return 0
+
+
+def run_many(arguments: argparse.Namespace) -> int:
+    """Each text in the order of the prompts, an empty line between two; as JSON, each on a line."""
+    if arguments.stream:
+        raise UserError("--stream shows how one prompt is written on: give one, or leave it out")
+    for number, (prompt, reply) in enumerate(zip(arguments.prompts, _written(arguments), strict=True)):
+        if number and not arguments.json:
+            print_line()
+        tell(reply, arguments, partial(_show, prompt))
+    return 0
+
+
+def _show(prompt: str, reply: Generated) -> None:
+    print_line(prompt + reply.text)
+
+
+def _written(arguments: argparse.Namespace) -> Iterator[Generated]:
+    folder = chosen_model(arguments)
+    from tfmcore.engine.handlers.use import generated, manner
+    from tfmcore.inference.generate import write_many
+    from tfmcore.inference.opened import open_model
+
+    opened, start = open_model(folder), time.monotonic()
+    opened.need("generate")
+    request = Generate(id=0, model="", prompt="", **writing(arguments))
+    for written in write_many(opened.model, opened.tokenizer, arguments.prompts, manner(request)):
+        yield generated(0, written, opened.tokenizer, time.monotonic() - start)

@@ -15,7 +15,8 @@ from tfmcore.models import DecoderOnlyTransformer, Model
 @dataclass(frozen=True)
 class Written:
     """`text` is what the model wrote after the prompt; `reason` why it stopped; `notice` what it did not see. All
-    `hypotheses` of a beam search are there with their texts, best first."""
+    `hypotheses` of a beam search are there with their texts, best first; none where many prompts were written on at
+    once."""
 
     text: str
     prompt_ids: list[int]
@@ -46,14 +47,17 @@ def generate(
     return finish(write(model, tokenizer, prompt, manner)).text
 
 
-def generate_many(
+def write_many(
     model: Model, tokenizer: Tokenizer, prompts: Sequence[str], manner: Manner | None = None, batch_size: int = 64
-) -> list[str]:
-    """What the model writes after each prompt, greedily or by drawing, computed in batches of prompts of about one
-    length. The context holds all that is written: fewer new tokens where the prompts are long. Raises UserError."""
-    manner = manner or Manner()
-    writer, ending = _writer(model), Ending(tokenizer, {tokenizer.eos_id}, manner.stop)
-    context, found = model.config.context_length, dict[int, str]()
+) -> list[Written]:
+    """What the model writes after each prompt, computed in batches of prompts of about one length; beams are searched
+    for one prompt at a time. The context holds all that is written greedily or by drawing: fewer new tokens where the
+    prompts are long. Raises UserError."""
+    writer, manner = _writer(model), manner or Manner()
+    if manner.beams > 1:
+        return [finish(write(model, tokenizer, prompt, manner)) for prompt in prompts]
+    ending, found = Ending(tokenizer, {tokenizer.eos_id}, manner.stop), dict[int, Written]()
+    context = model.config.context_length
     starts = [_start(tokenizer, prompt, (), model.vocab_size) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda number: len(starts[number]))
     for first in range(0, len(order), batch_size):
@@ -62,7 +66,11 @@ def generate_many(
         limit = min(manner.max_new_tokens, max(1, context - max(map(len, seen))))
         written = write_batch(writer, seen, max_new_tokens=limit, sampling=manner.sampling, ends=ending)
         for number, before, ids in zip(numbers, seen, written, strict=True):
-            found[number] = ending.cut(continued(tokenizer, before, ids[: len(ids) - (ids[-1] in ending.end_ids)]))
+            reason = ending.reason(ids) or "length"
+            ids = ids[: len(ids) - (reason == "end")]
+            text = ending.cut(continued(tokenizer, before, ids))
+            notice = _notice(len(starts[number]), len(before), len(ids), context)
+            found[number] = Written(text, starts[number], ids, reason, [], notice)
     return [found[number] for number in range(len(prompts))]
 
 

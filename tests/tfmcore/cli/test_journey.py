@@ -12,6 +12,7 @@ import pytest
 
 import tfmcore.cli
 from tfmcore.cli.main import main
+from tfmcore.config import TASKS
 from tfmcore.runs import Run, RunState, list_runs
 
 TINY = [
@@ -25,9 +26,21 @@ USES = {
     "reverse": ("translate", ["abc", "--max-new-tokens", "5"], "hypotheses"),
     "tell-languages": ("classify", ["kedd"], "probabilities"),
     "nano-encoder": ("fill", ["the [MASK] of"], "masks"),
+    "tag-sentences": ("tag", ["Ada flew to Norway."], "tokens"),
+    "answer-questions": ("answer", ["--question", "who?", "--context", "Ada flew to Norway."], "answers"),
 }
-KINDS = {"induction": ["decoder"], "reverse": ["encoder", "decoder", "cross"], "tell-languages": ["encoder"],
-         "nano-encoder": ["encoder"]}  # fmt: skip
+KINDS = {preset: ["encoder"] for preset in USES} | {
+    "induction": ["decoder"],
+    "reverse": ["encoder", "decoder", "cross"],
+}
+METRICS = {
+    "generate": {"perplexity", "accuracy"},
+    "fill": {"perplexity", "accuracy"},
+    "classify": {"accuracy", "macro_f1"},
+    "translate": {"exact_match", "bleu", "chrf", "token_accuracy"},
+    "tag": {"accuracy", "entity_precision", "entity_recall", "entity_f1"},
+    "answer": {"place_accuracy", "place_f1", "exact_match", "f1"},
+}
 
 
 def sets(*more):
@@ -56,6 +69,10 @@ def workspace(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("TFM_CACHE", str(shop / "cache"))
     monkeypatch.chdir(tmp_path)
     return shop
+
+
+def test_every_verb_is_used():
+    assert {verb for verb, *_ in USES.values()} == METRICS.keys() == {facts.verb for facts in TASKS.values()}
 
 
 def test_status_after_training(tfm, preset):
@@ -107,15 +124,7 @@ def test_evaluate(tfm, preset):
     facts = json.loads(result.out)
     assert (result.code, result.err, facts["examples"]) == (0, "", 6)
     assert facts["loss"] > 0
-    assert (
-        set(facts)
-        >= {
-            "generate": {"perplexity", "accuracy"},
-            "fill": {"perplexity", "accuracy"},
-            "classify": {"accuracy", "macro_f1"},
-            "translate": {"exact_match", "bleu", "chrf", "token_accuracy"},
-        }[USES[preset][0]]
-    )
+    assert set(facts) >= METRICS[USES[preset][0]]
     assert "loss " in tfm("evaluate", preset, "--limit", "6").out
 
 
@@ -142,6 +151,21 @@ def test_stream_is_a_token_a_line(tfm):
     kinds = [json.loads(line)["kind"] for line in lines]
     assert kinds[-1] == "generated"
     assert set(kinds[:-1]) == {"token"}
+
+
+def test_many_prompts_are_written_on_at_once(tfm):
+    tfm("train", "induction", *sets(), "--name", "many")
+    prompts = ["a b c a", "x", "k d x k d"]
+    words = ["--max-new-tokens", "4", "--temperature", "0"]
+    many = tfm("generate", "many", *prompts, *words)
+    assert (many.code, many.err) == (0, "")
+    alone = [tfm("generate", "many", prompt, *words).out for prompt in prompts]
+    assert many.out == "\n".join(alone)
+    replies = [json.loads(line) for line in tfm("generate", "many", *prompts, *words, "--json").out.splitlines()]
+    assert [prompt + reply["text"] + "\n" for prompt, reply in zip(prompts, replies, strict=True)] == alone
+    assert replies[1].keys() == json.loads(tfm("generate", "many", "x", *words, "--json").out).keys()
+    beams = tfm("generate", "many", *prompts, *words[:2], "--beams", "2", "--json").out.splitlines()
+    assert [len(json.loads(line)["hypotheses"]) for line in beams] == [2, 2, 2]
 
 
 def test_events_as_json(tfm):

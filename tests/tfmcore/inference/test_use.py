@@ -15,7 +15,7 @@ from tfmcore.inference.answer import MOST_TOKENS, answer
 from tfmcore.inference.classify import classify
 from tfmcore.inference.decoding import finish
 from tfmcore.inference.fill import fill
-from tfmcore.inference.generate import generate, generate_many, write
+from tfmcore.inference.generate import generate, write, write_many
 from tfmcore.inference.opened import open_model
 from tfmcore.inference.pieces import continued
 from tfmcore.inference.sampling import GREEDY, Sampling
@@ -118,22 +118,41 @@ def test_of_nothing_a_text_begins_after_the_end_of_another(model_folder):
     assert written.prompt_ids == [opened.tokenizer.eos_id]
 
 
-@pytest.mark.parametrize("sampling", [GREEDY, Sampling(0.0, repetition_penalty=1.4)])
-def test_many_prompts_are_written_on_like_each(model_folder, sampling):
+@pytest.mark.parametrize("manner", [
+    Manner(12, GREEDY, stop=("e",)),
+    Manner(12, Sampling(0.0, repetition_penalty=1.4), stop=("e",)),
+    Manner(6, beams=3, stop=("e",)),
+])  # fmt: skip
+def test_many_prompts_are_written_on_like_each(model_folder, manner):
     opened = open_model(model_folder("decoder"))
-    manner = Manner(12, sampling, stop=("e",))
-    alone = [finish(write(opened.model, opened.tokenizer, text[:40], manner)).text for text in TEXTS]
-    assert generate_many(opened.model, opened.tokenizer, [text[:40] for text in TEXTS], manner, batch_size=3) == alone
-    assert any(alone)
-    assert not any("e" in text for text in alone)
+    prompts = [text[:40] for text in TEXTS]
+    alone = [finish(write(opened.model, opened.tokenizer, prompt, manner)) for prompt in prompts]
+    found = write_many(opened.model, opened.tokenizer, prompts, manner, batch_size=3)
+    for many, one in zip(found, alone, strict=True):
+        assert (many.text, many.prompt_ids, many.ids, many.reason) == (one.text, one.prompt_ids, one.ids, one.reason)
+        assert many.hypotheses == (one.hypotheses if manner.beams > 1 else [])
+    assert any(each.text for each in found)
+    assert not any("e" in each.text for each in found)
+    assert write_many(opened.model, opened.tokenizer, [], manner) == []
 
 
-def test_prompts_that_do_not_fit_keep_their_ends(model_folder):
+def test_prompts_that_do_not_fit_keep_their_ends_and_say_so(model_folder):
     opened = open_model(model_folder("decoder"))
     long, short = "The lazy dog. " * 10, "The"
-    found = generate_many(opened.model, opened.tokenizer, [long, short], Manner(40, GREEDY))
-    assert found[0] == generate(opened.model, opened.tokenizer, long[-32:], 32, temperature=0)
-    assert found[1] == generate(opened.model, opened.tokenizer, short, 32, temperature=0)
+    found = write_many(opened.model, opened.tokenizer, [long, short], Manner(40, GREEDY))
+    assert found[0].text == generate(opened.model, opened.tokenizer, long[-32:], 32, temperature=0)
+    assert found[0].notice == "The prompt has 140 tokens: the model read the last 32 of them."
+    assert found[1].text == generate(opened.model, opened.tokenizer, short, 32, temperature=0)
+    assert (found[1].notice, len(found[1].ids)) == ("", 32)
+
+
+def test_a_batch_of_one_context_is_not_outgrown(model_folder):
+    opened = open_model(model_folder("decoder"))
+    prompts = ["d" * length for length in (1, 20, 60, 64)]
+    for prompt, each in zip(
+        prompts, write_many(opened.model, opened.tokenizer, prompts, Manner(500, GREEDY)), strict=True
+    ):
+        assert min(len(prompt), 32) + len(each.ids) <= 64
 
 
 def test_a_beam_search_stops_before_a_stop_and_gives_all_it_found(model_folder):

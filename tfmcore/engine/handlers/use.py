@@ -71,16 +71,20 @@ def generate(request: Generate, desk: Desk, report: Progress) -> Iterator[Answer
         num_alternatives=request.alternatives,
     )
     written = yield from _streamed(request.id, steps, opened.tokenizer, report)
-    yield Generated(
-        id=request.id,
+    yield generated(request.id, written, opened.tokenizer, time.monotonic() - start)
+
+
+def generated(request_id: int, written: Written, tokenizer: Tokenizer, seconds: float) -> Generated:
+    """The final reply for what was written on after a prompt."""
+    several = written.hypotheses if len(written.hypotheses) > 1 else []
+    return Generated(
+        id=request_id,
         text=written.text,
-        prompt_tokens=opened.tokenizer.tokens(written.prompt_ids),
+        prompt_tokens=tokenizer.tokens(written.prompt_ids),
         num_tokens=len(written.ids),
-        seconds=time.monotonic() - start,
+        seconds=seconds,
         reason=written.reason,
-        hypotheses=[
-            _hypothesis(text, each, opened.tokenizer) for text, each in written.hypotheses if request.beams > 1
-        ],
+        hypotheses=[_hypothesis(text, each, tokenizer) for text, each in several],
         notice=written.notice,
     )
 
