@@ -23,6 +23,7 @@ VERBS = {
     "train": "train a model",
     "sweep": "train many runs that differ in a few options",
     "branch": "go on from a checkpoint of a run as another run, with a changed config",
+    "queue": "let runs wait for their turn, and run those that do",
     "resume": "go on with a run that is paused, stopped or was interrupted",
     "status": "show the runs and what they are doing",
     "pause": "let a run wait after its current step",

@@ -15,13 +15,14 @@ from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, ru
 from tfmcore.cli.output import duration, note, print_json, print_line, print_table
 from tfmcore.cli.train import with_whole_paths
 from tfmcore.config import Config, ConfigError, Problem, UserError
-from tfmcore.config.sweeps import Combination, combinations, parse_axis
+from tfmcore.config.sweeps import Combination, combinations, label, parse_axis, short
 from tfmcore.messages import Command
+from tfmcore.queue import Queue
 from tfmcore.runs import Run, RunState, list_runs, start_trainer
 
 EXAMPLES = """
 tfm sweep nano-decoder --over training.learning_rate=5e-4,1e-3,2e-3 --over model.num_layers=2,4
-tfm sweep nano-decoder --over training.seed=0..4
+tfm sweep nano-decoder --over training.seed=0..4 --queue          make them only; `tfm queue run` trains them
 tfm sweep run.toml --over training.learning_rate=1e-4..1e-2 --over model.dropout=0..0.3 --random 20
 """
 
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--random", metavar="N", type=whole(1, 10_000), help="draw so many combinations at random")
     parser.add_argument("--seed", metavar="N", type=whole(0), default=0, help="what the draws begin from (default: 0)")
+    parser.add_argument(
+        "--queue", action="store_true", help="make the runs and let them wait: `tfm queue run` trains them"
+    )
     add_set(parser)
     add_runs(parser)
     parser.add_argument("--name", metavar="LABEL", help="what the runs' names begin with (default: as the config)")
@@ -55,16 +59,28 @@ def run(arguments: argparse.Namespace) -> int:
     known = defaultdict[str, list[Run]](list)
     for earlier in list_runs(folder):
         known[earlier.label].append(earlier)
+    if arguments.queue:
+        return let_wait(folder, configs, [label(name, combination) for combination in swept], arguments.json)
     note(f"{len(swept)} runs")
     for number, (combination, config) in enumerate(zip(swept, configs, strict=True), 1):
         begin = time.monotonic()
-        label = " ".join([name, *map(short, combination)])
-        run = one(folder, config, label, known[label])
+        named = label(name, combination)
+        run = one(folder, config, named, known[named])
         found.append((combination, run))
         say(number, len(swept), combination, run, time.monotonic() - begin, arguments.json)
     if not arguments.json:
         show_best(found)
     return int(any(run.state() is not RunState.FINISHED for _, run in found))
+
+
+def let_wait(folder: Path, configs: Sequence[Config], labels: Sequence[str], as_json: bool) -> int:
+    """Make the runs of a sweep, and have them wait in the queue."""
+    runs = [Run.create(folder, config, label) for config, label in zip(configs, labels, strict=True)]
+    Queue(folder).add([run.id for run in runs])
+    for run in runs if as_json else ():
+        print_json({"run": run.id, "label": run.label, "state": str(run.state()), "folder": run.folder})
+    note(f"{len(runs)} runs wait in the queue; `tfm queue run` trains them")
+    return 0
 
 
 def checked(arguments: argparse.Namespace, swept: Sequence[Combination]) -> tuple[list[Config], str]:
@@ -96,11 +112,6 @@ def one(folder: Path, config: Config, label: str, known: list[Run]) -> Run:
         run.command(Command(kind="stop"))
         raise UserError(f"stopped: {run.label} saves and ends; the same command again goes on from there") from None
     return run
-
-
-def short(assignment: str) -> str:
-    """`training.learning_rate=1e-3` without its section."""
-    return assignment.partition(".")[2]
 
 
 def loss_of(run: Run) -> float | None:

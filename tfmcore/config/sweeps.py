@@ -4,10 +4,12 @@ import itertools
 import math
 import random
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
+from tfmcore.config.config import Config, Raw, apply_overrides
 from tfmcore.config.options import Option, options
-from tfmcore.config.problems import UserError
+from tfmcore.config.problems import ConfigError, Problem, UserError
 
 MOST_RUNS = 10_000
 Combination = tuple[str, ...]
@@ -70,6 +72,31 @@ def combinations(axes: Sequence[Axis], num_random: int | None = None, seed: int 
         raise UserError(f"{number:,} runs are too many (at most {MOST_RUNS:,}): draw some with --random N")
     grid = itertools.product(*(axis.values for axis in axes))
     return [_named(axes, values) for values in grid]
+
+
+def swept(raw: Raw, combinations: Sequence[Combination]) -> list[Config]:
+    """The config of each combination, which changes `raw`; raises ConfigError with the problems of all, each once."""
+    configs, problems = list[Config](), dict[str, Problem]()
+    for combination in combinations:
+        changed = deepcopy(raw)
+        apply_overrides(changed, combination)
+        try:
+            configs.append(Config.parse(changed))
+        except ConfigError as error:
+            problems |= {str(problem): problem for problem in error.problems}
+    if problems:
+        raise ConfigError(list(problems.values()))
+    return configs
+
+
+def short(assignment: str) -> str:
+    """`training.learning_rate=1e-3` without its section."""
+    return assignment.partition(".")[2]
+
+
+def label(name: str, combination: Combination) -> str:
+    """What a run of a sweep is called: "nano-decoder learning_rate=1e-3 seed=2"."""
+    return " ".join([name, *map(short, combination)])
 
 
 def _range(option: Option, low: str, high: str, text: str) -> Axis:

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from tfmcore.config import UserError
+from tfmcore.locks import take
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Stepped, Warned
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, Exit, Run, RunState, own_status
 from tfmcore.training.controls import Controls
@@ -46,7 +46,7 @@ class Record:
             raise UserError(f"the run {self.run.label!r} has a trainer already")
         try:
             self._events = os.open(folder / "events.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-            if not _lock(self._events):
+            if not take(self._events):
                 os.close(self._events)
                 raise UserError(f"the run {self.run.label!r} has a trainer already")
             for litter in folder.glob(".*.json-*"):
@@ -187,20 +187,3 @@ def end_last_line(descriptor: int) -> None:
         os.lseek(descriptor, size - 1, os.SEEK_SET)
         if os.read(descriptor, 1) != b"\n":
             os.write(descriptor, b"\n")
-
-
-def _lock(descriptor: int) -> bool:
-    """Have a file for oneself until the process ends, however it ends; False where another has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(descriptor, 2**40, os.SEEK_SET)  # a byte that nobody reads
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tfmcore.cli import sweep
+from tfmcore.queue import Queue
 from tfmcore.runs import Exit, Manifest, Run, RunState, list_runs
 
 WORDS = ["sweep", "reverse", "--over", "model.num_layers=1,2", "--over", "training.seed=0..2"]
@@ -90,3 +91,13 @@ def test_ctrl_c_stops_the_run_and_says_how_to_go_on(tfm, started, workspace, mon
     assert "the same command again" in result.err
     [run] = list_runs(workspace / "runs")
     assert json.loads((run.folder / "control.jsonl").read_text())["kind"] == "stop"
+
+
+def test_the_runs_can_wait_in_the_queue(tfm, started, workspace):
+    result = tfm(*WORDS, "--queue", "--json")
+    assert result.code == 0
+    assert not started.found
+    labels = [json.loads(line)["label"] for line in result.out.splitlines()]
+    assert labels == [f"reverse num_layers={layers} seed={seed}" for layers in (1, 2) for seed in range(3)]
+    queue = Queue(workspace / "runs")
+    assert [Run(queue.runs / id).label for id in queue.ids()] == labels

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tfmcore.config import UserError
-from tfmcore.config.sweeps import MOST_RUNS, combinations, parse_axis
+from tfmcore.config import Config, ConfigError, UserError
+from tfmcore.config.sweeps import MOST_RUNS, combinations, label, parse_axis, swept
 
 
 def test_a_grid_has_every_combination_once():
@@ -49,3 +49,16 @@ def test_draws_end_where_there_is_nothing_new():
 def test_a_wrong_axis_is_one_sentence(texts, word):
     with pytest.raises(UserError, match=word):
         combinations([parse_axis(text) for text in texts])
+
+
+def test_swept_configs_differ_as_said_and_all_problems_are_named():
+    raw = Config().raw()
+    made = combinations([parse_axis("training.seed=1,2"), parse_axis("model.num_layers=2,3")])
+    configs = swept(raw, made)
+    assert [(c.training.seed, c.model.num_layers) for c in configs] == [(1, 2), (1, 3), (2, 2), (2, 3)]
+    assert raw == Config().raw()
+    assert label("mine", made[0]) == "mine seed=1 num_layers=2"
+    with pytest.raises(ConfigError) as raised:
+        swept(raw, combinations([parse_axis("model.num_heads=3,4,5"), parse_axis("training.seed=1,2")]))
+    assert {problem.field for problem in raised.value.problems} == {"model.num_heads"}
+    assert len(raised.value.problems) == 2

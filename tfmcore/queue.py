@@ -1,0 +1,149 @@
+"""Runs that wait for their turn, one a device at a time; the queue is a file beside the runs, and outlives any window."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tfmcore.config import UserError
+from tfmcore.locks import held
+from tfmcore.runs import Run, list_runs, start_trainer
+
+FILE, EDITING, RUNNING, LOG = "queue.json", ".queue-editing", ".queue-running", "queue.log"
+EDIT_SECONDS = 5.0
+POLL_SECONDS = 1.0
+
+
+class Queue:
+    """The queue of the runs in a folder, by their ids, first the one that is next. Whoever changes it has it for that
+    moment; reading never waits."""
+
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
+
+    def ids(self) -> list[str]:
+        """Those whose runs are still there."""
+        return [id for id in self._read() if os.path.isfile(self.runs / id / "run.toml")]
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Put runs at the end; those that wait already stay where they are. Raises UserError."""
+        with self._changed() as waiting:
+            waiting += [id for id in dict.fromkeys(ids) if id not in waiting]
+
+    def remove(self, id: str) -> None:
+        """Take a run out of it, if it is there; raises UserError."""
+        with self._changed() as waiting:
+            waiting[:] = [other for other in waiting if other != id]
+
+    def move(self, id: str, place: int) -> None:
+        """Have a run wait at that place (0: it is next; beyond the end: last); raises UserError where it does not wait."""
+        with self._changed() as waiting:
+            if id not in waiting:
+                raise UserError(f"the run {id} does not wait in the queue")
+            waiting.remove(id)
+            waiting.insert(max(0, place), id)
+
+    def ready(self) -> list[Run]:
+        """Those whose turn it is: no other run of this machine trains on their device, nor one before them will."""
+        busy = [device_of(run) for run in list_runs(self.runs) if trains_here(run)]
+        ready: list[Run] = []
+        for run in (Run(self.runs / id) for id in self.ids()):
+            device = device_of(run)
+            if not any(clash(device, other) for other in busy):
+                ready.append(run)
+            busy.append(device)
+        return ready
+
+    @contextmanager
+    def being_run(self) -> Iterator[None]:
+        """Be the one that starts its runs; raises UserError where another does."""
+        with held(self.runs / RUNNING, 0.0) as ours:
+            if not ours:
+                raise UserError("the queue is being run already")
+            yield
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a process starts its runs now."""
+        if not (self.runs / RUNNING).exists():
+            return False
+        with held(self.runs / RUNNING, 0.0) as free:
+            return not free
+
+    def _read(self) -> list[str]:
+        try:
+            found = json.loads((self.runs / FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # none yet, or not ours
+            return []
+        return [id for id in found if isinstance(id, str) and Path(id).name == id] if isinstance(found, list) else []
+
+    @contextmanager
+    def _changed(self) -> Iterator[list[str]]:
+        """The ids, to be changed within and then written whole."""
+        try:
+            self.runs.mkdir(parents=True, exist_ok=True)
+            with held(self.runs / EDITING, EDIT_SECONDS) as ours:
+                if not ours:
+                    raise UserError("the queue is being changed by another process: try again")
+                waiting = self.ids()
+                yield waiting
+                staged = self.runs / f".{FILE}"
+                staged.write_text(json.dumps(waiting), encoding="utf-8")
+                staged.replace(self.runs / FILE)
+        except OSError as error:
+            raise UserError(f"the queue in {self.runs} cannot be written: {error.strerror}") from None
+
+
+def device_of(run: Run) -> str:
+    """The device that a run's config names; one that cannot be read may take any."""
+    try:
+        return run.config().training.device
+    except UserError:
+        return "auto"
+
+
+def clash(device: str, other: str) -> bool:
+    """Whether two runs may want the same device: `auto` may be any."""
+    return device == other or "auto" in (device, other)
+
+
+def trains_here(run: Run) -> bool:
+    """Whether a trainer of this machine has the run."""
+    status = run.status()
+    return status is not None and status.is_local and run.state().alive
+
+
+def run_queue(
+    queue: Queue,
+    on_started: Callable[[Run], None] = lambda run: None,
+    on_refused: Callable[[Run, str], None] = lambda run, sentence: None,
+) -> None:
+    """Start each run when its turn has come, until none waits; they train in processes of their own and stay when this
+    one ends. Raises UserError where another process does the same."""
+    with queue.being_run():
+        while queue.ids():
+            for run in queue.ready():
+                try:
+                    if run.state().resumable or run.status() is None:
+                        start_trainer(run)
+                        on_started(run)
+                except UserError as error:
+                    on_refused(run, str(error))
+                queue.remove(run.id)
+            time.sleep(POLL_SECONDS)
+
+
+def start_queue(runs: Path, command: Sequence[str] = (sys.executable, "-m", "tfmcore", "queue", "run")) -> None:
+    """Have a process of its own run the queue, which outlives the caller; where one does already, it ends at once."""
+    flags: dict[str, Any] = {"creationflags": 0x00000208} if sys.platform == "win32" else {"start_new_session": True}
+    with open(runs / LOG, "ab") as log:
+        process = subprocess.Popen(
+            [*command, "--runs", str(runs)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **flags
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # no zombie, should the caller live longer
