@@ -7,7 +7,8 @@ from app import machine
 from tfmcore.config import Preset, presets
 from tfmcore.config.estimate import likely_cost
 
-TEMPLATES, PLAIN = "Templates", "Without a family"
+STARTS = "Templates"
+"""The heading of the presets that belong to no published family."""
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,17 @@ class PresetFigures:
 
 
 def family_of(preset: Preset) -> str:
-    """The heading it stands under: "BERT, base" → "BERT"."""
-    family, _, _ = preset.title.rpartition(",")
-    return TEMPLATES if preset.card else family or PLAIN
+    """The heading it stands under."""
+    return preset.family or STARTS
 
 
 def families() -> dict[str, list[Preset]]:
-    """The presets by family, those for a start first."""
-    found: dict[str, list[Preset]] = {TEMPLATES: [], PLAIN: []}
+    """The presets by family; first those for a start, in the order of Home's cards."""
+    found: dict[str, list[Preset]] = {}
     for preset in presets().values():
         found.setdefault(family_of(preset), []).append(preset)
-    first = {name: found.pop(name) for name in (TEMPLATES, PLAIN)}
-    return first | {name: found[name] for name in sorted(found, key=str.casefold)}
+    starts = sorted(found.pop(STARTS), key=lambda preset: preset.card.order if preset.card else len(presets()))
+    return {STARTS: starts} | {name: found[name] for name in sorted(found, key=str.casefold)}
 
 
 def matches(preset: Preset, wanted: str) -> bool:

@@ -104,11 +104,11 @@ class Field(QWidget):
     # ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _lay_out(self) -> None:
-        option, tip = self.option, tooltip(self.option)
+        option = self.option
         self.widget.setObjectName(f"field_{option.section}_{option.name}")
         self.widget.setAccessibleName(option.title)
         self.widget.setAccessibleDescription(option.help)
-        self.widget.setToolTip(tip)
+        self._explained: list[QWidget] = [self.widget]
         if not isinstance(self.editor, SwitchEditor):
             self.widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._mark = self._make_mark()
@@ -118,14 +118,16 @@ class Field(QWidget):
         self._grid.addWidget(self._mark, 0, 0, Qt.AlignmentFlag.AlignVCenter)
         if isinstance(self.editor, RolesEditor):  # whose rows have labels of their own
             self._grid.addWidget(self.widget, 0, 1, 1, 3)
-            return
-        self._grid.addWidget(self._make_label(tip), 0, 1, Qt.AlignmentFlag.AlignTop)
-        self._grid.addWidget(self.widget, 0, 2, 1, 1 if option.unit else 2)
+        else:
+            self._explained.append(label := self._make_label())
+            self._grid.addWidget(label, 0, 1, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(self.widget, 0, 2, 1, 1 if option.unit else 2)
         if option.unit:
-            unit = QLabel(option.unit, toolTip=tip)
+            self._explained.append(unit := QLabel(option.unit))
             unit.setProperty("role", "muted")
             unit.setFixedWidth(UNIT_WIDTH)
             self._grid.addWidget(unit, 0, 3)
+        self.explain("")
 
     def _make_mark(self) -> QToolButton:
         """The dot of a changed field, which keeps its place while it is hidden."""
@@ -143,9 +145,9 @@ class Field(QWidget):
         mark.clicked.connect(lambda: self.edited.emit(self._preset_value))
         return mark
 
-    def _make_label(self, tip: str) -> QLabel:
+    def _make_label(self) -> QLabel:
         """The name; its own menu opens the paper, where there is one."""
-        label = QLabel(self.option.title, buddy=self.widget, toolTip=tip, wordWrap=True)
+        label = QLabel(self.option.title, buddy=self.widget, wordWrap=True)
         label.setFixedWidth(LABEL_WIDTH)
         label.setContentsMargins(0, 4, 0, 4)
         if self.option.paper:
@@ -192,6 +194,13 @@ class Field(QWidget):
         row.addWidget(self._error, 1)
         row.addWidget(self._mend, 0, Qt.AlignmentFlag.AlignTop)
         self._grid.addLayout(row, 1, 1, 1, 3)
+
+    def explain(self, reason: str) -> None:
+        """What the option means, and why the preset has its value where it says so."""
+        tip = tooltip(self.option, reason)
+        if self.widget.toolTip() != tip:
+            for widget in self._explained:
+                widget.setToolTip(tip)
 
     def set_preset_value(self, value: Any) -> None:
         """The value to return to; a dot marks the field while it has another."""
@@ -252,8 +261,8 @@ def value_words(option: Option, value: Any) -> str:
     return number_text(value)
 
 
-def tooltip(option: Option) -> str:
-    """Meaning, bounds, unit, default and paper."""
+def tooltip(option: Option, reason: str = "") -> str:
+    """Meaning, bounds, unit, default, the preset's `reason` and the paper."""
     facts = []
     if option.minimum is not None and option.maximum is not None:
         low, high = (
@@ -262,6 +271,8 @@ def tooltip(option: Option) -> str:
         facts.append(f"{'above ' if option.exclusive_minimum else ''}{low} … {high} {option.unit}".rstrip())
     facts.append(f"default: {value_words(option, option.default)}")
     lines = [f"<b>{escape(option.title)}</b> &nbsp;{option.path}", escape(option.help), escape(" · ".join(facts))]
+    if reason:
+        lines.append(f"<i>{escape(reason)}</i>")
     if option.paper:
         lines.append(f"{escape(option.paper)} (right-click the name to open it)")
     return "<p>" + "<br>".join(lines) + "</p>"

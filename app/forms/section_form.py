@@ -75,11 +75,12 @@ class SectionForm(QWidget):
         }
         problems = {path: problem for path, (_, problem) in self._complaints.items()}
         problems |= {problem.field: problem for problem in reversed(draft.problems)}
-        preset = preset_config(draft.preset)
+        preset, reasons = preset_config(draft.preset), preset_reasons(draft.preset)
         for path, field in self.fields.items():
             option, problem = field.option, problems.get(path)
             if config and option.optional:
                 field.editor.set_derived(*derived(config, path))
+            field.explain(reasons.get(path, ""))
             field.set_preset_value(getattr(getattr(preset, option.section), option.name))
             field.set_value(values[path])
             field.set_problem(problem)
@@ -137,3 +138,9 @@ class SectionForm(QWidget):
 def preset_config(name: str) -> Config:
     """The whole config of a preset, or the defaults where there is none of that name."""
     return find_preset(name).config() if name in presets() else Config()
+
+
+def preset_reasons(name: str) -> dict[str, str]:
+    """Why the preset has the values it has, by option: "BERT, base: …"."""
+    preset = presets().get(name)
+    return {path: f"{preset.title}: {reason}" for path, reason in preset.reasons.items()} if preset else {}

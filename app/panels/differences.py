@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVB
 
 from app.forms.field import value_words
 from app.forms.layout import HIDDEN
-from app.forms.section_form import preset_config
+from app.forms.section_form import preset_config, preset_reasons
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.flow import Flow
@@ -79,7 +79,9 @@ class Differences(QWidget):
         before, after = value_words(option, was), value_words(option, now)
         name = option.path.replace(".", "_")
         words = f"{option.title}: {_short(before)} → {_short(after)}"
-        field = self._button(f"difference_{name}", words, f"{option.path}: {before} → {after}; a click shows it")
+        reason = preset_reasons(self._session.draft.preset).get(option.path, "")
+        tip = "\n".join(filter(None, (f"{option.path}: {before} → {after}; a click shows it", reason)))
+        field = self._button(f"difference_{name}", words, tip)
         field.clicked.connect(lambda: self._session.show_field(option.path))
         back = QToolButton(objectName=f"undo_difference_{name}", icon=icon("undo-variant", "muted"))
         back.setProperty("kind", "quiet")

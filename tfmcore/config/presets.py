@@ -4,7 +4,7 @@ import copy
 import difflib
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,8 +27,9 @@ class Card:
 
 @dataclass(frozen=True)
 class Preset:
-    """`sections` hold the differences from the defaults; `why` is a sentence. One for `reading` has the true size of a
-    published model, to be looked at: most computers cannot train it."""
+    """`sections` hold the differences from the defaults; `why` is a sentence, `reasons` one for each option of a family
+    (`section.name`). One for `reading` has the true size of a published model, to be looked at: most computers cannot
+    train it."""
 
     name: str
     title: str
@@ -37,6 +38,8 @@ class Preset:
     paper: str = ""
     card: Card | None = None
     reading: bool = False
+    family: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
 
     def config(self, overrides: Iterable[str] = ()) -> Config:
         """The whole config: defaults, this preset, then `a.b=value` overrides."""
@@ -55,7 +58,10 @@ def presets() -> dict[str, Preset]:
     """Every preset by name, in the order of the names."""
     folder = files("resources") / "presets"
     found = sorted((path for path in folder.iterdir() if path.name.endswith(".toml")), key=lambda path: path.name)
-    return {(name := path.name.removesuffix(".toml")): _read(name, path.read_text("utf-8")) for path in found}
+    known = {(name := path.name.removesuffix(".toml")): _read(name, path.read_text("utf-8")) for path in found}
+    for preset in known.values():
+        _share_reasons(preset, [other for other in known.values() if other.family == preset.family != ""])
+    return known
 
 
 def find_preset(name: str) -> Preset:
@@ -70,5 +76,15 @@ def _read(name: str, text: str) -> Preset:
     raw = tomllib.loads(text)
     card = raw.pop("card", None)
     title, why, paper = raw.pop("title"), raw.pop("why"), raw.pop("paper", "")
-    reading = raw.pop("reading", False)
-    return Preset(name, title, why, raw, paper, Card(**card) if card else None, reading)
+    reading, family, reasons = raw.pop("reading", False), raw.pop("family", ""), raw.pop("reasons", {})
+    flat = {f"{section}.{option}": reason for section, some in reasons.items() for option, reason in some.items()}
+    return Preset(name, title, why, raw, paper, Card(**card) if card else None, reading, family, flat)
+
+
+def _share_reasons(preset: Preset, relatives: list[Preset]) -> None:
+    """What a preset says of an option holds for its relatives too, where they set it to the same value."""
+    for section, values in preset.sections.items():
+        for name, value in values.items():
+            for other in relatives:
+                if (path := f"{section}.{name}") in other.reasons and other.sections[section][name] == value:
+                    preset.reasons.setdefault(path, other.reasons[path])

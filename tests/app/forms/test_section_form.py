@@ -110,6 +110,14 @@ def test_typing_reaches_the_draft_when_it_pauses_and_keeps_the_text(qtbot, draft
     assert line.text() == "0.001"
 
 
+def test_a_field_says_why_the_preset_has_its_value(draft, forms):
+    draft.load_preset("bert-base")
+    tip = forms["model"].fields["model.norm_placement"].widget.toolTip()
+    assert "BERT, base: After the sum" in tip
+    draft.load_preset("nano-decoder")
+    assert "BERT" not in forms["model"].fields["model.norm_placement"].widget.toolTip()
+
+
 def test_a_shortcut_finds_what_was_typed_just_before(qtbot, draft, forms):
     line = forms["training"].findChild(QLineEdit, "field_training_steps")
     line.selectAll()

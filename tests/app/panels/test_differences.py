@@ -42,6 +42,7 @@ def test_a_difference_is_named_and_taken_back(differences: Differences, session:
     session.draft.set("data.seed", 7)
     assert not differences.isHidden()
     assert texts(differences) == ["Layers: 4 → 6", "Norm placement: post → sandwich"]
+    assert "BERT, mini: After the sum" in buttons(differences)["difference_model_norm_placement"].toolTip()
     assert "2 options differ from “BERT, mini”" in differences._flow.itemAt(0).widget().text()
     with qtbot.waitSignal(session.field_wanted) as wanted:
         buttons(differences)["difference_model_num_layers"].click()

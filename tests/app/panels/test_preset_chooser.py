@@ -43,7 +43,7 @@ def test_typing_searches_and_return_chooses(chooser: PresetChooser, qtbot: QtBot
     qtbot.keyClicks(chooser.list.search, "T5 laptop")
     assert shown(chooser) == {name for name, preset in presets().items() if preset_list.matches(preset, "t5 laptop")}
     assert "t5-mini" in shown(chooser)
-    assert all(heading.isHidden() for heading in headings(chooser) if heading.text(0) == preset_list.TEMPLATES)
+    assert all(heading.isHidden() for heading in headings(chooser) if heading.text(0) == preset_list.STARTS)
     with qtbot.waitSignal(chooser.chosen) as chosen:
         qtbot.keyClick(chooser.list.search, Qt.Key.Key_Return)
     assert chosen.args[0] in shown(chooser)

@@ -13,6 +13,16 @@ def test_presets_are_listed(tfm):
     assert all(line.rstrip().endswith(".") for line in lines[1:])
 
 
+def test_one_preset_is_told_with_its_reasons(tfm):
+    preset = find_preset("bert-mini")
+    text = tfm("presets", "bert-mini").out
+    assert preset.why in text
+    assert preset.paper in text
+    for path, reason in preset.reasons.items():
+        assert any(line.startswith(path) and reason in line for line in text.splitlines()), path
+    assert tfm("presets", "bert").code == 2
+
+
 def test_presets_as_json(tfm):
     found = [json.loads(line) for line in tfm("presets", "--json").out.splitlines()]
     assert [preset["name"] for preset in found] == list(presets())

@@ -54,6 +54,31 @@ def test_is_of_laptop_size_or_for_reading(preset):
     assert sum(memory.values()) < 2**30
 
 
+@each
+def test_of_a_family_says_why_of_each_option_of_the_model(preset):
+    own = {f"model.{name}" for name in preset.sections.get("model", {})}
+    assert set(preset.reasons) <= {path for section in preset.sections for path in _paths(preset, section)}
+    if preset.family:
+        assert own <= set(preset.reasons), own - set(preset.reasons)
+    else:
+        assert not preset.reading, "one of a published model belongs to a family"
+    for reason in preset.reasons.values():
+        assert reason.endswith(".")
+        assert len(reason) <= 120
+
+
+def _paths(preset, section):
+    return [f"{section}.{name}" for name in preset.sections[section]]
+
+
+def test_a_reason_holds_for_relatives_with_the_same_value_only():
+    base, mini = find_preset("bert-base"), find_preset("bert-mini")
+    assert "section 3" in mini.reasons["model.norm_placement"]
+    assert mini.reasons["model.norm_placement"] == base.reasons["model.norm_placement"]
+    assert find_preset("transformer-2017").reasons["model.num_layers"].startswith("N = 6")
+    assert "Laptop" in find_preset("transformer-2017-mini").reasons["model.num_layers"]
+
+
 def test_all_architectures_and_tasks_have_one():
     configs = [preset.config() for preset in PRESETS.values()]
     assert {config.model.architecture for config in configs} == {"encoder", "decoder", "encoder_decoder"}
