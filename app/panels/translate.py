@@ -6,14 +6,16 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QVBoxLayout
 
 from app import units
 from app.panels.use_panel import UsePanel, row
+from app.panels.writing_knobs import WritingKnobs
 from app.theme import GRID, icon
 from app.widgets.heat_map import HeatMap
-from app.widgets.knobs import Knobs, Number, Slider
 from app.widgets.ranking import Ranking
 from app.widgets.token_strip import TokenStrip
 from tfmcore.config import LANGUAGES, SavedModel
 from tfmcore.messages import AnyReply, Arrays, Hypothesis, Translate, Translated
 
+BEAMS = 4
+"""How many hypotheses are followed before one has said otherwise."""
 WORDS = {
     "copy": ("String", "Copy", "Copy"),
     "reverse": ("String", "Reversed", "Reverse"),
@@ -50,7 +52,7 @@ class TranslatePanel(UsePanel):
         self._go.setProperty("kind", "primary")
         self._go.setToolTip("Return or Ctrl+Return")
         self._halt = QPushButton("Stop", objectName="action_stop_translate", icon=icon("stop"), toolTip="Ctrl+.")
-        self.knobs = self._knobs()
+        self.knobs = WritingKnobs(self._session, self.verb, Translate, beams=BEAMS)
         self._seconds = QLabel(objectName="translate_seconds")
         self._seconds.setProperty("role", "muted")
         self.strip = TokenStrip(objectName="hypothesis_tokens", accessibleName="Tokens of the chosen hypothesis")
@@ -95,25 +97,6 @@ class TranslatePanel(UsePanel):
         right.addLayout(line)
         right.addWidget(self.map, 1)
 
-    def _knobs(self) -> Knobs:
-        knobs = Knobs("translate")
-        knobs.add(
-            "beams",
-            "Beams",
-            "How many hypotheses are followed at once; 1 takes the likeliest token each time (greedy)",
-            Number(1, 64),
-        )
-        knobs.add(
-            "length_penalty",
-            "Length penalty",
-            "Scores are divided by length to this power: 0 favours short texts, larger values long ones",
-            Slider(0.0, 5.0),
-        )
-        for name, knob in knobs.knobs.items():
-            default = 4 if name == "beams" else Translate.model_fields[name].default
-            knob.setValue(self._session.settings.get(f"use.translate.{name}", default))
-        return knobs
-
     def show_model(self, model: SavedModel) -> None:
         super().show_model(model)
         source, target, verb = words(model)
@@ -136,9 +119,7 @@ class TranslatePanel(UsePanel):
             return
         self.remember("text", text)
         self.remember("prefix", self.prefix.text())
-        for name, value in self.knobs.values().items():
-            self._session.settings.set(f"use.translate.{name}", value)
-        self.question.ask(Translate, text=text, prefix=self.prefix.text(), **self.knobs.values())
+        self.question.ask(Translate, text=text, prefix=self.prefix.text(), **self.knobs.fields())
         self._asked = text
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
