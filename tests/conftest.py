@@ -1,6 +1,7 @@
 """Every test: no display, no network, a workspace and caches of its own."""
 
 import os
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,15 @@ for wait in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitExp
     wait.__kwdefaults__["timeout"] = PATIENCE_MS  # only a test that fails waits so long; a machine may be busy
 
 
+NUMBERS = count()
+
+
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The workspace of this test; the cache is shared by the tests of one process, as it is by runs."""
-    workspace = tmp_path_factory.mktemp("workspace")
+    base = tmp_path_factory.getbasetemp()
+    workspace = base / f"workspace-{next(NUMBERS)}"  # `mktemp` would list all folders before it, for every test
+    workspace.mkdir()
     monkeypatch.setenv("TFM_WORKSPACE", str(workspace))
-    monkeypatch.setenv("TFM_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("TFM_CACHE", str(base / "cache"))
     return workspace

@@ -1,13 +1,15 @@
-"""The loop over everything: a test that takes `variant` runs for each switch of the model, in each architecture."""
+"""The loop over everything: a test that takes `variant` runs for each switch of the model, in each architecture; one
+that takes another name of VARIANTS runs for those of them that compute something of their own."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tfmcore.config import ModelConfig, SavedModel, options
+from tfmcore.config.finetuning import OF_HEADS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tensors are small here, and other tests want the other cores
 
@@ -68,18 +70,22 @@ TOGETHER: list[dict[str, Any]] = [
 """Switches that have their effect beside others."""
 
 
-def variants() -> Iterator[ModelConfig]:
-    """Every choice of every switch, one switch at a time and some together, for each architecture; valid ones only."""
-    switches = {option.name: option for option in options("model")}
-    settings: list[dict[str, Any]] = [{}, *TOGETHER, *({name: number} for name, number in NUMBERS.items())]
-    for name, option in switches.items():
-        if option.kind == "choice" and name != "architecture":
-            settings += ({name: choice} for choice in option.choices)
+def settings() -> Iterator[dict[str, Any]]:
+    """Every choice of every switch, one switch at a time, and some together."""
+    yield {}
+    yield from TOGETHER
+    yield from ({name: number} for name, number in NUMBERS.items())
+    for option in options("model"):
+        if option.kind == "choice" and option.name != "architecture":
+            yield from ({option.name: choice} for choice in option.choices)
         elif option.kind == "bool":
-            settings += ({"norm": "layer", name: choice} for choice in (True, False))
-    for architecture in switches["architecture"].choices:
-        made = (ModelConfig(**SMALL | {"architecture": architecture} | setting) for setting in settings)
-        yield from (model for model in made if not list(model.checks()))
+            yield from ({"norm": "layer", option.name: choice} for choice in (True, False))
+
+
+def variants(architecture: str, chosen: Iterable[dict[str, Any]]) -> dict[str, ModelConfig]:
+    """The valid ones of some settings in an architecture, each once, by a name that says what is not the default."""
+    made = (ModelConfig(**SMALL | {"architecture": architecture} | setting) for setting in chosen)
+    return {name_of(model): model for model in made if not list(model.checks())}
 
 
 def name_of(model: ModelConfig) -> str:
@@ -87,10 +93,43 @@ def name_of(model: ModelConfig) -> str:
     return "-".join(f"{name}={value}" for name, value in changed.items()) or "decoder"
 
 
+def computed(architecture: str) -> dict[str, ModelConfig]:
+    """Those that compute something of their own: an encoder-decoder has both kinds of layers and so every switch but
+    the heads'; the encoder alone has these, and each kind alone the switches together and what only it can have."""
+    if architecture == "encoder_decoder":
+        return variants(architecture, (setting for setting in settings() if not setting.keys() & OF_HEADS))
+    both = {frozenset(_switched(model).items()) for model in computed("encoder_decoder").values()}
+    alone = variants(architecture, settings())
+    if architecture == "decoder":
+        alone = {name: model for name, model in alone.items() if not _switched(model).keys() & OF_HEADS}
+    kept = variants(architecture, [{}, *TOGETHER])
+    return kept | {name: model for name, model in alone.items() if frozenset(_switched(model).items()) not in both}
+
+
+def _switched(model: ModelConfig) -> dict[str, str]:
+    """What is not the default, beside the architecture."""
+    changed = model.model_dump(exclude_defaults=True, exclude={"architecture"})
+    return {name: str(value) for name, value in changed.items()}
+
+
+def decoders() -> dict[str, ModelConfig]:
+    """All that a decoder alone can be, but its heads, which do not write."""
+    return variants("decoder", (setting for setting in settings() if not setting.keys() & OF_HEADS))
+
+
+ARCHITECTURES = ("encoder", "decoder", "encoder_decoder")
+VARIANTS: dict[str, Callable[[], dict[str, ModelConfig]]] = {
+    "variant": lambda: {name: model for kind in ARCHITECTURES for name, model in variants(kind, settings()).items()},
+    "computed": lambda: {name: model for kind in ARCHITECTURES for name, model in computed(kind).items()},
+    "writer": lambda: computed("decoder") | computed("encoder_decoder"),
+    "decoder": decoders,
+}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "variant" in metafunc.fixturenames:
-        unique = {name_of(model): model for model in variants()}
-        metafunc.parametrize("variant", unique.values(), ids=unique.keys())
+    for name in VARIANTS.keys() & set(metafunc.fixturenames):
+        found = VARIANTS[name]()
+        metafunc.parametrize(name, found.values(), ids=found.keys())
 
 
 TEXTS = ("The quick brown fox jumps over the lazy dog. 0123456789 ", "Páratlan fűrész, árvíztűrő tükörfúrógép!")

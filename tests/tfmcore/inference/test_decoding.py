@@ -47,10 +47,8 @@ def source_of(model):
     return read_source(model, SOURCE) if model.config.architecture == "encoder_decoder" else None
 
 
-def test_cached_is_uncached_at_every_position(variant):
-    if variant.architecture == "encoder":
-        variant = variant.model_copy(update={"architecture": "decoder"})
-    model, length = model_of(variant), variant.context_length
+def test_cached_is_uncached_at_every_position(writer):
+    model, length = model_of(writer), writer.context_length
     window = Window(model, length, source_of(model))
     ids = [2, 3, 1]
     with torch.inference_mode():
@@ -213,9 +211,9 @@ def test_a_batch_of_sources_is_written_like_its_texts_alone(sampling):
         assert written == up_to(alone, end)
 
 
-def test_a_batch_of_prompts_is_written_like_its_texts_alone(variant):
+def test_a_batch_of_prompts_is_written_like_its_texts_alone(decoder):
     """Padding on the left changes nothing, whatever tells the order of tokens; texts that end early are left out."""
-    model = model_of(variant.model_copy(update={"architecture": "decoder"}))
+    model = model_of(decoder)
     prompts = [*TEXTS, [1, 2, 3]]
     alone = [[step.id for step in write_on(model, prompt, max_new_tokens=7)] for prompt in prompts]
     end = alone[0][1]

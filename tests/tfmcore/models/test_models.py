@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.tfmcore.conftest import ARCHITECTURES, VARIANTS
 from tfmcore.config import ModelConfig, SavedModel, UserError
 from tfmcore.models import DecoderOnlyTransformer, build
 from tfmcore.nn.initialization import initialize
@@ -47,27 +48,37 @@ def close(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> None:
     torch.testing.assert_close(a, b, atol=tolerance, rtol=tolerance)
 
 
-def test_fused_equals_eager(variant: ModelConfig) -> None:
-    model = make(variant)
-    for left in (False, True):
-        for lengths in ((7, 7), (7, 4)):
-            inputs = batch(variant, lengths, left)
-            fused, eager = model(**inputs), model(**inputs, return_attention=True)
-            close(fused.logits, eager.logits)
-            close(fused.hidden, eager.hidden)
-            assert fused.attentions is None
-            assert eager.logits.shape == (2, 7, V)
-            for weights in (eager.attentions, eager.encoder_attentions, eager.cross_attentions):
-                for layer in weights or ():
-                    assert layer.shape == (2, variant.num_heads, 7, 7)
-                    sums = layer.sum(-1)
-                    close(sums, (sums > 0.5).float())  # 1, or 0 for a query that may look nowhere
+def test_what_computes_something_of_its_own_has_every_choice() -> None:
+    def choices(name: str) -> set[tuple[str, str]]:
+        return {(field, str(value)) for model in VARIANTS[name]().values() for field, value in model}
+
+    assert choices("computed") == choices("variant")
+    assert choices("writer") <= choices("variant")
+    assert {model.architecture for model in VARIANTS["computed"]().values()} == set(ARCHITECTURES)
 
 
-def test_padding_changes_nothing(variant: ModelConfig) -> None:
-    model = make(variant)
+@torch.no_grad()
+def test_fused_equals_eager(computed: ModelConfig) -> None:
+    model = make(computed)
+    for lengths, left in (((7, 7), False), ((7, 4), False), ((7, 4), True)):
+        inputs = batch(computed, lengths, left)
+        fused, eager = model(**inputs), model(**inputs, return_attention=True)
+        close(fused.logits, eager.logits)
+        close(fused.hidden, eager.hidden)
+        assert fused.attentions is None
+        assert eager.logits.shape == (2, 7, V)
+        for weights in (eager.attentions, eager.encoder_attentions, eager.cross_attentions):
+            for layer in weights or ():
+                assert layer.shape == (2, computed.num_heads, 7, 7)
+                sums = layer.sum(-1)
+                close(sums, (sums > 0.5).float())  # 1, or 0 for a query that may look nowhere
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(computed: ModelConfig) -> None:
+    model = make(computed)
     for left in (False, True):
-        inputs = batch(variant, (8, 5), left)
+        inputs = batch(computed, (8, 5), left)
         both = model(**inputs).logits
         assert both.isfinite().all()
         start = 3 if left else 0
@@ -76,11 +87,10 @@ def test_padding_changes_nothing(variant: ModelConfig) -> None:
         close(both[1:, start : start + 5], model(**alone).logits)
 
 
-def test_cached_equals_whole(variant: ModelConfig) -> None:
-    if variant.architecture == "encoder":
-        return
-    model, inputs = make(variant), batch(variant)
-    name = "decoder_input_ids" if variant.architecture == "encoder_decoder" else "input_ids"
+@torch.no_grad()
+def test_cached_equals_whole(writer: ModelConfig) -> None:
+    model, inputs = make(writer), batch(writer)
+    name = "decoder_input_ids" if writer.architecture == "encoder_decoder" else "input_ids"
     whole = model(**inputs).logits
     cache, parts = model.new_cache(2, 9), []
     for start, end in ((0, 3), (3, 4), (4, 5), (5, 7)):
@@ -138,20 +148,19 @@ def test_a_full_cache_and_a_short_context_say_so() -> None:
         model(ids, cache=model.new_cache(1, 8))
 
 
-def test_decoders_never_look_ahead(variant: ModelConfig) -> None:
-    if variant.architecture == "encoder":
-        return
-    model, inputs = make(variant), batch(variant)
+@torch.no_grad()
+def test_decoders_never_look_ahead(writer: ModelConfig) -> None:
+    model, inputs = make(writer), batch(writer)
     before = model(**inputs).logits
-    name = "decoder_input_ids" if variant.architecture == "encoder_decoder" else "input_ids"
+    name = "decoder_input_ids" if writer.architecture == "encoder_decoder" else "input_ids"
     inputs[name] = torch.cat([inputs[name][:, :-1], (inputs[name][:, -1:] + 1) % V], 1)
     after = model(**inputs).logits
     close(before[:, :-1], after[:, :-1])
     assert not torch.allclose(before[:, -1], after[:, -1])
 
 
-def test_checkpointed_gradients_are_the_same(variant: ModelConfig) -> None:
-    model, inputs, gradients = make(variant).train(), batch(variant, (7, 5)), []
+def test_checkpointed_gradients_are_the_same(computed: ModelConfig) -> None:
+    model, inputs, gradients = make(computed).train(), batch(computed, (7, 5)), []
     for on in (False, True):
         model.set_gradient_checkpointing(on)
         torch.manual_seed(3)
@@ -176,8 +185,9 @@ def test_classifiers_respect_padding(architecture: Any, pooling: Any) -> None:
         close(logits[1:], model(inputs["input_ids"][1:, 3:] if left else inputs["input_ids"][1:, :5]).logits)
 
 
-def test_features_are_the_model_without_its_head(variant: ModelConfig) -> None:
-    model, inputs = make(variant), batch(variant)
+@torch.no_grad()
+def test_features_are_the_model_without_its_head(computed: ModelConfig) -> None:
+    model, inputs = make(computed), batch(computed)
     features, out = model.features(**inputs), model(**inputs)
     close(model.head(features.hidden), out.logits)
     assert model.num_parameters() == sum(weight.numel() for weight in model.parameters())
@@ -189,10 +199,10 @@ def test_tied_matrices_are_one(variant: ModelConfig) -> None:
     assert shapes.count((V, variant.d_model)) == (1 if variant.tie_embeddings else 2)
 
 
-def test_autocast_runs_every_switch(variant: ModelConfig) -> None:
-    model = make(variant).train()
+def test_autocast_runs_every_switch(computed: ModelConfig) -> None:
+    model = make(computed).train()
     with torch.autocast("cpu", torch.bfloat16):
-        out = model(**batch(variant, (7, 5)))
+        out = model(**batch(computed, (7, 5)))
     answers = [out.logits] if out.next_sentence_logits is None else [out.logits, out.next_sentence_logits]
     sum(answer.float().square().mean() for answer in answers).backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())

@@ -35,10 +35,10 @@ def refused(folder: Path, sentence: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_every_switch_comes_back(variant: ModelConfig, tmp_path: Path) -> None:
-    model = write(tmp_path, variant)
+def test_every_switch_comes_back(computed: ModelConfig, tmp_path: Path) -> None:
+    model = write(tmp_path, computed)
     loaded, saved = load_model(tmp_path)
-    assert saved.model == variant
+    assert saved.model == computed
     assert not loaded.training
     for (name, ours), (same, theirs) in zip(model.named_parameters(), loaded.named_parameters(), strict=True):
         assert name == same
