@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from tfmcore.config.data import DataConfig
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.option import Section
+from tfmcore.config.parallel import parallel_problems
 from tfmcore.config.parts import nearest_part, weights_of
 from tfmcore.config.problems import ConfigError, Problem, UserError
 from tfmcore.config.tasks import TASKS
@@ -70,6 +71,7 @@ class Config(BaseModel):
         if wrong := [part for part in self.training.freeze if not weights_of(part, self.model)]:
             nearest = [nearest_part(part, self.model) if part in wrong else part for part in self.training.freeze]
             yield Problem("training.freeze", f"this {self.model.architecture} has no part {wrong[0]!r}", nearest)
+        yield from parallel_problems(self)
 
 
 def find_problems(raw: Mapping[str, Any]) -> list[Problem]:

@@ -109,6 +109,24 @@ class TrainingConfig(Section):
         ge=1,
         le=1024,
     )
+    parallel: list[str] = option(
+        [],
+        title="Parallel",
+        help="How several processes share the training: data (shares of each batch), fsdp (and shards of the weights), "
+        "tensor (some heads each), pipeline (some layers each), or two of these; empty: one process.",
+        paper="https://arxiv.org/abs/2104.04473",
+        max_length=2,
+    )
+    num_processes: int = option(
+        2, title="Processes", help="Processes that share the training, one a device.", unit="processes", ge=2, le=4096
+    )
+    parallel_sizes: list[int] = option(
+        [],
+        title="Processes of each kind",
+        help="How many processes each of two kinds has; their product is all of them. Empty: split evenly.",
+        unit="processes",
+        max_length=2,
+    )
     eval_every: int = option(
         100, title="Validate every", help="Steps between validations.", unit="steps", ge=1, le=100_000_000
     )

@@ -21,7 +21,8 @@ SPARSE = 0.8
 class Placed:
     """A batch on the device. `inputs` are the model's arguments; `num_tokens` counts real ones, `num_labels` those
     that the loss sees; `further` are labels of further heads, by the name of the model's output. `predicted` (P,) are
-    the places of labels that the loss sees, where most of them are left out."""
+    the places of labels that the loss sees, where most of them are left out. Of a batch that several processes share,
+    the tensors are one's share and the counts those of all, of `num_examples` rows (0: as many as there are here)."""
 
     inputs: dict[str, Tensor]
     labels: Tensor
@@ -30,6 +31,7 @@ class Placed:
     example_ids: list[int]
     further: dict[str, Tensor] = field(default_factory=dict)
     predicted: Tensor | None = None
+    num_examples: int = 0
 
 
 def place(batch: Batch, device: torch.device) -> Placed:

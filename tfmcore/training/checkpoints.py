@@ -66,7 +66,10 @@ class Checkpoints:
             shutil.rmtree(staged, ignore_errors=True)
             staged.mkdir()
             fill(staged)
-            files = {path.name: _pushed(path) for path in sorted(staged.iterdir())}
+            found = sorted(staged.rglob("*"))
+            files = {path.relative_to(staged).as_posix(): _pushed(path) for path in found if path.is_file()}
+            for folder in filter(Path.is_dir, found):
+                push(folder)
             manifest.model_copy(update={"files": files}).write(staged / "manifest.json")
             push(staged / "manifest.json")
             push(staged)

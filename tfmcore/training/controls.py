@@ -19,11 +19,20 @@ class Controls:
         self.rate_set = False
         """Whether `learning_rate` has been set, if only to None: back to the schedule."""
         self.on_change: Callable[[], None] = lambda: None
+        self.agree: Callable[[tuple[float, ...]], tuple[float, ...]] = lambda wishes: wishes
+        """Where several processes share a training: what the first of them has been asked for."""
         self._path = folder / "control.jsonl"
         self._read = 0
 
     def poll(self) -> None:
         """Take in the commands that have been added; a line that is no command is passed over."""
+        self._take_new()
+        wishes = (self.stop, self.paused, self.save, self.rate_set, self.learning_rate or 0.0)
+        stop, paused, save, rate_set, rate = self.agree(wishes)
+        self.stop, self.paused, self.save, self.rate_set = bool(stop), bool(paused), bool(save), bool(rate_set)
+        self.learning_rate = rate or None
+
+    def _take_new(self) -> None:
         try:
             if os.stat(self._path).st_size == self._read:
                 return

@@ -19,9 +19,10 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def choose_threads(wanted: int | None) -> int:
-    """Have torch use so many threads: as wanted, or one for each core that this process may use."""
+def choose_threads(wanted: int | None, num_neighbours: int = 1) -> int:
+    """Have torch use so many threads: as wanted, or one for each core that this process may use, if `num_neighbours`
+    processes, itself included, share them."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = wanted or min(allowed, psutil.cpu_count(logical=False) or allowed)
+    threads = wanted or max(1, min(allowed, psutil.cpu_count(logical=False) or allowed) // num_neighbours)
     torch.set_num_threads(threads)
     return threads

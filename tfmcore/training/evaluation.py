@@ -12,7 +12,7 @@ from tfmcore.data.tasks.question_answering import accepted
 from tfmcore.inference.answer import best_answer
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.inference.translate import translate_many
-from tfmcore.models import Model
+from tfmcore.models import Model, ModelOutput
 from tfmcore.training.answers import best_match
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.losses import LOSSES
@@ -35,16 +35,22 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(
-    model: Model, batches: Iterable[Placed], task: str, precision: str = "fp32", labels: Sequence[str] = ()
+    model: Model,
+    batches: Iterable[Placed],
+    task: str,
+    precision: str = "fp32",
+    labels: Sequence[str] = (),
+    answer: Callable[..., ModelOutput] | None = None,
 ) -> Evaluation:
-    """Evaluate on `batches`, without dropout; raises UserError where they hold nothing to predict."""
+    """Evaluate on `batches`, without dropout; raises UserError where they hold nothing to predict. Where no process has
+    all of the model, `answer` is how all of them together make its output."""
     was_training, meter, sums, num_labels = model.training, METRICS[task](labels), list[Tensor](), 0
     numbers = PRECISIONS[precision](model.device)
     model.eval()
     try:
         for batch in batches:
             with numbers.forward():
-                output = model(**batch.inputs)
+                output = (answer or model)(**batch.inputs)
             sums.append(LOSSES[task](vars(output), batch, 0.0).nats)
             meter.add(output, batch, sums[-1])
             num_labels += batch.num_labels

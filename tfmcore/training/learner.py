@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Sequence
 
 import torch
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from tfmcore.config import TrainingConfig
 from tfmcore.models import Model
@@ -12,17 +11,20 @@ from tfmcore.training.averages import Averages
 from tfmcore.training.batches import Placed
 from tfmcore.training.losses import Objective
 from tfmcore.training.optimizers import make_optimizer, set_learning_rate
+from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.precision import PRECISIONS
 
 
 class Learner:
     """A model with its objective and its optimizer. `gradient`, then `update`, is a step."""
 
-    def __init__(self, model: Model, task: str, training: TrainingConfig) -> None:
+    def __init__(self, model: Model, task: str, training: TrainingConfig, parallel: Parallel | None = None) -> None:
         self.task, self.training, self.device = task, training, model.device
+        self.parallel = parallel or Parallel()
         self.objective = Objective(model, task, training.label_smoothing)
-        self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = make_optimizer(model, training)
+        self.parallel.spread(self.objective, self.optimizer)
+        self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.precision = PRECISIONS[training.precision](self.device)
         self.averages = Averages(self.weights, training.ema_decay) if training.ema_decay else None
 
@@ -30,21 +32,16 @@ class Learner:
         """Loss (nats a label) and the gradient's norm, over all labels of the batches, so that accumulation equals a
         large batch; the norm is taken before clipping."""
         num_labels = sum(batch.num_labels for batch in batches)
-        nats = torch.zeros((), device=self.device)
-        for batch in batches:
-            with self.precision.forward():
-                sums = self.objective(batch)
-            self.precision.backward(sums.objective / num_labels)
-            nats += sums.nats.detach()
+        nats = self.parallel.backward(self.objective, batches, num_labels, self.precision)
         self.precision.unscale(self.optimizer)
-        self.norm = get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
+        nats, self.norm = self.parallel.totals(nats, self.weights)
         loss, norm = torch.stack([nats / num_labels, self.norm]).tolist()  # the step's one wait for the device
         return loss, norm
 
     def update(self, learning_rate: float, norm: float) -> None:
         """Clip the gradient that has that norm, and step."""
         if 0 < self.training.gradient_clip < norm:
-            clip_grads_with_norm_(self.weights, self.training.gradient_clip, self.norm)
+            self.parallel.clip(self.weights, self.training.gradient_clip, self.norm)
         set_learning_rate(self.optimizer, learning_rate)
         self.precision.step(self.optimizer)
         self.optimizer.zero_grad(set_to_none=True)

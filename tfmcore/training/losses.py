@@ -9,7 +9,7 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from tfmcore.data import IGNORED
-from tfmcore.models import Model
+from tfmcore.models import Model, ModelOutput
 from tfmcore.nn.heads import VocabularyHead
 from tfmcore.training.batches import Placed
 
@@ -101,7 +101,7 @@ def _with_further_heads(answers: Answers, batch: Placed, label_smoothing: float)
     """The sum of the heads' mean losses (BERT, https://arxiv.org/abs/1810.04805, §A.2), times the number of labels."""
     objective, nats = _labels(answers, batch, label_smoothing)
     for name, labels in batch.further.items():
-        share = batch.num_labels / len(labels)
+        share = batch.num_labels / (batch.num_examples or len(labels))
         more = cross_entropy(_logits(answers, name), labels, label_smoothing)
         objective, nats = objective + share * more.objective, nats + share * more.nats
     return Sums(objective, nats)
@@ -150,3 +150,8 @@ class Objective(nn.Module):
         else:
             answers["logits"] = head(hidden, mask)
         return self.loss(answers, batch, self.label_smoothing)
+
+    def answer(self, **inputs: Tensor) -> ModelOutput:
+        """What the model makes of whole batches that it is only asked about."""
+        output: ModelOutput = self.model(**inputs)
+        return output

@@ -31,8 +31,12 @@ class Precision:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, self.dtype)
 
+    def scaled(self, loss: Tensor) -> Tensor:
+        """What the gradient is taken of."""
+        return loss
+
     def backward(self, loss: Tensor) -> None:
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.scaled(loss).backward()  # type: ignore[no-untyped-call]
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:
         """Make the gradients what they are without the scale."""
@@ -74,8 +78,8 @@ class Float16(Precision):
         """While the scale may be what made them so large."""
         return self.scale >= 1.0
 
-    def backward(self, loss: Tensor) -> None:
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    def scaled(self, loss: Tensor) -> Tensor:
+        return self._scaler.scale(loss)
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:
         self._scaler.unscale_(optimizer)

@@ -1,5 +1,6 @@
 """What a checkpoint holds beside the model, so that training goes on to the bit: optimizer, random states, counters."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ def save_state(
     folder: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    counters: Counters,
+    counters: Counters | None,
     averages: Averages | None = None,
+    save: Callable[[dict[str, Tensor], Path], None] | None = None,
 ) -> None:
     """Write `trainer.json`, and `optimizer.safetensors`: the optimizer's tensors by weight, the random states, and what
     model.safetensors does not tell of a model with low-rank updates, or of one that is an average."""
@@ -54,19 +56,33 @@ def save_state(
     for name, weight in model.named_parameters():
         for key, value in optimizer.state.get(weight, {}).items():
             tensors[f"{name}.{key}"] = value.detach().cpu().contiguous()
+    (save or save_tensors)(tensors, folder)
+    if counters:
+        (folder / COUNTERS).write_text(counters.model_dump_json(), encoding="utf-8")
+
+
+def save_tensors(tensors: dict[str, Tensor], folder: Path) -> None:
     safetensors.torch.save_file(tensors, folder / TENSORS)
-    (folder / COUNTERS).write_text(counters.model_dump_json(), encoding="utf-8")
+
+
+def load_tensors(folder: Path) -> dict[str, Tensor]:
+    """Raises OSError and SafetensorError."""
+    return safetensors.torch.load((folder / TENSORS).read_bytes())
 
 
 def load_state(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, averages: Averages | None = None
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    averages: Averages | None = None,
+    load: Callable[[Path], dict[str, Tensor]] | None = None,
 ) -> Counters:
     """Put back what `save_state` wrote, into an optimizer that has not stepped, beside the weights of model.safetensors
     (and averages that began with them); raises UserError. An optimizer of another kind begins anew."""
     counters = load_counters(folder)
     names = {weight: name for name, weight in model.named_parameters()}
     try:
-        tensors = safetensors.torch.load((folder / TENSORS).read_bytes())
+        tensors = (load or load_tensors)(folder)
         set_random_states({name: tensors[f"random.{name}"] for name in ("cpu", "cuda") if f"random.{name}" in tensors})
         untold = unmerged(model)
         with torch.no_grad():

@@ -4,6 +4,7 @@ import math
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, Self
@@ -16,7 +17,7 @@ from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Cancelled, Dataset, Progress, prepare
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Stepped, Warned
-from tfmcore.models import Model, build, save_weights
+from tfmcore.models import Model, build
 from tfmcore.models.weights import FILE as WEIGHTS
 from tfmcore.models.weights import load_weights
 from tfmcore.nn.low_rank import merged
@@ -29,6 +30,7 @@ from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
 from tfmcore.training.finetuning import begin_from, choose_trained
 from tfmcore.training.learner import Learner
+from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.samples import draw_samples, pinned_prompts
@@ -52,10 +54,11 @@ def train(config: Config, folder: str | Path) -> Iterator[AnyEvent]:
 
 
 def dataset_of(
-    config: Config, run: Run, checkpoint: Checkpoint | None, progress: Progress
+    config: Config, run: Run, checkpoint: Checkpoint | None, progress: Progress, first: bool = True
 ) -> tuple[Dataset, list[str]]:
     """The run's data and, where it is no longer what the checkpoint learned from, a sentence that says so; its
-    tokenizer stays the same, for the model knows no other. Raises UserError."""
+    tokenizer stays the same, for the model knows no other. Of several processes only the `first` writes to the run's
+    folder. Raises UserError."""
     tokenizer = run.folder / "tokenizer.json"
     if config.tokenizer.kind == "file":  # kept, for the model that it came with may be gone when the run goes on
         if not tokenizer.is_file():
@@ -63,12 +66,13 @@ def dataset_of(
         config = config.replaced(tokenizer__path=str(tokenizer))
     dataset = prepare(config, progress)
     if checkpoint is None:
-        if config.tokenizer.kind != "file":
+        if config.tokenizer.kind != "file" and first:
             dataset.tokenizer.save(tokenizer)
         return dataset, []
     if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
         return dataset, []
-    shutil.copyfile(checkpoint.folder / "tokenizer.json", tokenizer)
+    if first:
+        shutil.copyfile(checkpoint.folder / "tokenizer.json", tokenizer)
     dataset = prepare(config.replaced(tokenizer__kind="file", tokenizer__path=str(tokenizer)), progress)
     if dataset.labels != SavedModel.read(checkpoint.folder).labels:
         raise UserError("the data has other labels now than when the run began: start a new run")
@@ -116,11 +120,16 @@ class TransformerTrainer:
         checkpoints: Checkpoints,
         controls: Controls,
         checkpoint: Checkpoint | None = None,
+        parallel: Parallel | None = None,
     ) -> None:
         """At the run's start, or to the bit where `checkpoint` stands. Raises UserError for what cannot be opened."""
+        self.parallel = parallel or Parallel()
         self.config, self.training, self.dataset = config, config.training, dataset
         self.checkpoints, self.controls = checkpoints, controls
-        self.device, self.threads = choose_device(self.training.device), choose_threads(self.training.threads)
+        self.device, self.threads = (
+            choose_device(self.training.device),
+            choose_threads(self.training.threads, self.parallel.num_neighbours),
+        )
         torch.manual_seed(self.training.seed)
         self.saved = SavedModel(
             task=config.data.task,
@@ -136,7 +145,8 @@ class TransformerTrainer:
             self.counters.learning_rate, self.counters.stale = None, 0  # what was set was meant for the parent
         self.warnings = [*dataset.warnings, *news]
         self.model.to(self.device).set_gradient_checkpointing(self.training.gradient_checkpointing)
-        self.learner = Learner(self.model, self.saved.task, self.training)
+        self.num_parameters = self.model.num_parameters()  # of all of it, whatever this process keeps
+        self.learner = Learner(self.model, self.saved.task, self.training, self.parallel)
         self.weights, self.optimizer = self.learner.weights, self.learner.optimizer
         self.evaluated: Evaluated | None = None
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
@@ -144,17 +154,23 @@ class TransformerTrainer:
         self._saved_step = 0
         if checkpoint:
             self._go_on(checkpoint)
+        self.parallel.seed(self.training.seed + self.step)
+        controls.agree = self.parallel.agree
 
     @classmethod
-    def prepare(cls, config: Config, run: Run, controls: Controls, progress: Progress) -> Self:
+    def prepare(
+        cls, config: Config, run: Run, controls: Controls, progress: Progress, parallel: Parallel | None = None
+    ) -> Self:
         """A trainer that stands where the run's newest whole checkpoint does, or at its start; raises UserError."""
         choose_device(config.training.device)  # said before anything that takes long
         progress("looking for checkpoints", 0, 0)
         checkpoints = Checkpoints(run)
         checkpoint, faults = checkpoints.newest_whole()
-        dataset, changes = dataset_of(config, run, checkpoint, progress)
+        parallel = parallel or Parallel()
+        with parallel.in_turn(controls.go_on):
+            dataset, changes = dataset_of(config, run, checkpoint, progress, parallel.first)
         progress("building the model", 0, 0)
-        trainer = cls(config, dataset, checkpoints, controls, checkpoint)
+        trainer = cls(config, dataset, checkpoints, controls, checkpoint, parallel)
         trainer.warnings += [*changes, *(f"{fault}; training goes on from an older checkpoint" for fault in faults)]
         return trainer
 
@@ -171,8 +187,7 @@ class TransformerTrainer:
             if self._due(self.training.eval_every):
                 yield from self._validate()
             if self._due(self.training.sample_every):
-                with self.learner.averaged():
-                    yield from draw_samples(self.opened, self.prompts, self.step)
+                yield from self._sample()
             if self._due(self.training.save_every) or self._improved:
                 yield from self._save()
             if self._stale:
@@ -187,7 +202,8 @@ class TransformerTrainer:
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Optimizer and random states as they were; what may differ from then on is added to `warnings`."""
-        load_state(checkpoint.folder, self.model, self.optimizer, self.learner.averages)
+        load = partial(self.parallel.load_tensors, self.model)
+        load_state(checkpoint.folder, self.model, self.optimizer, self.learner.averages, load)
         if self.counters.precision:
             self.learner.precision.load(self.counters.precision)
         self._saved_step = self.step
@@ -200,7 +216,7 @@ class TransformerTrainer:
         return Started(
             step=self.step,
             steps=self.training.steps,
-            parameters=self.model.num_parameters(),
+            parameters=self.num_parameters,
             vocab_size=self.saved.vocab_size,
             num_train=len(self.dataset.train),
             num_validation=len(self.dataset.validation),
@@ -212,7 +228,7 @@ class TransformerTrainer:
         """The batches of each step that is still to be taken, by seed and step alone."""
         training = self.training
         batches = self.dataset.train.batches(training.batch_size, training.seed, self.step * training.accumulation)
-        placed = (place(batch, self.device) for batch in batches)
+        placed = (self.parallel.place(batch, self.device) for batch in batches)
         return islice(groups(placed, training.accumulation), self.training.steps - self.step)
 
     def _obey(self) -> Iterator[AnyEvent]:
@@ -279,7 +295,8 @@ class TransformerTrainer:
         task, precision, labels = self.saved.task, self.training.precision, self.saved.labels
         try:
             with self.learner.averaged():
-                found = evaluate(self.model, self._held_out(), task, precision, labels)
+                answer = self.parallel.measured(self.model)
+                found = evaluate(self.model, self._held_out(), task, precision, labels, answer)
         except Cancelled:
             return
         if not math.isfinite(found.loss):
@@ -291,6 +308,12 @@ class TransformerTrainer:
         else:
             self.counters.stale += 1
         yield self.evaluated
+
+    def _sample(self) -> Iterator[AnyEvent]:
+        """Show what the model makes of its prompts."""
+        with self.learner.averaged(), self.parallel.whole(self.opened) as opened:
+            if opened is not None:
+                yield from draw_samples(opened, self.prompts, self.step)
 
     def _held_out(self) -> Iterator[Placed]:
         size = max(self.training.batch_size, EVALUATION_TOKENS // self.config.model.context_length)
@@ -310,7 +333,7 @@ class TransformerTrainer:
             data_fingerprint=self.dataset.fingerprint,
             files={},
         )
-        written = self.checkpoints.write(manifest, self._fill)
+        written = self.parallel.write(self.checkpoints, manifest, self._fill)
         self._saved_step = self.step
         if written.replaced:
             yield Warned(step=self.step, sentence=written.replaced)
@@ -320,16 +343,18 @@ class TransformerTrainer:
         """The files of a checkpoint: a model folder, and the state of the training."""
         known = self.evaluated
         metrics = {"loss": known.loss, **known.metrics} if known else {}
-        self.saved.model_copy(update={"step": self.step, "metrics": metrics}).write(folder)
-        self.dataset.tokenizer.save(folder / "tokenizer.json")
+        if self.parallel.first:
+            self.saved.model_copy(update={"step": self.step, "metrics": metrics}).write(folder)
+            self.dataset.tokenizer.save(folder / "tokenizer.json")
         with self.learner.averaged(), merged(self.model):
-            save_weights(self.model, folder / WEIGHTS)
+            self.parallel.save_weights(self.model, folder / WEIGHTS)
         averages = self.learner.averages
         self.counters.precision, self.counters.averaged = (
             self.learner.precision.state(),
             averages.count if averages else 0,
         )
-        save_state(folder, self.model, self.optimizer, self.counters, averages)
+        save = partial(self.parallel.save_tensors, self.model)
+        save_state(folder, self.model, self.optimizer, self.counters if self.parallel.first else None, averages, save)
 
     def _due(self, every: int) -> bool:
         return every > 0 and (self.step % every == 0 or self.step == self.training.steps)

@@ -1,0 +1,147 @@
+"""How several processes share a training, as the config has it: which kinds, how many processes each, what can be."""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tfmcore.config.problems import Problem
+
+if TYPE_CHECKING:
+    from tfmcore.config.config import Config
+    from tfmcore.config.model import ModelConfig
+    from tfmcore.config.training import TrainingConfig
+
+KINDS = ("pipeline", "data", "fsdp", "tensor")
+"""From the one whose processes say least to each other to the one whose processes say most: the last are neighbours."""
+APART = {"fsdp", "pipeline"}
+"""These two are not combined: a stage would gather its shards once for each microbatch."""
+
+
+def known_kinds(training: "TrainingConfig") -> list[str]:
+    """The kinds that the config names, without what is none."""
+    return [kind for kind in dict.fromkeys(training.parallel) if kind in KINDS]
+
+
+def sizes(training: "TrainingConfig") -> dict[str, int]:
+    """Kind → number of processes, their product `num_processes`; in the order of KINDS. Empty for one process."""
+    kinds = known_kinds(training)
+    given = training.parallel_sizes or default_sizes(len(kinds), training.num_processes)
+    named = dict(zip(kinds, given, strict=False))
+    return {kind: named[kind] for kind in KINDS if kind in named}
+
+
+def default_sizes(num_kinds: int, num_processes: int) -> list[int]:
+    """All for one kind; for two, as nearly the same as can be, the first having the fewer."""
+    if num_kinds < 2:
+        return [num_processes] * num_kinds
+    few = max(size for size in range(1, math.isqrt(num_processes) + 1) if num_processes % size == 0)
+    return [few, num_processes // few]
+
+
+def num_data_shares(training: "TrainingConfig") -> int:
+    """Into how many shares each batch is cut."""
+    found = sizes(training)
+    return found.get("data", 1) * found.get("fsdp", 1)
+
+
+def parallel_problems(config: "Config") -> Iterator[Problem]:
+    """What the processes of a config could not share; nothing where there is one process."""
+    training = config.training
+    if not training.parallel:
+        return
+    if problems := list(_kinds(training)):
+        yield from problems
+        return
+    if problems := list(_numbers(training)):
+        yield from problems
+        return
+    yield from _shares(config)
+    yield from _companions(training)
+
+
+def _kinds(training: "TrainingConfig") -> Iterator[Problem]:
+    known = known_kinds(training)
+    if known != training.parallel:
+        wrong = next((kind for kind in training.parallel if kind not in KINDS), None)
+        reason = "names a kind twice" if wrong is None else f"{wrong!r} is not one of {', '.join(KINDS)}"
+        yield Problem("training.parallel", reason, known[:2] or ["data"])
+    elif set(known) >= APART:
+        yield Problem("training.parallel", "fsdp and pipeline cannot be combined", [known[0]])
+
+
+def _numbers(training: "TrainingConfig") -> Iterator[Problem]:
+    kinds, processes = known_kinds(training), training.num_processes
+    default = default_sizes(len(kinds), processes)
+    if 1 in default:
+        reason = f"{processes} processes cannot be split between {' and '.join(kinds)}"
+        yield Problem("training.num_processes", reason, max(4, processes + processes % 2))
+    elif given := training.parallel_sizes:
+        if len(given) != len(kinds):
+            yield Problem("training.parallel_sizes", f"must have {len(kinds)} numbers, one for each kind", default)
+        elif min(given) < 2 or math.prod(given) != processes:
+            reason = f"the product of {' and '.join(map(str, given))} must be the {processes} processes, each 2 or more"
+            yield Problem("training.parallel_sizes", reason, default)
+
+
+def _shares(config: "Config") -> Iterator[Problem]:
+    """Heads, layers and batches that do not come out even."""
+    model, training, found = config.model, config.training, sizes(config.training)
+    if tensor := found.get("tensor"):
+        common = math.gcd(model.num_heads, model.kv_heads, model.ff_width)
+        if common % tensor:
+            heads = f"{model.num_heads} heads, {model.kv_heads} key/value heads and a feed-forward width"
+            reason = f"{heads} of {model.ff_width} cannot be shared by {tensor} processes"
+            yield _smaller(training, "tensor", reason, _divisors(common))
+    if stages := found.get("pipeline"):
+        layers = num_layers(model)
+        if stages > layers:
+            reason = f"{layers} layers cannot make {stages} stages"
+            yield _smaller(training, "pipeline", reason, list(range(1, layers + 1)))
+    shares = num_data_shares(training)
+    if training.batch_size % shares:
+        reason = f"{training.batch_size} sequences cannot be shared by {shares} processes"
+        yield Problem("training.batch_size", reason, -(-training.batch_size // shares) * shares)
+
+
+def _smaller(training: "TrainingConfig", kind: str, reason: str, possible: list[int]) -> Problem:
+    """Fewer processes for that kind, as many as can be; none where two are too many already."""
+    found = sizes(training)
+    fits = max(size for size in possible if size <= found[kind])
+    if fits == 1:
+        return Problem("training.parallel", f"{kind}: {reason}", [k for k in training.parallel if k != kind])
+    if not training.parallel_sizes:
+        return Problem("training.num_processes", reason, training.num_processes // found[kind] * fits)
+    return Problem("training.parallel_sizes", reason, [fits if k == kind else found[k] for k in training.parallel])
+
+
+def _companions(training: "TrainingConfig") -> Iterator[Problem]:
+    """What needs whole matrices, or all gradients, in one process."""
+    cut = [kind for kind in ("fsdp", "tensor") if kind in training.parallel]
+    if cut and training.optimizer == "muon":
+        yield Problem("training.optimizer", f"muon needs whole matrices, and {cut[0]} cuts them", "adamw")
+    if training.lora_rank and training.parallel != ["data"]:
+        yield Problem("training.lora_rank", "LoRA can be shared by the kind data only", 0)
+    if training.precision == "fp16" and training.parallel != ["data"]:
+        yield Problem("training.precision", "fp16 scales the loss by all gradients, so its kind must be data", "bf16")
+    if training.ema_decay and "fsdp" in training.parallel:
+        yield Problem("training.ema_decay", "fsdp keeps its weights in shards that no average can stand in for", 0.0)
+    if training.device == "mps":
+        yield Problem("training.device", "processes cannot share an mps device", "cpu")
+
+
+def num_layers(model: "ModelConfig") -> int:
+    """Layers that stages can be made of."""
+    return model.num_layers + (model.decoder_layers if model.architecture == "encoder_decoder" else 0)
+
+
+def stage_layers(num_layers: int, num_stages: int) -> list[range]:
+    """The layers of each stage, one after the other, as evenly as can be; the first stages, which have no head to
+    compute, get those that are left over."""
+    few, more = divmod(num_layers, num_stages)
+    starts = [stage * few + min(stage, more) for stage in range(num_stages + 1)]
+    return [range(start, end) for start, end in pairwise(starts)]
+
+
+def _divisors(number: int) -> list[int]:
+    return [size for size in range(1, number + 1) if number % size == 0]

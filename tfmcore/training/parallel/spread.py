@@ -1,0 +1,333 @@
+"""A training that several processes share: what each of them keeps, and how what they find becomes one."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from tfmcore.config import Config
+from tfmcore.data import IGNORED, Batch
+from tfmcore.inference.opened import OpenedModel
+from tfmcore.models import Model
+from tfmcore.models.weights import allocate, skeleton, write_tensors
+from tfmcore.runs import Manifest
+from tfmcore.training.batches import Placed, place
+from tfmcore.training.checkpoints import Checkpoints, Written
+from tfmcore.training.losses import Objective
+from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.parallel.pipeline import Pipeline
+from tfmcore.training.parallel.places import places_of, weight_of
+from tfmcore.training.parallel.shards import like, local, replicated, rows_of, set_gradient_sync, shard
+from tfmcore.training.parallel.storage import FOLDER, load_shards, save_shards, shares_of
+from tfmcore.training.parallel.tensor import cut_tensors
+from tfmcore.training.parallel.world import World
+from tfmcore.training.precision import Precision
+from tfmcore.training.state import TENSORS, load_tensors, save_tensors
+
+POLL_SECONDS = 0.1
+SEED_STEP = 1_000_003
+"""Shares draw their dropout from seeds so far apart."""
+
+
+@dataclass(frozen=True)
+class Pieces(Placed):
+    """A batch, of which the pipeline is passed by this process's share, in `pieces`."""
+
+    pieces: list[Placed] = field(default_factory=list)
+
+
+class Spread(Parallel):
+    """This process's share of a training: stages of a pipeline, heads and features, shards or copies, in this order."""
+
+    def __init__(self, world: World, config: Config) -> None:
+        self.world, self.first = world, world.rank == 0
+        self.num_neighbours = world.num_neighbours
+        # a head for sentences that follow each other stands idle where the data have none
+        self._unused = config.model.next_sentence_head and not config.data.next_sentence_prediction
+        self.pipeline: Pipeline | None = None
+        self.partial: list[nn.Parameter] = []
+        self._shared: list[tuple[nn.Parameter, dist.ProcessGroup]] = []
+        self._own_random = False
+
+    def spread(self, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
+        world, model = self.world, objective.model
+        whole = {weight: name for name, weight in model.named_parameters()}
+        self.shapes = {name: torch.empty_like(weight, device="meta") for weight, name in whole.items()}
+        self.places = places_of(model)
+        if "pipeline" in world.sizes:
+            self.pipeline = Pipeline(objective, world.along("pipeline"))
+        self.names = {name: whole[weight] for name, weight in model.named_parameters()}
+        partial: set[str] = set()
+        if "tensor" in world.sizes:
+            partial = cut_tensors(model, world.along("tensor"), self.places, self.names)
+        if "fsdp" in world.sizes:
+            shard(objective, world.along("data", "fsdp"))
+        self.module: nn.Module = objective
+        if "data" in world.sizes and "fsdp" not in world.sizes and self.pipeline is None:
+            self.module = replicated(objective, world.group("data"), self._unused)
+        self.weights = {self.names[name]: weight for name, weight in model.named_parameters()}
+        self.partial = [self.weights[name] for name in sorted(partial)]
+        self._share_between_stages()
+        for group in optimizer.param_groups:
+            kept = [whole[weight] for weight in group["params"] if whole[weight] in self.weights]
+            group["params"][:] = [self.weights[name] for name in kept]
+
+    def _share_between_stages(self) -> None:
+        """A weight that several stages use (tied embeddings, positions) is kept by each of them, and its gradient is
+        the sum of theirs."""
+        self.copies = dict.fromkeys(self.weights, self.world.count("data"))
+        for name, place_ in self.places.items():
+            if name in self.copies and place_.cut is None:
+                self.copies[name] *= self.world.count("tensor")
+        if self.pipeline is None:
+            return
+        held = [list[str]()] * self.world.size
+        dist.all_gather_object(held, sorted(self.weights), self.world.words)
+        pipelines = self.world.mesh.mesh.movedim(self._dimension("pipeline"), -1).reshape(-1, self.pipeline.count)
+        for name in self.shapes:
+            for ranks in pipelines.tolist():
+                users = [rank for rank in ranks if name in held[rank]]
+                if len(users) > 1:
+                    group = dist.new_group(users)
+                    if self.world.rank in users:
+                        self._shared.append((self.weights[name], group))
+                        self.copies[name] *= len(users)
+
+    def _dimension(self, kind: str) -> int:
+        return list(self.world.sizes).index(kind)
+
+    def seed(self, seed: int) -> None:
+        stage = self.world.place("pipeline")
+        if not self._own_random and (number := self.world.share + stage * self.world.num_shares):
+            torch.manual_seed(seed + number * SEED_STEP)
+
+    def place(self, batch: Batch, device: torch.device) -> Placed:
+        whole, mine = place(batch, device), self._rows(batch, self.world.share, self.world.num_shares)
+        if self.pipeline is None:
+            return _share(whole, place(mine, device))
+        count = self.pipeline.num_pieces(len(mine.labels))
+        pieces = [_share(whole, place(self._rows(mine, number, count), device)) for number in range(count)]
+        return Pieces(**vars(whole), pieces=pieces)
+
+    def _rows(self, batch: Batch, number: int, count: int) -> Batch:
+        """One of `count` shares of the rows; where there are too few, a row that counts for nothing."""
+        size = len(batch.labels)
+        rows = slice(number * size // count, (number + 1) * size // count)
+        if rows.start < rows.stop:
+            return _cut(batch, rows)
+        row = _cut(batch, slice(0, 1))
+        further = {name: labels * 0 + IGNORED for name, labels in row.further.items()}
+        return replace(row, labels=row.labels * 0 + IGNORED, further=further)
+
+    def backward(
+        self, objective: Objective, batches: Sequence[Placed], num_labels: int, precision: Precision
+    ) -> Tensor:
+        nats = torch.zeros((), device=objective.model.device)
+        for number, batch in enumerate(batches, 1):
+            if self.pipeline is not None:
+                assert isinstance(batch, Pieces)
+                nats += self.pipeline.backward(batch.pieces, num_labels, precision)
+                continue
+            set_gradient_sync(self.module, number == len(batches))
+            with precision.forward():
+                sums = self.module(batch)
+            # what follows is the mean over all shares, and what is wanted is their sum
+            precision.backward(sums.objective * (self.world.num_shares / num_labels))
+            nats += sums.nats.detach()
+        self._sum_gradients()
+        return nats
+
+    def _sum_gradients(self) -> None:
+        """Add up what no wrapper does."""
+        if self.pipeline is not None and "data" in self.world.sizes:
+            for weight in self.weights.values():
+                self._sum(weight, self.world.group("data"))
+        for weight in self.partial:
+            self._sum(weight, self.world.group("tensor"))
+        for weight, group in self._shared:
+            self._sum(weight, group)
+
+    @staticmethod
+    def _sum(weight: nn.Parameter, group: dist.ProcessGroup) -> None:
+        if weight.requires_grad:
+            if weight.grad is None:  # this one had nothing to say
+                weight.grad = torch.zeros_like(weight)
+            dist.all_reduce(local(weight.grad), group=group)
+
+    def totals(self, nats: Tensor, weights: Sequence[nn.Parameter]) -> tuple[Tensor, Tensor]:
+        counted = [(local(w.grad), self.copies[name]) for name, w in self.weights.items() if w.grad is not None]
+        squares = [gradient.float().square().sum() / copies for gradient, copies in counted]
+        found = torch.stack([nats / self.world.count("tensor"), torch.stack(squares).sum()]).double()
+        dist.all_reduce(found)
+        return found[0].float(), found[1].sqrt().float()
+
+    def clip(self, weights: Sequence[nn.Parameter], most: float, norm: Tensor) -> None:
+        gradients = [local(weight.grad) for weight in weights if weight.grad is not None]
+        torch._foreach_mul_(gradients, (most / (norm + 1e-6)).clamp(max=1.0))
+
+    @contextlib.contextmanager
+    def in_turn(self, wait: Callable[[], None]) -> Iterator[None]:
+        while not self.first and not self.world.store.check(["done"]):
+            wait()
+            time.sleep(POLL_SECONDS)
+        yield
+        if self.first:
+            self.world.store.set("done", "")
+
+    def measured(self, model: Model) -> Callable[..., Any]:
+        if self.pipeline is not None:
+            return self.pipeline.answer
+        if "fsdp" in self.world.sizes:
+            assert isinstance(self.module, Objective)
+            return self.module.answer
+        return model
+
+    @contextlib.contextmanager
+    def whole(self, opened: OpenedModel) -> Iterator[OpenedModel | None]:
+        if set(self.world.sizes) == {"data"}:
+            yield opened if self.first else None
+            return
+        copy = skeleton(opened.saved) if self.first else None
+        if copy is not None:
+            allocate(copy)
+        weights = dict(copy.named_parameters()) if copy is not None else {}
+        with torch.no_grad():
+            for name, values in self._gathered(dict(opened.model.named_parameters())):
+                if values is not None:
+                    weights[name].copy_(values)
+        yield None if copy is None else replace(opened, model=copy.eval())
+
+    def _gathered(self, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor | None]]:
+        """Every weight of the whole model, one after the other, in the first process; `tensors` are what this one holds
+        of them, by their names here."""
+        mine = {self.names[name]: tensor for name, tensor in tensors.items()}
+        for name, shape in self.shapes.items():
+            blocks: list[tuple[Any, ...]] = []
+            if name in mine and self._speaks_for(name):
+                values, place_ = local(mine[name]).detach().cpu(), self.places[name]
+                blocks = [(block, values[block.held].clone()) for block in place_.blocks(rows_of(mine[name]))]
+            heard = [list[tuple[Any, ...]]()] * self.world.size if self.first else None
+            dist.gather_object(blocks, heard, group=self.world.words)
+            if heard is None:
+                yield name, None
+                continue
+            whole = torch.empty(shape.shape, dtype=shape.dtype)
+            for block, values in (found for each in heard for found in each):
+                self.places[name].put(whole, block, values)
+            yield name, whole
+
+    def _speaks_for(self, name: str) -> bool:
+        """Whether this process's copy is the one that counts."""
+        return self.world.place("data") == 0 and (self.places[name].cut is not None or not self.world.place("tensor"))
+
+    def write(self, checkpoints: Checkpoints, manifest: Manifest, fill: Callable[[Path], None]) -> Written:
+        """The first process stages and publishes; the others fill what it has made room for."""
+
+        def together(staged: Path) -> None:
+            self._told(str(staged))
+            fill(staged)
+            dist.barrier(self.world.words)
+
+        if self.first:
+            written = checkpoints.write(manifest, together)
+            self._told(str(written.folder))
+            return written
+        fill(Path(self._told("")))
+        dist.barrier(self.world.words)
+        return Written(Path(self._told("")))
+
+    def _told(self, words: str) -> str:
+        """What the first process says."""
+        said = [words]
+        dist.broadcast_object_list(said, 0, self.world.words)
+        return said[0]
+
+    def save_weights(self, model: Model, path: Path) -> None:
+        gathered = self._gathered(dict(model.named_parameters()))
+        if not self.first:
+            for _ in gathered:
+                pass
+            return
+        write_tensors(path, self.shapes, (values for _, values in gathered if values is not None))
+
+    def save_tensors(self, model: Model, tensors: dict[str, Tensor], folder: Path) -> None:
+        if set(self.world.sizes) == {"data"} and not self.world.place("data"):
+            save_tensors(tensors, folder)
+        if set(self.world.sizes) == {"data"}:
+            return
+        shares: dict[str, Tensor] = {}
+        for key, tensor in tensors.items():
+            name = weight_of(key, self.names)
+            if not name:  # random numbers, each process's own
+                shares[f"{key}.{self.world.rank}"] = tensor
+            elif not tensor.ndim:
+                shares[self._known(key, name)] = tensor
+            else:
+                own = self.names[name]
+                shares |= shares_of(self._known(key, name), local(tensor), self.places[own], self._rows_here(own))
+        save_shards(shares, folder / FOLDER, self.world.words)
+
+    def load_tensors(self, model: Model, folder: Path) -> dict[str, Tensor]:
+        ours = {known: name for name, known in self.names.items()}
+        if (folder / TENSORS).is_file():
+            whole = load_tensors(folder)
+            names = {key: weight_of(key, ours) for key in whole}
+            found = {key: tensor for key, tensor in whole.items() if names[key] or key.startswith("random.")}
+            for key, tensor in found.items():
+                if names[key] and tensor.ndim:
+                    rows = self._rows_here(names[key])
+                    piece = self.places[names[key]].take(tensor)
+                    found[key] = piece if rows is None else piece[rows.start : rows.stop]
+        else:
+            found = load_shards(folder / FOLDER, {name: self.places[name] for name in ours}, self._rows_here)
+            self._own_random = f"random.cpu.{self.world.size}" not in found
+            self._own_random &= f"random.cpu.{self.world.size - 1}" in found
+        told = {}
+        for key, tensor in found.items():
+            if name := weight_of(key, ours):
+                value = like(tensor, self.weights[name]) if tensor.ndim else tensor
+                told[key.replace(name, ours[name])] = value
+        rank = self.world.rank if self._own_random else 0
+        for kind in ("random.cpu", "random.cuda"):
+            if (state := found.get(f"{kind}.{rank}", found.get(kind))) is not None:
+                told[kind] = state
+        return told
+
+    def _known(self, key: str, name: str) -> str:
+        """The key by the weight's name in the whole model."""
+        return key.replace(name, self.names[name])
+
+    def _rows_here(self, name: str) -> range | None:
+        return rows_of(self.weights[name])
+
+    def agree(self, wishes: tuple[float, ...]) -> tuple[float, ...]:
+        said = torch.tensor(wishes, dtype=torch.float64)
+        dist.broadcast(said, 0, self.world.words)
+        return tuple(said.tolist())
+
+
+def _cut(batch: Batch, rows: slice) -> Batch:
+    return replace(
+        batch,
+        inputs={name: array[rows] for name, array in batch.inputs.items()},
+        labels=batch.labels[rows],
+        example_ids=batch.example_ids[rows],
+        further={name: labels[rows] for name, labels in batch.further.items()},
+    )
+
+
+def _share(whole: Placed, mine: Placed) -> Placed:
+    """What of a batch is computed here, with the counts of the whole."""
+    return replace(
+        mine,
+        num_tokens=whole.num_tokens,
+        num_labels=whole.num_labels,
+        example_ids=whole.example_ids,
+        num_examples=len(whole.labels),
+    )

@@ -1,0 +1,145 @@
+"""One stage of a pipeline: some layers of a model, which takes what the stage before it made and hands on its own.
+
+The model stays the one it was; what other stages have is replaced by stand-ins, so its own code runs unchanged.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tfmcore.config.parallel import stage_layers
+from tfmcore.models import EncoderDecoderTransformer, ModelOutput
+from tfmcore.nn.positions import Positions
+from tfmcore.nn.stacks import EncoderStack, Stack
+from tfmcore.training.batches import Placed
+from tfmcore.training.losses import Objective, Sums
+
+
+class Arrival(nn.Module):
+    """In the place of an embedding: what the stage before has made of the tokens."""
+
+    x: Tensor
+
+    def forward(self, *_: Any) -> Tensor:
+        return self.x
+
+
+class Passing(nn.Module):
+    """In the place of a layer that another stage has."""
+
+    def __init__(self, num_outputs: int) -> None:
+        super().__init__()
+        self.num_outputs = num_outputs
+
+    def forward(self, x: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        return (x, *[None] * (self.num_outputs - 1))
+
+
+class Stage(nn.Module):
+    """The layers of stage `index` of `count`, with the embedding if it is the first that needs one, and with the head
+    and the loss if it is the last. Calling it takes in the next of its `batches`, and what arrived from before."""
+
+    def __init__(self, objective: Objective, index: int, count: int) -> None:
+        super().__init__()
+        self.objective, self.model = objective, objective.model
+        self.is_first, self.is_last = index == 0, index == count - 1
+        self.batches: list[Placed] = []
+        self.nats: list[Tensor] = []
+        stacks = [(n, s) for n, s in self.model.named_children() if isinstance(s, Stack)]
+        layers = [(name, i) for name, stack in stacks for i in range(len(stack.layers))]
+        mine = [layers[place] for place in stage_layers(len(layers), count)[index]]
+        start, end = layers.index(mine[0]), layers.index(mine[-1]) + 1
+        both = isinstance(self.model, EncoderDecoderTransformer)
+        depth = sum(name == "encoder" for name, _ in layers) if both else 0  # from here on it writes
+        self.writes, self.begins_writing = end > depth, start <= depth < end
+        self.num_outputs = 2 if both and self.writes else 1
+        self.num_inputs = 0 if self.is_first else 2 if both and start > depth else 1
+        for name, stack in stacks:
+            _keep(stack, [i for owner, i in mine if owner == name])
+        self._stand_in()
+
+    def _stand_in(self) -> None:
+        """Put stand-ins where another stage embeds tokens or makes logits."""
+        model: Any = self.model
+        if isinstance(model, EncoderDecoderTransformer):
+            if not self.is_first:
+                model.encoder_embedding = Arrival()  # type: ignore[assignment]
+            if not self.begins_writing:
+                model.decoder_embedding = Arrival()  # type: ignore[assignment]
+        elif not self.is_first:
+            model.embedding = Arrival()
+        if not self.is_last:
+            model.head, model.next_sentence_head = nn.Identity(), None
+
+    def forward(self, *arrived: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """What the next stage takes in: the stream (B, T, D), with an encoder's memory (B, S, D) once a decoder reads
+        it; of the last stage the batch's loss, summed."""
+        batch = self.batches.pop(0)
+        self._receive(arrived)
+        if not self.is_last:
+            return self._hand_on(batch.inputs)
+        sums: Sums = self.objective(batch)
+        self.nats.append(sums.nats.detach())
+        return sums.objective
+
+    def answer(self, inputs: dict[str, Tensor], arrived: Sequence[Tensor]) -> tuple[Tensor, ...] | ModelOutput:
+        """The same for a whole batch that is only asked about; of the last stage the model's answer."""
+        self._receive(arrived)
+        if not self.is_last:
+            made = self._hand_on(inputs)
+            return made if isinstance(made, tuple) else (made,)
+        output: ModelOutput = self.model(**inputs)
+        return output
+
+    def _receive(self, arrived: Sequence[Tensor]) -> None:
+        if self.is_first:
+            return
+        model: Any = self.model
+        if not isinstance(model, EncoderDecoderTransformer):
+            model.embedding.x = arrived[0]
+            return
+        model.encoder_embedding.x = arrived[-1]  # the memory once it is there, the encoder's stream before
+        if self.num_inputs == 2:
+            model.decoder_embedding.x = arrived[0]
+
+    def _hand_on(self, inputs: dict[str, Tensor]) -> Tensor | tuple[Tensor, ...]:
+        model = self.model
+        if not isinstance(model, EncoderDecoderTransformer):
+            return model.features(**inputs).hidden.float()
+        mask = inputs.get("attention_mask")
+        memory = model.encode(inputs["input_ids"], mask, inputs.get("token_type_ids"))[0].float()
+        if not self.writes:
+            return memory
+        hidden = model.decode(
+            inputs["decoder_input_ids"], memory, mask, inputs.get("decoder_attention_mask")
+        ).hidden.float()
+        return hidden, memory.view_as(memory)  # what came in is not what goes out, even where nothing was done to it
+
+    def shapes(self, inputs: dict[str, Tensor], arriving: bool) -> list[tuple[int, ...]]:
+        """The shapes of what arrives, or of what is handed on."""
+        count, width = self.num_inputs if arriving else self.num_outputs, self.model.config.d_model
+        source = (*inputs["input_ids"].shape, width)
+        if not isinstance(self.model, EncoderDecoderTransformer):
+            return [source] * count
+        return [(*inputs["decoder_input_ids"].shape, width), source][2 - count :]
+
+
+def _keep(stack: Stack, kept: Sequence[int]) -> None:
+    """Leave only those layers of a stack, and what belongs to them."""
+    last = len(stack.layers) - 1
+    for i in range(len(stack.layers)):
+        if i not in kept:
+            stack.layers[i] = Passing(2 if isinstance(stack, EncoderStack) else 3)
+    if last not in kept:
+        stack.norm = nn.Identity()
+    if not kept:
+        stack.positions, stack.local_positions = Positions(), None
+    if isinstance(stack, EncoderStack) and 0 not in kept:
+        stack.convolution = None
+
+
+def meta(shape: Sequence[int]) -> Tensor:
+    """What torch's pipeline is told of a tensor that will arrive."""
+    return torch.empty(tuple(shape), device="meta", requires_grad=True)
