@@ -50,8 +50,8 @@ def test_parameters_of_every_preset(name: str) -> None:
     assert sum(guess.flops_per_token.values()) > 0
 
 
-def test_activations_of_every_switch(variant: ModelConfig) -> None:
-    config = variant.model_copy(update={"d_model": 48, "context_length": 40})
+def test_activations_of_every_switch(computed: ModelConfig) -> None:
+    config = computed.model_copy(update={"d_model": 48, "context_length": 40})
     model, saved = make(config).train(), {}
     own = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
 
