@@ -36,15 +36,15 @@ class Denoising(Rewriting):
 def infilled(text: Ids, mask_id: int, rate: float, mean_length: float, random: Random) -> list[int]:
     """The text with about `rate` of its tokens hidden: spans of Poisson(`mean_length`) tokens, each behind one mask.
     A span of none is a mask where nothing was; two masks never stand side by side."""
-    hidden = round(rate * len(text))
-    lengths = list[int]()
-    while (left := hidden - sum(lengths)) > 0 and len(lengths) <= len(text) - hidden:
-        lengths.append(min(left, int(random.poisson(mean_length))))
+    if not (hidden := round(rate * len(text))):
+        return list(text.tolist())
+    drawn = random.poisson(mean_length, len(text) - hidden + 1)  # as many as there are places for masks
+    ends = np.minimum(drawn.cumsum(), hidden)
+    lengths = np.diff(ends[: np.searchsorted(ends, hidden) + 1], prepend=0).tolist()
     kept = len(text) - sum(lengths)
     gaps = np.sort(random.permutation(kept + 1)[: len(lengths)]).tolist()  # before which of the kept tokens
     made, at, passed = list[int](), 0, 0
-    for gap, length in zip(gaps, lengths, strict=False):
+    for gap, length in zip(gaps, lengths, strict=True):
         made += [*text[at : at + gap - passed].tolist(), mask_id]
         at, passed = at + gap - passed + length, gap
-    made += text[at:].tolist()
-    return made
+    return made + list(text[at:].tolist())
