@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app import units
 from app.engine_client import EngineClient
+from tfmcore import units
 from tfmcore.config import UserError
 from tfmcore.config.saved import read_json
 from tfmcore.messages import (

@@ -5,12 +5,12 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from app import units
 from app.model_actions import ModelActions
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.elided_label import ElidedLabel
+from tfmcore import units
 from tfmcore.config import TASKS
 from tfmcore.config.estimate import estimate
 from tfmcore.runs import RunState

@@ -4,7 +4,7 @@ from functools import cache
 
 import psutil
 
-from app import units
+from tfmcore import units
 from tfmcore.config import Config, presets
 from tfmcore.config.estimate import likely_cost
 

@@ -6,10 +6,10 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QColor
 
-from app import units
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import mono_font, theme
+from tfmcore import units
 from tfmcore.runs import RunState
 
 TONES = {

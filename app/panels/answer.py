@@ -6,11 +6,11 @@ from typing import ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout
 
-from app import units
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID, icon
 from app.widgets.marked_text import Mark, MarkedText
 from app.widgets.ranking import Ranking
+from tfmcore import units
 from tfmcore.config import SavedModel
 from tfmcore.messages import Answer, Answered, AnyReply, Arrays, FoundAnswer
 

@@ -6,12 +6,12 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from app import units
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID
 from app.widgets.bars import ProbabilityBars
 from app.widgets.section import FoldedSection
 from app.widgets.token_strip import TokenStrip
+from tfmcore import units
 from tfmcore.config import LANGUAGES, SavedModel
 from tfmcore.messages import AnyReply, Arrays, Classified, Classify
 

@@ -3,11 +3,12 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from app import machine, units
+from app import machine
 from app.panels.share_bars import ShareBars
 from app.preparation import Preparation
 from app.session import Session
 from app.theme import GRID, icon, mono_font
+from tfmcore import units
 from tfmcore.config import Config
 from tfmcore.config.estimate import Estimate, estimate, likely_num_labels
 from tfmcore.messages import AnyReply, Arrays, BatchTried, Progress, Refused, TryBatch

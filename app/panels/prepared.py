@@ -3,7 +3,6 @@
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
-from app import units
 from app.panels.batch_table import BatchTable
 from app.preparation import Preparation
 from app.session import Session
@@ -11,6 +10,7 @@ from app.theme import GRID, theme
 from app.widgets.empty_state import EmptyState
 from app.widgets.histogram import Histogram
 from app.widgets.token_strip import TokenStrip
+from tfmcore import units
 from tfmcore.messages import DataPrepared
 
 PAUSE_MS = 300

@@ -4,10 +4,11 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHeaderView, QLineEdit, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout
 
-from app import preset_list, units
+from app import preset_list
 from app.background import in_background
 from app.preset_list import PresetFigures
 from app.theme import GRID, body_font, icon, mono_font, theme
+from tfmcore import units
 from tfmcore.config import Preset, presets
 
 NAME = Qt.ItemDataRole.UserRole

@@ -3,11 +3,11 @@
 import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from app import units
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
+from tfmcore import units
 from tfmcore.config import Config
 from tfmcore.messages import AnyReply, Arrays, FindRate, Progress, RateFound, Refused
 

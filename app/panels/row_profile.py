@@ -4,7 +4,6 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from app import units
 from app.capture import NOTHING, Capture
 from app.question import Question
 from app.session import Session
@@ -12,6 +11,7 @@ from app.theme import GRID
 from app.widgets.bars import ProbabilityBars
 from app.widgets.token_strip import TokenStrip
 from app.widgets.tokens import visible
+from tfmcore import units
 from tfmcore.messages import AnyReply, Arrays, AttentionViewed, ViewAttention
 
 MOST_BARS, MOST_TOKENS = 8, 4096

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import units
 from app.actions import PAGE, keys_words, make_action
 from app.forms.numbers import number_text
 from app.run_actions import RunActions
@@ -26,6 +25,7 @@ from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.elided_label import ElidedLabel
+from tfmcore import units
 from tfmcore.messages import Command
 from tfmcore.runs import RunState
 

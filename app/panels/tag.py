@@ -7,13 +7,13 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from app import units
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID
 from app.widgets.flow import Flow
 from app.widgets.marked_text import Mark, MarkedText
 from app.widgets.swatch import Swatch
 from app.widgets.token_strip import TokenStrip
+from tfmcore import units
 from tfmcore.config import SavedModel
 from tfmcore.config.labels import names_of
 from tfmcore.messages import AnyReply, Arrays, Tag, Tagged

@@ -5,8 +5,8 @@ from math import isfinite
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout
 
-from app import units
 from app.theme import GRID, icon
+from tfmcore import units
 from tfmcore.config import LANGUAGES, Preset
 from tfmcore.config.estimate import likely_cost
 

@@ -4,13 +4,13 @@ from typing import ClassVar
 
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QVBoxLayout
 
-from app import units
 from app.panels.use_panel import UsePanel, row
 from app.panels.writing_knobs import WritingKnobs
 from app.theme import GRID, icon
 from app.widgets.heat_map import HeatMap
 from app.widgets.ranking import Ranking
 from app.widgets.token_strip import TokenStrip
+from tfmcore import units
 from tfmcore.config import LANGUAGES, SavedModel
 from tfmcore.messages import AnyReply, Arrays, Hypothesis, Translate, Translated
 

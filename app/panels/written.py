@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import units
 from app.theme import GRID, icon
 from app.widgets.bars import ROW, ProbabilityBars
 from app.widgets.export import write_atomically
@@ -26,6 +25,7 @@ from app.widgets.ranking import Ranking
 from app.widgets.segments import Segments
 from app.widgets.token_strip import TokenStrip
 from app.widgets.tokens import visible
+from tfmcore import units
 from tfmcore.config import UserError
 from tfmcore.messages import Candidate, Generated, Hypothesis, Token
 

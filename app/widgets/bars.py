@@ -9,10 +9,10 @@ from PySide6.QtCore import QEvent, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app import units
 from app.theme import GRID, body_font, mono_font, theme
 from app.widgets.export import Exporter
 from app.widgets.tokens import visible
+from tfmcore import units
 
 ROW, MAX_LABEL, VALUE = 24, 160.0, 60.0
 

@@ -8,8 +8,8 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QPointF, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from app import units
 from app.theme import body_font, theme, themes, translucent
+from tfmcore import units
 
 Extent = tuple[float, float]
 

@@ -10,9 +10,9 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QToolButton
 
-from app import units
 from app.theme import body_font, theme, translucent
 from app.widgets.series import Series, decimate
+from tfmcore import units
 
 FEW_POINTS = 200
 BOLD = 2

@@ -10,12 +10,12 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
-from app import units
 from app.theme import GRID, body_font, mono_font, theme, translucent
 from app.widgets.colour_maps import image, levels, magnitude_map, signed_map
 from app.widgets.export import Exporter
 from app.widgets.map_view import MapView
 from app.widgets.token_axis import GAP, TokenAxis
+from tfmcore import units
 
 STRIP, BAR, TITLES = 24, QSizeF(96, 8), QSizeF(40, 28)
 BOTTOM_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom

@@ -10,9 +10,9 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app import units
 from app.theme import GRID, body_font, mix, theme
 from app.widgets.export import Exporter
+from tfmcore import units
 
 AXIS, HEAD, BAR = 20.0, 40.0, 6.0
 """Heights of the axis and the heading; the least width of a bar."""

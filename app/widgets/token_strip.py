@@ -11,10 +11,10 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app import units
 from app.theme import mix, mono_font, theme
 from app.widgets.export import Exporter
 from app.widgets.tokens import is_newline, is_special, visible
+from tfmcore import units
 
 PADDING, GAP, LINE, IDS = 3.0, 2.0, 24, 14
 SHADE = 0.42

@@ -4,7 +4,8 @@ import argparse
 
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, whole
 from tfmcore.cli.check import cost
-from tfmcore.cli.output import count, duration, print_json, print_line, print_table, size
+from tfmcore.cli.output import print_json, print_line, print_table
+from tfmcore.units import count, duration, size
 
 EXAMPLES = """
 tfm bench

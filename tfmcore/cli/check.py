@@ -4,9 +4,10 @@ import argparse
 from typing import Any
 
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config
-from tfmcore.cli.output import count, print_json, print_line, size
+from tfmcore.cli.output import print_json, print_line
 from tfmcore.config import Config, ConfigError
 from tfmcore.config.estimate import likely_cost
+from tfmcore.units import count, size
 
 EXAMPLES = """
 tfm check run.toml

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from tfmcore.cli.arguments import add_json
-from tfmcore.cli.output import count, note, print_json, print_line
+from tfmcore.cli.output import note, print_json, print_line
+from tfmcore.units import count
 
 EXAMPLES = """
 tfm import bert-base-uncased -o bert

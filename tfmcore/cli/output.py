@@ -37,31 +37,3 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: I
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False, emoji=False).print(table)
-
-
-def count(number: float) -> str:
-    """842 · 12.3 k · 1.2 M · 3.4 G."""
-    return _scaled(number, 1000, ("", " k", " M", " G", " T"))
-
-
-def size(num_bytes: float) -> str:
-    """512 B · 12.3 MiB · 1.2 GiB."""
-    return _scaled(num_bytes, 1024, (" B", " KiB", " MiB", " GiB", " TiB"))
-
-
-def duration(seconds: float) -> str:
-    """35 ms · 4.2 s · 3 min 20 s · 2 h 5 min."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _scaled(number: float, base: int, units: tuple[str, ...]) -> str:
-    """The number in the first unit in which it has at most three digits before the point."""
-    power = 0
-    while number >= 999.5 and power < len(units) - 1:
-        number, power = number / base, power + 1
-    return f"{number:.{0 if power == 0 or number >= 99.95 else 1}f}{units[power]}"

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from tfmcore.cli.output import count, duration
-from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Sampled, Saved, Started, Stepped, Warned
+from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Noticed, Sampled, Saved, Started, Stepped, Warned
 from tfmcore.runs import EventReader, Run, RunState
+from tfmcore.units import count, duration
 
 PLAIN_LINE_SECONDS = 5.0
 FOLLOW_SECONDS = 0.2
@@ -77,6 +77,8 @@ class Watch:
                 self._say(f"step {event.step}  {shown(event.prompt)} → {shown(event.text)}{wanted}", "cyan")
             case Saved():
                 self._say(f"step {event.step}  saved{', the best so far' if event.best else ''}", "dim")
+            case Noticed():
+                self._say(f"step {event.step}  {event.sentence}", "yellow")
             case Changed():
                 self._say(f"step {event.step}  {event.setting.replace('_', ' ')} {event.words}")
             case Warned():

@@ -4,10 +4,11 @@ import argparse
 from typing import Any
 
 from tfmcore.cli.arguments import add_json, add_runs, runs_folder
-from tfmcore.cli.output import duration, note, print_json, print_line, print_table
+from tfmcore.cli.output import note, print_json, print_line, print_table
 from tfmcore.cli.progress import follow
 from tfmcore.config import UserError
 from tfmcore.runs import Run, find_run, list_runs
+from tfmcore.units import duration
 
 EXAMPLES = """
 tfm status                  all runs of the workspace

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, runs_folder, whole
-from tfmcore.cli.output import duration, note, print_json, print_line, print_table
+from tfmcore.cli.output import note, print_json, print_line, print_table
 from tfmcore.cli.train import with_whole_paths
 from tfmcore.config import Config, ConfigError, Problem, UserError
 from tfmcore.config.sweeps import Combination, combinations, label, parse_axis, short
 from tfmcore.messages import Command
 from tfmcore.queue import Queue
 from tfmcore.runs import Run, RunState, list_runs, start_trainer
+from tfmcore.units import duration
 
 EXAMPLES = """
 tfm sweep nano-decoder --over training.learning_rate=5e-4,1e-3,2e-3 --over model.num_layers=2,4

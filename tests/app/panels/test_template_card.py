@@ -7,9 +7,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from app import units
 from app.panels.template_card import TemplateCard
 from app.preset_list import figures
+from tfmcore import units
 from tfmcore.cli.check import cost
 from tfmcore.config import Preset, presets
 from tfmcore.config.estimate import likely_cost

@@ -44,6 +44,24 @@ def test_return_translates_and_shift_return_does_not(panel: TranslatePanel, engi
     assert "\n" in panel.text.toPlainText()
 
 
+def test_it_draws_and_stops_as_any_model_that_writes(
+    panel: TranslatePanel, engine: FakeEngine, session: Session, qtbot: QtBot
+) -> None:
+    knobs = panel.knobs.knobs
+    assert not knobs["temperature"].isEnabled(), "a search draws nothing"
+    knobs["beams"].setValue(1)
+    assert knobs["temperature"].isEnabled()
+    for name, value in {"temperature": 0.7, "top_k": 5, "top_p": 0.5, "seed": "7", "stop": r"END; \n"}.items():
+        knobs[name].setValue(value)
+    panel.act()
+    asked = engine.last(Translate)
+    assert (asked.beams, asked.temperature, asked.top_k, asked.top_p, asked.seed) == (1, 0.7, 5, 0.5, 7)
+    assert asked.stop == ["END", "\n"]
+    again = TranslatePanel(session)
+    qtbot.addWidget(again)
+    assert again.knobs.knobs["stop"].value() == r"END; \n", "what was last used is remembered"
+
+
 def test_hypotheses_stand_with_scores_and_a_click_shows_tokens(panel: TranslatePanel) -> None:
     assert panel.table.rowCount() == 3
     assert panel.table.item(0, 0).text() == "−0.1"

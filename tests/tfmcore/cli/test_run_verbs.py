@@ -186,7 +186,7 @@ def test_follow_shows_what_happened_and_ends_with_the_run(tfm, make):
     (run.folder / "events.jsonl").write_text(lines + '{"kind": "stepp', encoding="utf-8")
     result = tfm("status", "first", "--follow")
     assert result.code == 0
-    for said in ("1.2 k parameters", "step 1/2  loss 2.5000", "validation loss 1.5000  exact_match 0.5",
+    for said in ("1,234 parameters", "step 1/2  loss 2.5000", "validation loss 1.5000  exact_match 0.5",
                  "[bold]a↵b → 🙂  (expected c)"):  # fmt: skip
         assert said in result.err
     assert "finished" in result.out

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from app import units
+from tfmcore import units
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Numbers as people read them: counts, durations, sizes and rates with their units."""
+"""Numbers as people read them, in window and terminal: counts, durations, sizes and rates with their units."""
 
 from __future__ import annotations
 
