@@ -53,9 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"model": folder, "task": opened.saved.task, **facts})
     else:
+        width = max(map(len, facts)) + 2
         for name, value in facts.items():
             shown = f"{value:.4f}" if isinstance(value, float) else value
-            print_line(f"{name.replace('_', ' '):<18}{shown}")
+            print_line(f"{name.replace('_', ' '):<{width}}{shown}")
     return 0
 
 

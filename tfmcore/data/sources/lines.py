@@ -14,8 +14,9 @@ Row = dict[str, str]
 
 
 def lines_of(path: Path, file: TextIO) -> Iterator[str]:
-    """The lines without their ends; raises UserError for one that is absurdly long."""
-    return (line.rstrip("\r\n") for line in whole_lines(path, file))
+    """The lines without their ends, and without a byte order mark, which stands within a file where one was put behind
+    another; raises UserError for one that is absurdly long."""
+    return (line.removeprefix("\ufeff").rstrip("\r\n") for line in whole_lines(path, file))
 
 
 def whole_lines(path: Path, file: TextIO) -> Iterator[str]:

@@ -40,6 +40,12 @@ def test_sentences_of_a_conll_file(file, name, packed):
     assert [example.row for example in examples] == [4, 10]
 
 
+@pytest.mark.fault(30)
+def test_a_byte_order_mark_between_glued_files_is_no_word(file):
+    raw = "Ann B-per\n\n\ufeff\n\ufeffBob B-per\n\ufeff".encode("utf-8-sig")
+    assert [example["text"] for example in of(file("a.conll", raw))] == ["Ann", "Bob"]
+
+
 def test_words_and_labels_of_a_table(file):
     table = "tokens\tner_tags\nAnn  lives\tB-per O\nNo one\tO O\n"
     assert of(file("a.tsv", table))[0] == {"text": "Ann lives", "labels": "B-per O"}
