@@ -1,5 +1,6 @@
 """A run folder: the protocol between the trainer that writes it and every window or terminal that watches it."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -84,8 +85,8 @@ class About(Document):
 class Status(Document):
     """status.json, replaced by the trainer every two seconds. `started` is the process's `start_time`: with the pid it
     and the `boot` it names one process of this host. `heartbeat` is the wall clock, `ticks` the host's monotonic one,
-    which nobody sets. `done` of `total` counts within the `phase` of the preparation. `loss` is that of training, a mean
-    over the last steps; `validation_loss` that of the last validation of this process."""
+    which nobody sets. `done` of `total` counts within the `phase` of the preparation. `loss` is the training loss, a
+    mean over the last steps; `validation_loss` that of the last validation of this process."""
 
     state: RunState
     step: int = 0
@@ -290,11 +291,24 @@ class Run:
             return False
         try:
             process = psutil.Process(status.pid)
+            workers = self.workers(status.pid) if signal == "kill" else []
             process.resume()
             process.kill() if signal == "kill" else process.terminate()
         except psutil.NoSuchProcess:
             return False
+        for worker in workers:  # they would end by themselves, but not one that has been stopped
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
         return True
+
+    def workers(self, pid: int | None = None) -> list[psutil.Process]:
+        """The processes that a launcher, by default this process, has started to share the run."""
+        found = []
+        for process in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if str(self.folder) in process.cmdline():
+                    found.append(process)
+        return found
 
     def forget_last_life(self) -> None:
         """Before a trainer starts: what the one before it said of itself, and what it was asked, is void."""

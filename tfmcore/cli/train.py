@@ -46,9 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def continue_detached(run: Run) -> int:
     """What `tfmcore.runs.start_trainer` starts: train with no one watching."""
+    from tfmcore.training.parallel.worker import is_worker, run_worker
     from tfmcore.training.process import run_trainer
 
-    return exit_code(run_trainer(run))
+    return run_worker(run) if is_worker() else exit_code(run_trainer(run))
 
 
 def conduct(run: Run, arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -21,7 +22,22 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, failed
 from tfmcore.training.record import Record
 
+if TYPE_CHECKING:
+    from tfmcore.training.parallel.part import Parallel
+
 NICENESS = 10
+
+
+class Companions:
+    """The other processes of a run; here there are none."""
+
+    def meet(self, config: Config) -> "Parallel | None":
+        """What makes the training a shared one."""
+        return None
+
+    def explain(self, error: Exception) -> Exception | None:
+        """What `error` was really, or None where the training goes on in the processes that follow these."""
+        return error
 
 
 def run_trainer(
@@ -29,6 +45,8 @@ def run_trainer(
 ) -> Exit:
     """Train or go on with a run to its end and say how it ended. Without `on_event` nobody watches: the process has
     lower priority and says nothing. The first Ctrl-C (or SIGTERM) saves and stops, the second stops at once."""
+    if is_shared(run):
+        return run_shared(run, on_event, on_progress)
     controls = Controls(run.folder)
     record = Record(run, controls)
 
@@ -58,9 +76,35 @@ def run_trainer(
     return record.exit
 
 
-def live(record: Record, on_progress: Progress = silent) -> Generator[AnyEvent, None, None]:
+def is_shared(run: Run) -> bool:
+    """Whether several processes are to train a run; one whose config cannot be read is one's own to fail with."""
+    try:
+        return bool(run.config().training.parallel)
+    except UserError:
+        return False
+
+
+def run_shared(run: Run, on_event: Callable[[AnyEvent], None] | None, on_progress: Progress | None) -> Exit:
+    """Have several processes train a run to its end."""
+    from tfmcore.training.parallel.launch import launch
+
+    if on_event is None:
+        lower_priority()
+    try:
+        for event in launch(run, on_progress=on_progress or silent):
+            if on_event:
+                on_event(event)
+    except UserError as error:  # another has it, and the folder says nothing of this
+        return Exit(state=RunState.FAILED, step=0, sentence=str(error), details=error.details, code=exit_code(error))
+    return run.exit() or Exit(state=run.state(), step=0)
+
+
+def live(
+    record: Record, on_progress: Progress = silent, others: Companions | None = None
+) -> Generator[AnyEvent, None, None]:
     """One life of a run's trainer. Yields its events, each after it has been written down, the last one Finished or
-    Failed. Raises UserError where the folder cannot be had."""
+    Failed, unless it was lost with one of the `others`. Raises UserError where the folder cannot be had."""
+    others = others or Companions()
     run, controls = record.run, record.controls
     config: Config | None = None
 
@@ -74,7 +118,8 @@ def live(record: Record, on_progress: Progress = silent) -> Generator[AnyEvent, 
             config = run.config()
             from tfmcore.training.trainer import TransformerTrainer
 
-            for event in TransformerTrainer.prepare(config, run, controls, progress).events():
+            trainer = TransformerTrainer.prepare(config, run, controls, progress, others.meet(config))
+            for event in trainer.events():
                 record.take(event)
                 yield event
         except (Cancelled, KeyboardInterrupt, GeneratorExit) as error:
@@ -85,8 +130,10 @@ def live(record: Record, on_progress: Progress = silent) -> Generator[AnyEvent, 
                 raise
             yield stopped
         except Exception as error:
-            failure = failed(record.step, error, config.training if config else None)
-            record.take(failure, exit_code(error))
+            if (cause := others.explain(error)) is None:
+                return
+            failure = failed(record.step, cause, config.training if config else None)
+            record.take(failure, exit_code(cause))
             yield failure
 
 

@@ -27,8 +27,9 @@ class Record:
     """Writes what a run's folder says of it. Entering takes the folder; raises UserError where another trainer has it
     or where it cannot be written."""
 
-    def __init__(self, run: Run, controls: Controls) -> None:
-        self.run, self.controls = run, controls
+    def __init__(self, run: Run, controls: Controls, launcher: int | None = None) -> None:
+        """`launcher` is the process that started this one among others, and that the run belongs to."""
+        self.run, self.controls, self.launcher = run, controls, launcher
         self.step = self.steps = 0
         self.exit: Exit | None = None
         self._loss = self._weight = 0.0
@@ -51,7 +52,9 @@ class Record:
                 raise UserError(f"the run {self.run.label!r} has a trainer already")
             for litter in folder.glob(".*.json-*"):
                 litter.unlink()
-            if not (ours and status and status.phase == STARTING):
+            if self.launcher is not None:
+                (folder / "exit.json").unlink(missing_ok=True)  # commands stay: another process may have died with them
+            elif not (ours and status and status.phase == STARTING):
                 self.run.forget_last_life()  # else `start_trainer` has, and what was asked since is for us
             end_last_line(self._events)
             self._write_status()
@@ -126,9 +129,9 @@ class Record:
 
     def _write_status(self) -> None:
         with self._writing:
-            state = self._state()
+            state, pid = self._state(), self.launcher or os.getpid()
             status = own_status(
-                state, os.getpid(), step=self.step, steps=self.steps, phase=self._phase, done=self._done,
+                state, pid, step=self.step, steps=self.steps, phase=self._phase, done=self._done,
                 total=self._total, loss=self._loss / self._weight if self._weight else None,
                 validation_loss=self._validation_loss, seconds_left=self._seconds_left(state),
             )  # fmt: skip
@@ -142,6 +145,16 @@ class Record:
         self._pace.append((time.monotonic(), self.step))
         (then, first), (now, last) = self._pace[0], self._pace[-1]
         return (self.steps - last) * (now - then) / (last - first) if last > first else None
+
+
+def append_event(run: Run, event: AnyEvent) -> None:
+    """Write down an event of a run that no trainer has."""
+    descriptor = os.open(run.folder / "events.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        end_last_line(descriptor)
+        os.write(descriptor, event.model_dump_json().encode() + b"\n")
+    finally:
+        os.close(descriptor)
 
 
 def ending(event: Finished | Failed, label: str, code: int) -> Exit:

@@ -30,6 +30,7 @@ from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
 from tfmcore.training.finetuning import begin_from, choose_trained
 from tfmcore.training.learner import Learner
+from tfmcore.training.parallel.launch import launch
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
@@ -47,7 +48,7 @@ def train(config: Config, folder: str | Path) -> Iterator[AnyEvent]:
     The folder is a run like any other: the window and `tfm status` show it. Raises UserError where training fails.
     """
     run = Run.open(Path(folder), config)
-    for event in live(Record(run, Controls(run.folder))):
+    for event in launch(run) if config.training.parallel else live(Record(run, Controls(run.folder))):
         yield event
         if isinstance(event, Failed):
             raise UserError(event.sentence, event.details)

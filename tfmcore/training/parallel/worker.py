@@ -1,0 +1,133 @@
+"""One of the processes that share a training: what it does, and what its end means for the others.
+
+A process that fails says why, and all end; one that is lost says nothing, and torchrun starts all of them again, from
+the last checkpoint. This file loads no torch, so that the run's heart beats before torch is there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from tfmcore.config import Config
+from tfmcore.data.progress import Cancelled
+from tfmcore.runs import Run
+from tfmcore.training.controls import Controls
+from tfmcore.training.faults import Failure, failed
+from tfmcore.training.process import Companions, live
+from tfmcore.training.record import Record
+
+if TYPE_CHECKING:
+    from tfmcore.training.parallel.part import Parallel
+    from tfmcore.training.parallel.world import World
+
+MEETING = "TFM_MEETING"
+"""Names, in a worker's environment, the file by which the processes meet."""
+POLL_SECONDS = 0.5
+LAST_WORDS_SECONDS = 5.0
+"""So long a process that has lost another waits for it to have said why."""
+LOST = ("connection closed by peer", "connection reset by peer", "broken pipe", "timed out", "timeout", "gloo", "nccl")
+ENDED, FAILURE = "ended", "failure"
+
+
+def is_worker() -> bool:
+    """Whether this process was started by a launcher, to share its run with others."""
+    return MEETING in os.environ and "LOCAL_RANK" in os.environ
+
+
+class Others(Companions):
+    """The other processes of the run, as seen from here."""
+
+    def __init__(self) -> None:
+        self.world: World | None = None
+
+    def meet(self, config: Config) -> Parallel:
+        from tfmcore.training.parallel.spread import Spread
+        from tfmcore.training.parallel.world import World
+
+        self.world = World.of_environment(config.training)
+        return Spread(self.world, config)
+
+    def explain(self, error: Exception) -> Exception | None:
+        """What ended the training here, or None where another process is gone without a word."""
+        if not is_lost(error):
+            return error
+        deadline = time.monotonic() + LAST_WORDS_SECONDS
+        while self.world and time.monotonic() < deadline:
+            if self.world.store.check([FAILURE]):
+                sentence, _, details = self.world.store.get(FAILURE).decode().partition("\n")
+                return Failure(sentence, details=details)
+            time.sleep(POLL_SECONDS)
+        return None
+
+    def say(self, key: str, words: str = "") -> None:
+        if self.world:
+            self.world.store.set(key, words)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the first process has told how the run ended."""
+        return self.world is not None and self.world.store.check([ENDED])
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether `error` is how torch says that another process no longer answers."""
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in words for sign in LOST)
+
+
+def run_worker(run: Run) -> int:
+    """Do this process's share of a run; the exit code is not 0 where all are to be started again."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is for the launcher
+    threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+    with open(run.folder / "log.txt", "ab") as log:
+        for descriptor in (1, 2):
+            os.dup2(log.fileno(), descriptor)
+    controls, others = Controls(run.folder), Others()
+    return _first(run, controls, others) if os.environ["RANK"] == "0" else _other(run, controls, others)
+
+
+def _first(run: Run, controls: Controls, others: Others) -> int:
+    """The process that writes the run's folder."""
+    record = Record(run, controls, launcher=os.getppid())
+    for _ in live(record, others=others):
+        pass
+    if record.exit is None:  # it goes on, in the next processes
+        return 1
+    others.say(ENDED)
+    return 0
+
+
+def _other(run: Run, controls: Controls, others: Others) -> int:
+    config = None
+    try:
+        config = run.config()
+        from tfmcore.training.trainer import TransformerTrainer
+
+        def progress(_phase: str, _done: int, _total: int) -> None:
+            if others.ended:
+                raise Cancelled
+            controls.go_on()
+
+        parallel = others.meet(config)
+        for _ in TransformerTrainer.prepare(config, run, controls, progress, parallel).events():
+            pass
+    except Cancelled:
+        return 0
+    except Exception as error:
+        if is_lost(error):
+            time.sleep(POLL_SECONDS)
+            return 0 if run.exit() else 1
+        last = failed(0, error, config.training if config else None)
+        others.say(FAILURE, f"{last.sentence}\n{last.details}")
+    return 0
+
+
+def _follow_parent(parent: int) -> None:
+    """End with the launcher, however that ends."""
+    while os.getppid() == parent:
+        time.sleep(POLL_SECONDS)
+    os._exit(1)
