@@ -1,14 +1,16 @@
 """A journey through the real window: train three kinds of model by their cards, use them, look inside; screenshots.
 
-    python packaging/screenshots.py FOLDER [--steps N] [--templates …] [--sizes 1280x800 1920x1080]
+    python packaging/screenshots.py FOLDER [--steps N] [--templates …] [--sizes 1280x800 1920x1080] [--readme]
 
-Everything is done by mouse and keyboard on the widgets' object names, with the real trainer and engine. Without a
-display it starts Xvfb. Prints one JSON object of what it saw; the exit code is 1 where something did not come to pass.
+Everything is done by mouse and keyboard on the widgets' object names, with the real trainer and engine, in a workspace
+whose path has spaces and letters of all kinds. Without a display it starts Xvfb. Prints one JSON object of what it saw;
+the exit code is 1 where something did not come to pass. `--readme` also replaces the two pictures of README.md.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,11 @@ TEMPLATES = {
     "write-manual": "The value of ",
 }
 THEMES = ("light", "dark")
+README = {
+    "train.png": "train-translate-phrases-light-1280x800.png",
+    "inspect.png": "inspect-translate-phrases-dark-1280x800.png",
+}
+"""The pictures of README.md in `packaging/screenshots`, and which ones they are."""
 
 
 class NotSeen(Exception):
@@ -201,11 +208,14 @@ def main() -> int:
     parser.add_argument("--steps", type=int, help="train each template only so long")
     parser.add_argument("--templates", nargs="+", choices=TEMPLATES, default=list(TEMPLATES))
     parser.add_argument("--sizes", nargs="+", default=["1280x800", "1920x1080"])
+    parser.add_argument("--readme", action="store_true", help="replace the pictures of README.md, too")
     args = parser.parse_args()
+    if args.readme and not ("translate-phrases" in args.templates and "1280x800" in args.sizes):
+        parser.error("--readme needs the template translate-phrases and the size 1280x800")
     args.folder.mkdir(parents=True, exist_ok=True)
     sizes = [(int(width), int(height)) for width, height in (size.split("x") for size in args.sizes)]
     os.environ.pop("QT_QPA_PLATFORM", None)
-    with display(), tempfile.TemporaryDirectory() as workspace:
+    with display(), tempfile.TemporaryDirectory(prefix="été 训练 🙂 ") as workspace:
         app = QApplication([])
         session = Session(workspace_folder(Path(workspace) / "Transformer Playground"))
         apply_theme(app, "light")
@@ -223,6 +233,10 @@ def main() -> int:
                 facts.run.kill()
             window.close()
         journey.seen["platform"] = app.platformName()
+        journey.seen["workspace"] = str(session.workspace)
+    if args.readme and code == 0:
+        for name, picture in README.items():
+            shutil.copy(args.folder / picture, Path(__file__).parent / "screenshots" / name)
     print(json.dumps(journey.seen))
     return code
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "test-output" / "journey"
 
 
+@pytest.mark.fault(27)
 @pytest.mark.timeout(420)
 def test_a_person_trains_uses_and_inspects_all_three_kinds() -> None:
     script = ROOT / "packaging" / "screenshots.py"
@@ -21,6 +22,7 @@ def test_a_person_trains_uses_and_inspects_all_three_kinds() -> None:
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["platform"] == "xcb"
     assert seen["torch_in_window"] is False
+    assert "été 训练 🙂 " in seen["workspace"]
     for template in ("write-manual", "translate-phrases", "tell-languages"):
         assert seen[template]["step"] == 40
     for name in seen["screenshots"]:

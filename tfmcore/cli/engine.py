@@ -3,7 +3,7 @@
 import argparse
 
 EXAMPLES = """
-tfm engine                      tfmcore/messages.py describes requests and replies
+tfm engine                      tfmcore/messages/ describes requests and replies
 ssh host tfm engine             the same, with the models of another machine
 """
 
