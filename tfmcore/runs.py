@@ -132,10 +132,12 @@ class ManifestFile(BaseModel):
 
 
 class Manifest(Document):
-    """manifest.json of a checkpoint: written last, so a checkpoint without one is not whole."""
+    """manifest.json of a checkpoint: written last, so a checkpoint without one is not whole. The best has the lowest
+    `score`, which is the validation loss unless it is said."""
 
     step: int
     validation_loss: float | None = None
+    score: float | None = None
     threads: int = 1
     data_fingerprint: str = ""
     files: dict[str, ManifestFile]
@@ -145,6 +147,11 @@ class Manifest(Document):
 class Checkpoint:
     folder: Path
     manifest: Manifest
+
+    @property
+    def score(self) -> float:
+        known = (self.manifest.score, self.manifest.validation_loss, float("inf"))
+        return next(score for score in known if score is not None)
 
     @property
     def step(self) -> int:
@@ -277,12 +284,8 @@ class Run:
         raise UserError(f"the run {self.label!r} has no checkpoint at or before step {step}; it keeps those of {kept}")
 
     def best(self) -> Checkpoint | None:
-        """The checkpoint of lowest validation loss (of several, and without one, the newest)."""
-        return min(
-            reversed(self.checkpoints()),
-            key=lambda c: c.manifest.validation_loss if c.manifest.validation_loss is not None else float("inf"),
-            default=None,
-        )
+        """The checkpoint of lowest score (of several, and without one, the newest)."""
+        return min(reversed(self.checkpoints()), key=lambda checkpoint: checkpoint.score, default=None)
 
     def kill(self, signal: Literal["terminate", "kill"] = "kill") -> bool:
         """Signal the trainer if, and only if, it is the very process that status.json names; says whether."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class TaskFacts:
     """`roles` are the texts of an example; `verb` is what a person does with the trained model; `options` names the
-    fields of `[data]` that matter to this task."""
+    fields of `[data]` that matter to this task, and `metric` what its best checkpoint has the most of, if there is such,
+    or else the lowest loss."""
 
     title: str
     help: str
@@ -15,6 +16,7 @@ class TaskFacts:
     verb: str
     optional_roles: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    metric: str = "loss"
 
 
 TASKS = {
@@ -57,6 +59,7 @@ TASKS = {
         optional_roles=("pair",),
         architectures=("encoder", "decoder"),
         verb="classify",
+        metric="accuracy",
     ),
     "token_tagging": TaskFacts(
         title="Token tagging",
@@ -64,6 +67,7 @@ TASKS = {
         roles=("text", "labels"),
         architectures=("encoder", "decoder"),
         verb="tag",
+        metric="entity_f1",
         options=("stride",),
     ),
     "question_answering": TaskFacts(
@@ -73,6 +77,7 @@ TASKS = {
         optional_roles=("answer", "answer_start"),
         architectures=("encoder",),
         verb="answer",
+        metric="place_f1",
         options=("stride",),
     ),
     "translation": TaskFacts(

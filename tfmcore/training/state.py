@@ -24,7 +24,7 @@ class Counters(BaseModel):
     `averaged` counts the steps that the average of the weights has taken in."""
 
     step: int = 0
-    best_loss: float | None = None
+    best_score: float | None = None
     best_step: int | None = None
     stale: int = 0
     skipped_steps: int = 0

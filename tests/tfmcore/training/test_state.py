@@ -29,7 +29,7 @@ def test_goes_on_to_the_bit_with_dropout(tmp_path):
     model, optimizer = make()
     for _ in range(3):
         step(model, optimizer)
-    counters = Counters(step=3, best_loss=0.1, best_step=2, stale=1, skipped_steps=4, learning_rate=0.5)
+    counters = Counters(step=3, best_score=0.1, best_step=2, stale=1, skipped_steps=4, learning_rate=0.5)
     save_state(tmp_path, model, optimizer, counters)
     weights = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     expected = [step(model, optimizer) for _ in range(3)]
