@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-SMALL = ["--set", "data.max_examples=80", "--set", "training.batch_size=4", "--set", "model.num_layers=1"]
+FEW = ("data.max_examples=80", "training.batch_size=4", "training.threads=1", "model.num_layers=1", "model.d_model=32")
+SMALL = [word for override in FEW for word in ("--set", override)]
 
 
 def test_it_suggests_a_rate_and_makes_no_run(tfm, workspace):
