@@ -183,7 +183,7 @@ def _palette(theme: Theme) -> QPalette:
         role.AlternateBase: theme.background,
         role.ToolTipBase: theme.raised,
         role.ToolTipText: theme.text,
-        role.PlaceholderText: theme.disabled,
+        role.PlaceholderText: theme.muted,  # it tells what an empty field stands for
         role.Text: theme.text,
         role.Button: theme.raised,
         role.ButtonText: theme.text,

@@ -214,8 +214,9 @@ def main() -> int:
         parser.error("--readme needs the template translate-phrases and the size 1280x800")
     args.folder.mkdir(parents=True, exist_ok=True)
     sizes = [(int(width), int(height)) for width, height in (size.split("x") for size in args.sizes)]
+    prefix = "playground " if args.readme else "été 训练 🙂 "
     os.environ.pop("QT_QPA_PLATFORM", None)
-    with display(), tempfile.TemporaryDirectory(prefix="été 训练 🙂 ") as workspace:
+    with display(), tempfile.TemporaryDirectory(prefix=prefix) as workspace:
         app = QApplication([])
         session = Session(workspace_folder(Path(workspace) / "Transformer Playground"))
         apply_theme(app, "light")

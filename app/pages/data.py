@@ -35,6 +35,7 @@ class DataPage(QWidget):
         self._lay_out()
         self._preview.previewed.connect(self._form.show_preview)
         self._preview.refused.connect(self._form.show_refusal)
+        self._prepared.wanted.connect(self._form.prepare)
         self._preview.file_wanted.connect(self._form.ask_for_file)
         PageKeys(
             self,

@@ -13,6 +13,8 @@ from app.widgets.empty_state import EmptyState
 from tfmcore.config import TASKS
 
 MOST_RUNS = 6
+LABEL = 40
+"""How much of a run's label is shown."""
 
 
 def usable(session: Session) -> list[RunFacts]:
@@ -23,7 +25,8 @@ def usable(session: Session) -> list[RunFacts]:
 def describe(facts: RunFacts) -> str:
     """ "A first run · translation · step 1,500"."""
     task = [TASKS[facts.config.data.task].title.lower()] if facts.config else []
-    return " · ".join([facts.label[:60], *task, f"step {facts.step:,}"])
+    label = facts.label if len(facts.label) <= LABEL else f"{facts.label[: LABEL - 1]}…"
+    return " · ".join([label, *task, f"step {facts.step:,}"])
 
 
 class ModelChooser(QWidget):
@@ -35,6 +38,7 @@ class ModelChooser(QWidget):
         self._shown: list[tuple[str, str]] = []
         self.combo = QComboBox(objectName=f"field_{page}_model", accessibleName="Model")
         self.combo.setMinimumWidth(42 * GRID)
+        self.combo.setMaximumWidth(76 * GRID)
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._folder = ModelActions(session, self).button(
             f"action_models_{page}", "Open, import, export or fine-tune a model"
@@ -45,7 +49,7 @@ class ModelChooser(QWidget):
         row = QHBoxLayout(self, spacing=GRID)
         row.setContentsMargins(2 * GRID, 0, 2 * GRID, 0)
         row.addWidget(QLabel("Model"))
-        row.addWidget(self.combo)
+        row.addWidget(self.combo, 1000)
         row.addWidget(self._folder)
         row.addWidget(self._again)
         row.addWidget(self._words)

@@ -1,6 +1,6 @@
 """What preparing the data gave: counts, lengths, a sample in tokens, and the first batch as the model sees it."""
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from app.panels.batch_table import BatchTable
@@ -17,7 +17,9 @@ PAUSE_MS = 300
 
 
 class Prepared(QWidget):
-    """Empty until the data are prepared; a sample of one's own is asked about while it is typed."""
+    """Empty, but for `wanted`, until the data are prepared; a sample of one's own is asked about while it is typed."""
+
+    wanted = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__(objectName="prepared")
@@ -35,10 +37,13 @@ class Prepared(QWidget):
             heading="Not prepared yet",
             sentence="Preparing trains the tokenizer and turns the data into tokens; lengths, a sample and the first "
             "batch then stand here. A training that finds nothing prepared does it by itself.",
+            action="Prepare",
+            action_name="action_prepare_here",
             objectName="prepared_empty",
         )
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._lay_out()
+        self._empty.action_triggered.connect(self.wanted)
         self._sample.textEdited.connect(self._pause.start)
         self._pause.timeout.connect(self._ask_about_sample)
         self._preparation.changed.connect(self._redraw)

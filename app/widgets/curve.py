@@ -120,16 +120,20 @@ class Curve:
         self.raw.setPen(pg.mkPen(translucent(colour.name(), 0.35), width=1))
         self.dots.setBrush(colour)
         self.dots.setPen(None)
-        self.button.setIcon(_swatch(colour, filled=self.shown))
+        self.button.setIcon(_swatch(colour, filled=self.shown, dashed=self.style.planned))
 
 
-def _swatch(colour: QColor, *, filled: bool) -> QIcon:
+def _swatch(colour: QColor, *, filled: bool, dashed: bool) -> QIcon:
     pixmap = QPixmap(20, 20)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(colour)
     painter.setBrush(colour if filled else Qt.BrushStyle.NoBrush)
-    painter.drawEllipse(3, 3, 13, 13)
+    if dashed:
+        for left in (0, 12):
+            painter.drawRect(left, 8, 7, 3)
+    else:
+        painter.drawEllipse(3, 3, 13, 13)
     painter.end()
     return QIcon(pixmap)

@@ -18,6 +18,8 @@ from app.widgets.token_axis import GAP, TokenAxis
 from tfmcore import units
 
 STRIP, BAR, TITLES = 24, QSizeF(96, 8), QSizeF(40, 28)
+LINE = 48 * GRID
+"""Least width of the line beneath, for the cell in words beside the colour bar."""
 BOTTOM_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
 Cell = tuple[int, int]
 
@@ -209,7 +211,8 @@ class HeatMap(QWidget):
         metrics = painter.fontMetrics()
         low, high = units.number(self._low, 3), units.number(self._high, 3)
         top = min(self.view.shown.bottom() + GRID, size.height() - STRIP)
-        line = QRectF(GRID, top, size.width() - 2 * GRID, STRIP)
+        width = min(max(self.view.shown.right() - GRID, LINE), size.width() - 2 * GRID)  # it ends where the map does
+        line = QRectF(GRID, top, width, STRIP)
         right = line.right() - metrics.horizontalAdvance(high)
         bar = QRectF(QPointF(right - 4 - BAR.width(), line.center().y() - BAR.height() / 2), BAR)
         painter.drawImage(

@@ -39,6 +39,11 @@ def test_text_on_colours_is_readable(look: Theme) -> None:
         assert contrast(look.text, fill) >= 4.5, kind
 
 
+def test_what_stands_in_an_empty_field_is_readable(look: Theme, qapp: QApplication) -> None:
+    colour = qapp.palette().color(QPalette.ColorRole.PlaceholderText)
+    assert contrast(colour.name(), look.surface) >= 4.5
+
+
 def test_lines_and_disabled_text_can_be_seen(look: Theme) -> None:
     for token in ("training", "validation", "disabled", "accent"):
         assert contrast(getattr(look, token), look.surface) >= 3, token

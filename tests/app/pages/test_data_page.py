@@ -176,6 +176,11 @@ def test_a_file_that_cannot_be_read_is_said_beside_its_field(qtbot, page, sessio
     assert asked(qtbot, told, 2).config["data"]["path"] == "/data/utf8.txt"
 
 
+def test_an_empty_page_prepares_by_a_click(qtbot, page, told):
+    qtbot.mouseClick(page.findChild(QPushButton, "action_prepare_here"), Qt.MouseButton.LeftButton)
+    assert len(told.requests(PrepareData)) == 1
+
+
 @pytest.mark.fault(30)
 def test_the_encoding_that_mends_a_file_is_a_click_away(qtbot, page, session, told):
     drop(page, "/data/latin.txt")
