@@ -6,12 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Sampled, Saved, Started, Stepped, Warned
+from tfmcore.messages import (
+    AnyEvent,
+    Changed,
+    Evaluated,
+    Examined,
+    Failed,
+    Finished,
+    Noticed,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+    Warned,
+)
 
 GROWTH = 4
 """Room that is not yet used costs no memory, but moving a million steps costs a frame."""
 MEASURES = ("loss", "learning_rate", "gradient_norm", "tokens_per_second", "seconds")
-Notable = Changed | Warned | Failed | Finished | Saved
+Notable = Changed | Warned | Noticed | Failed | Finished | Saved
 
 Array = np.ndarray[Any, Any]
 
@@ -77,6 +90,7 @@ class History:
     evaluations: list[Evaluated] = field(default_factory=list)
     samples: list[Sampled] = field(default_factory=list)
     notables: list[Notable] = field(default_factory=list)
+    examinations: list[Examined] = field(default_factory=list)
     version: int = 0
 
     def __post_init__(self) -> None:
@@ -118,7 +132,9 @@ class History:
                     self.evaluations.append(item)
                 case Sampled():
                     self.samples.append(item)
-                case Changed() | Warned() | Failed() | Finished() | Saved():
+                case Examined():
+                    self.examinations.append(item)
+                case Changed() | Warned() | Noticed() | Failed() | Finished() | Saved():
                     self.notables.append(item)
 
     def _forget_after(self, step: int) -> None:
@@ -128,4 +144,5 @@ class History:
             column.cut(size)
         self.evaluations = [event for event in self.evaluations if event.step <= step]
         self.samples = [event for event in self.samples if event.step <= step]
+        self.examinations = [event for event in self.examinations if event.step <= step]
         self.notables = [event for event in self.notables if event.step <= step or not isinstance(event, Changed)]

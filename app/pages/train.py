@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from app.background import in_background
 from app.lineage import Lineage, lineage
 from app.panels.curves import Curves
+from app.panels.layer_curves import LayerCurves
 from app.panels.run_bar import RunBar
 from app.panels.run_record import ConfigText, Log, Samples
 from app.panels.run_table import RunTable
@@ -49,7 +50,7 @@ class TrainPage(QWidget):
         self.addActions([action for action in actions.all if not action.isSeparator()])
         self._table, self._bar = RunTable(session, actions), RunBar(session, actions)
         self.addActions([self._table.finding, *self._bar.acts.values()])
-        self._curves, self._samples = Curves(session), Samples(session)
+        self._curves, self._layers, self._samples = Curves(session), LayerCurves(session), Samples(session)
         self._log, self._config = Log(session), ConfigText(session)
         self._lay_out()
         session.runs.changed.connect(self._on_runs_changed)
@@ -103,6 +104,7 @@ class TrainPage(QWidget):
     def _chosen_side(self) -> QWidget:
         self._tabs = QTabWidget(objectName="run_tabs", documentMode=True)
         self._tabs.addTab(self._curves, "Curves")
+        self._tabs.addTab(self._layers, "Layers")
         self._tabs.addTab(self._samples, "Samples")
         self._tabs.addTab(self._log, "Log")
         self._tabs.addTab(self._config, "Config")
@@ -142,6 +144,7 @@ class TrainPage(QWidget):
             self._follower.failed.connect(lambda sentence: self._session.notify("error", sentence))
             self._bar.show_rate(None)
             self._curves.show_run(self._follower.history, facts.config)
+            self._layers.show_run(self._follower.history)
             self._samples.show_run(self._follower.history)
             self._log.show_run(facts.run)
             self._config.show_run(facts.run)
@@ -158,5 +161,6 @@ class TrainPage(QWidget):
         if self._follower and self.sender() is self._follower:
             self._bar.show_rate(self._follower.history.learning_rate)
             self._curves.advance(self._follower.history, items)
+            self._layers.advance(self._follower.history, items)
             self._samples.advance(self._follower.history, items)
             self._log.advance(items)

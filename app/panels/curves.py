@@ -16,7 +16,7 @@ from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
 from tfmcore.config import Config
 from tfmcore.config.schedules import learning_rate
-from tfmcore.messages import Changed, Evaluated, Started, Warned
+from tfmcore.messages import Changed, Evaluated, Noticed, Started, Warned
 from tfmcore.runs import Checkpoint
 
 PLAN_POINTS = 400
@@ -127,6 +127,9 @@ class Curves(QWidget):
         match item:
             case Changed():
                 self.plots["learning_rate"].add_marker(item.step, item.words, "accent")
+            case Noticed():
+                plot = "gradient_norm" if item.layer else "loss"
+                self.plots[plot].add_marker(item.step, item.what.replace("_", " "), "bad")
             case Warned():
                 self.plots["loss"].add_marker(item.step, "warning", "warning")
 

@@ -20,7 +20,7 @@ from app.session import Session
 from app.theme import GRID, icon, mono_font
 from app.widgets.empty_state import EmptyState
 from app.widgets.export import write_atomically
-from tfmcore.messages import Changed, Evaluated, Failed, Finished, Sampled, Saved, Started, Warned
+from tfmcore.messages import Changed, Evaluated, Failed, Finished, Noticed, Sampled, Saved, Started, Warned
 from tfmcore.runs import Run
 
 LOG_BYTES = 200_000
@@ -53,6 +53,11 @@ def event_words(event: object) -> str:
             return f"step {event.step:,}: {event.setting} {event.words}"
         case Warned():
             return f"step {event.step:,}: warning: {event.sentence}"
+        case Noticed():
+            lines = [f"step {event.step:,}: {event.what.replace('_', ' ')}: {event.sentence}"]
+            if event.example_ids:
+                lines.append(f"    in the batch of examples {', '.join(map(str, event.example_ids))}")
+            return "\n".join([*lines, *(f"    ▸ {' '.join(text.split())}" for text in event.texts)])
         case Failed():
             return f"step {event.step:,}: failed: {event.sentence}\n{event.details}".rstrip()
         case Finished():

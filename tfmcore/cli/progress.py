@@ -8,7 +8,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Noticed, Sampled, Saved, Started, Stepped, Warned
+from tfmcore.messages import (
+    AnyEvent,
+    Changed,
+    Evaluated,
+    Failed,
+    Finished,
+    Noticed,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+    Warned,
+)
 from tfmcore.runs import EventReader, Run, RunState
 from tfmcore.units import count, duration
 

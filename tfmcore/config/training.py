@@ -150,6 +150,14 @@ class TrainingConfig(Section):
         help="Texts the model is asked about while it trains; empty: taken from the held-out data.",
         max_length=16,
     )
+    health_every: int = option(
+        50,
+        title="Look at layers every",
+        help="Steps between looks at the gradient, the update and the results of each layer; 0: none.",
+        unit="steps",
+        ge=0,
+        le=100_000_000,
+    )
     early_stopping: int | None = option(
         None,
         title="Early stopping",

@@ -80,6 +80,37 @@ class Warned(Event):
     sentence: str
 
 
+What = Literal["loss_spike", "overflow", "dead_layer", "exploding_layer"]
+
+
+class Noticed(Event):
+    """A sign that the training is going wrong, though it goes on. `example_ids` are those of the batch (of a large one,
+    the first); `texts` are some of its sequences, as the model reads them; `layer` is empty where it is about all."""
+
+    kind: Literal["noticed"] = "noticed"
+    what: What
+    sentence: str
+    layer: str = ""
+    example_ids: list[int] = Field(default_factory=list)
+    texts: list[str] = Field(default_factory=list)
+
+
+class LayerState(Message):
+    """One layer in one step: the norm of its gradient before clipping, how far its weights moved ÷ how large they are,
+    and the root mean square of its results."""
+
+    gradient_norm: float
+    update_ratio: float
+    activation_scale: float
+
+
+class Examined(Event):
+    """A look at the layers, by their names; it comes every few steps."""
+
+    kind: Literal["examined"] = "examined"
+    layers: dict[str, LayerState]
+
+
 class Failed(Event):
     kind: Literal["failed"] = "failed"
     sentence: str
@@ -95,7 +126,8 @@ class Finished(Event):
 
 
 AnyEvent = Annotated[
-    Started | Stepped | Evaluated | Sampled | Saved | Changed | Warned | Failed | Finished, Field(discriminator="kind")
+    Started | Stepped | Evaluated | Sampled | Saved | Changed | Warned | Noticed | Examined | Failed | Finished,
+    Field(discriminator="kind"),
 ]
 
 EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)

@@ -18,10 +18,13 @@ class Describe(ModelRequest):
     kind: Literal["describe"] = "describe"
 
 
+WritingPrecision = Literal["fp32", "bf16", "int8"]
+
+
 class WritingRequest(ModelRequest):
     """How a model writes: temperature 0 takes the likeliest; top_k 0, top_p 1, min_p 0 and repetition_penalty 1 change
     nothing; `beams` 2 and more search instead of drawing, and score summed log-probabilities ÷
-    length ** length_penalty; `stop` ends before any of these texts."""
+    length ** length_penalty; `stop` ends before any of these texts; `precision` is that of the model's matrices."""
 
     max_new_tokens: int = Field(200, ge=1, le=100_000)
     temperature: float = Field(0.8, ge=0.0, le=10.0)
@@ -33,6 +36,7 @@ class WritingRequest(ModelRequest):
     length_penalty: float = Field(1.0, ge=0.0, le=5.0)
     seed: int | None = None
     stop: list[str] = Field(default_factory=list)
+    precision: WritingPrecision = "fp32"
 
 
 class Generate(WritingRequest):

@@ -6,13 +6,14 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tfmcore.config import UserError
 from tfmcore.locks import take
-from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Stepped, Warned
+from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Noticed, Saved, Started, Stepped, Warned
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, Exit, Run, RunState, own_status
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure
@@ -185,12 +186,19 @@ def log_sentence(event: AnyEvent) -> str:
             return f"{event.setting} {event.words}"
         case Warned():
             return f"warning: {event.sentence}"
+        case Noticed():
+            return f"{event.what.replace('_', ' ')}: {event.sentence} (examples {shown_ids(event.example_ids)})"
         case Failed():
             return f"failed: {event.sentence}\n{event.details}".rstrip()
         case Finished():
             return event.reason
         case _:
             return ""
+
+
+def shown_ids(ids: Sequence[int]) -> str:
+    """Some of them, to be looked up."""
+    return ", ".join(map(str, ids[:6])) + (", …" if len(ids) > 6 else "")
 
 
 def end_last_line(descriptor: int) -> None:

@@ -16,7 +16,7 @@ from tfmcore.config.branching import parent_of
 from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Cancelled, Dataset, Progress, prepare
 from tfmcore.inference.opened import OpenedModel
-from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Stepped, Warned
+from tfmcore.messages import AnyEvent, Changed, Evaluated, Examined, Failed, Finished, Saved, Started, Stepped, Warned
 from tfmcore.models import Model, build
 from tfmcore.models.weights import FILE as WEIGHTS
 from tfmcore.models.weights import load_weights
@@ -28,7 +28,9 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
+from tfmcore.training.examination import Examination
 from tfmcore.training.finetuning import begin_from, choose_trained
+from tfmcore.training.health import Health
 from tfmcore.training.learner import Learner
 from tfmcore.training.parallel.launch import launch
 from tfmcore.training.parallel.part import Parallel
@@ -152,6 +154,7 @@ class TransformerTrainer:
         self.evaluated: Evaluated | None = None
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
+        self.health = Health(dataset.tokenizer)
         self._saved_step = 0
         if checkpoint:
             self._go_on(checkpoint)
@@ -254,14 +257,18 @@ class TransformerTrainer:
             yield from self._skip()
             return
         rate = self.counters.learning_rate or learning_rate(self.training, self.config.model.d_model, self.step)
+        examination = self._examination()
         loss, norm = self.learner.gradient(batches)
         if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
             ids = [id for batch in batches for id in batch.example_ids]
             raise diverged(self.step, loss, norm, ids, self.model, rate, self.training)
         scale = self.learner.precision.scale
+        if examination:
+            examination.take_gradients()
         self.learner.update(rate, norm)
+        layers = examination.finish() if examination else {}
         if scale != self.learner.precision.scale:
-            yield from self._rescaled()
+            yield from self._rescaled(batches)
             if self.learner.precision.overflowed:
                 return
         yield Stepped(
@@ -272,6 +279,15 @@ class TransformerTrainer:
             tokens=sum(batch.num_tokens for batch in batches),
             seconds=time.perf_counter() - begin,
         )
+        yield from self.health.of_loss(self.step, loss, batches)
+        if layers:
+            yield Examined(step=self.step, layers=layers)
+            yield from self.health.of_layers(self.step, layers, batches)
+
+    def _examination(self) -> Examination | None:
+        """A look at the layers in this step, if it is due and one process has them all."""
+        alone, every = type(self.parallel) is Parallel, self.training.health_every
+        return Examination(self.model) if alone and every and self.step % every == 0 else None
 
     def _skip(self) -> Iterator[AnyEvent]:
         """A step in whose batches nothing is to be predicted; it is said now and then."""
@@ -281,7 +297,7 @@ class TransformerTrainer:
             sentence = f"nothing was to be predicted in the batch, so nothing was learned from it ({count} so far)"
             yield Warned(step=self.step, sentence=sentence)
 
-    def _rescaled(self) -> Iterator[AnyEvent]:
+    def _rescaled(self, batches: list[Placed]) -> Iterator[AnyEvent]:
         """The loss has another scale now: the gradients were too large, or have fitted for long."""
         precision = self.learner.precision
         yield Changed(step=self.step, setting="loss_scale", value=precision.scale or 1.0)
@@ -289,7 +305,8 @@ class TransformerTrainer:
             self.counters.overflows += 1
             if self.counters.overflows & (self.counters.overflows - 1) == 0:  # 1, 2, 4, 8, …
                 sentence = "the gradients were too large for fp16, so the step was left out and the loss is scaled less"
-                yield Warned(step=self.step, sentence=f"{sentence} ({self.counters.overflows} so far)")
+                sentence = f"{sentence} ({self.counters.overflows} so far)"
+                yield self.health.noticed("overflow", self.step, sentence, batches)
 
     def _validate(self) -> Iterator[AnyEvent]:
         """Evaluate on the held-out data, unless asked to stop meanwhile."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tfmcore.config import Config, SavedModel
-from tfmcore.messages import Changed, Command, Stepped, Warned
+from tfmcore.messages import Changed, Command, Noticed, Stepped
 from tfmcore.models import build
 from tfmcore.runs import Run
 from tfmcore.training.learner import Learner
@@ -67,7 +67,7 @@ def test_a_run_says_so_and_goes_on_with_its_scale(tiny, tmp_path, monkeypatch):
             Run(run).command(Command(kind="stop"))
     scales = [event.value for event in events if isinstance(event, Changed)]
     assert scales == [2.0 ** (127 - n) for n in range(1, len(scales) + 1)]
-    assert any("too large for fp16" in event.sentence for event in events if isinstance(event, Warned))
+    assert any("too large for fp16" in event.sentence for event in events if isinstance(event, Noticed))
     last = events[-1].step
     again = list(train(config, run))
     later = [event.value for event in again if isinstance(event, Changed)]

@@ -1,0 +1,113 @@
+"""Signs that a training is going wrong, seen while it still goes on: spikes of the loss, layers that die or explode."""
+
+import math
+import statistics
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+
+from tfmcore.data import Tokenizer
+from tfmcore.messages import LayerState, Noticed
+from tfmcore.training.batches import Placed
+
+WINDOW, LEAST = 100, 20
+"""A loss is compared with the last ones: so many, and at least so many."""
+SPIKE, CALM = 6.0, 3.0
+"""A robust z-score from which on a loss is a spike, and below which the next one may be told."""
+LEAST_SPREAD = 0.01
+"""The spread of the losses counts as at least that share of their median."""
+EXAMINATIONS, FEW = 20, 5
+TIMES_LARGER = 20.0
+"""A layer explodes where its gradient or its results are so many times what they were, ..."""
+LARGEST_UPDATE = 0.3
+"""... or where its weights move by such a share of themselves in one step."""
+DEAD_SHARE = 1e-6
+"""A layer is dead where its gradient is such a share of what the layers have in the middle."""
+NUM_IDS, NUM_TEXTS, NUM_TOKENS = 256, 3, 64
+
+
+class LossWatch:
+    """Tells spikes by a robust z-score: how far a loss lies above the median of the last ones, in units of their median
+    absolute deviation (× 1.4826, which makes it a normal distribution's standard deviation)."""
+
+    def __init__(self) -> None:
+        self._losses: deque[float] = deque(maxlen=WINDOW)
+        self._calm = True
+
+    def score(self, loss: float) -> float | None:
+        """The z-score of a loss that is a spike; None for any other. One that goes on is told once."""
+        losses = list(self._losses)
+        self._losses.append(loss)
+        if len(losses) < LEAST:
+            return None
+        median = statistics.median(losses)
+        spread = 1.4826 * statistics.median(abs(each - median) for each in losses)
+        z = (loss - median) / max(spread, LEAST_SPREAD * abs(median), 1e-6)
+        told = self._calm and z > SPIKE
+        self._calm = z < CALM if not self._calm else not told
+        return z if told else None
+
+
+class LayerWatch:
+    """Compares each layer with the others and with what it was."""
+
+    def __init__(self) -> None:
+        self._past: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=EXAMINATIONS))
+        self._told: set[tuple[str, str]] = set()
+
+    def faults(self, layers: Mapping[str, LayerState]) -> Iterator[tuple[str, str, str]]:
+        """What is wrong with which layer, as (kind, layer, sentence); each is told once until it is well again."""
+        middle = statistics.median(layer.gradient_norm for layer in layers.values()) if layers else 0.0
+        for name, layer in layers.items():
+            found = {"dead_layer": _dead(name, layer, middle), "exploding_layer": self._exploding(name, layer)}
+            for kind, sentence in found.items():
+                if sentence and (kind, name) not in self._told:
+                    yield kind, name, sentence
+                (self._told.add if sentence else self._told.discard)((kind, name))
+
+    def _exploding(self, name: str, layer: LayerState) -> str:
+        sentence = ""
+        if layer.update_ratio > LARGEST_UPDATE:
+            sentence = f"the weights of {name} moved by {layer.update_ratio:.0%} of their size in one step"
+        for figure, words in (("gradient_norm", "gradient"), ("activation_scale", "result")):
+            value, past = getattr(layer, figure), self._past[name, figure]
+            usual = statistics.median(past) if len(past) >= FEW else math.inf
+            if value > TIMES_LARGER * usual:
+                sentence = f"the {words} of {name} is {value:.3g}, {value / max(usual, 1e-12):.0f} times what it was"
+            past.append(value)
+        return f"{sentence}: try a lower learning rate, or gradient clipping" if sentence else ""
+
+
+def _dead(name: str, layer: LayerState, middle: float) -> str:
+    if middle <= 0 or layer.gradient_norm > DEAD_SHARE * middle:
+        return ""
+    return f"{name} learns nothing: its gradient is {layer.gradient_norm:.3g}, that of other layers about {middle:.3g}"
+
+
+class Health:
+    """All that is watched of a run, as events that keep the batch they were seen in."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer, self._losses, self._layers = tokenizer, LossWatch(), LayerWatch()
+
+    def of_loss(self, step: int, loss: float, batches: Sequence[Placed]) -> Iterator[Noticed]:
+        """A spike, where this step's loss is one."""
+        if (score := self._losses.score(loss)) is not None:
+            sentence = f"the loss jumped to {loss:.4f}, {score:.0f} times the usual spread above the last ones"
+            yield self.noticed("loss_spike", step, sentence, batches)
+
+    def of_layers(self, step: int, layers: Mapping[str, LayerState], batches: Sequence[Placed]) -> Iterator[Noticed]:
+        """Layers that are dead or explode."""
+        for kind, name, sentence in self._layers.faults(layers):
+            yield self.noticed(kind, step, sentence, batches, name)
+
+    def noticed(self, what: str, step: int, sentence: str, batches: Sequence[Placed], layer: str = "") -> Noticed:
+        """An event with the ids of the batch's examples and the beginning of some, as the model reads them."""
+        ids = [id for batch in batches for id in batch.example_ids][:NUM_IDS]
+        return Noticed.model_validate(
+            {"what": what, "step": step, "sentence": sentence, "layer": layer, "example_ids": ids,
+             "texts": self.texts(batches)}
+        )  # fmt: skip
+
+    def texts(self, batches: Sequence[Placed]) -> list[str]:
+        rows = batches[0].inputs["input_ids"][:NUM_TEXTS, :NUM_TOKENS].tolist() if batches else []
+        return [self._tokenizer.decode(row, skip_special=False) for row in rows]
