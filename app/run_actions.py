@@ -8,6 +8,7 @@ from PySide6.QtGui import QAction
 from app.actions import PAGE, WIDGET, make_action
 from app.run_watch import RunFacts
 from app.session import Session
+from tfmcore.runs import RunState
 
 
 class RunActions(QObject):
@@ -20,8 +21,16 @@ class RunActions(QObject):
         self._session = session
         self._delete = self._action("delete_run", "Delete", "trash-can-outline", "Delete", session.delete_run)
         self._delete.setShortcutContext(WIDGET)  # not while one reads the log
-        apart = QAction(self)
-        apart.setSeparator(True)
+        apart, queue = self._separator(), session.queue
+        self._waiting = {
+            name: self._action(f"{name}_run", text, glyph, keys, act)
+            for name, text, glyph, keys, act in (
+                ("queue", "Wait in the queue", "tray-plus", "Ctrl+Shift+Q", queue.add),
+                ("unqueue", "Leave the queue", "tray-minus", "Ctrl+Alt+Q", queue.remove),
+                ("raise", "Earlier in the queue", "arrow-up", "Ctrl+Shift+Up", lambda facts: queue.move(facts, -1)),
+                ("lower", "Later in the queue", "arrow-down", "Ctrl+Shift+Down", lambda facts: queue.move(facts, 1)),
+            )
+        }
         self.all = [
             self._action("rename_run", "Rename", "pencil-outline", "F2", lambda _: self.rename_wanted.emit()),
             self._action(
@@ -42,6 +51,8 @@ class RunActions(QObject):
                 "show_run_folder", "Open its folder", "folder-open-outline", "Ctrl+Shift+O", session.show_run_folder
             ),
             apart,
+            *self._waiting.values(),
+            self._separator(),
             self._delete,
         ]
         session.runs.changed.connect(self._enable)
@@ -50,6 +61,11 @@ class RunActions(QObject):
 
     def _action(self, name: str, text: str, glyph: str, key: str, act: Callable[[RunFacts], None]) -> QAction:
         return make_action(self, name, text, lambda: self._do(act), key, glyph=glyph, scope=PAGE)
+
+    def _separator(self) -> QAction:
+        action = QAction(self)
+        action.setSeparator(True)
+        return action
 
     def _do(self, act: Callable[[RunFacts], None]) -> None:
         if facts := self._chosen():
@@ -63,3 +79,9 @@ class RunActions(QObject):
         for action in self.all:
             action.setEnabled(facts is not None)
         self._delete.setEnabled(facts is not None and not facts.state.alive)
+        place, last = facts.place if facts else 0, max((each.place for each in self._session.runs.facts), default=0)
+        idle = facts is not None and (facts.state.resumable or facts.state == RunState.WAITING)
+        self._waiting["queue"].setEnabled(idle and not place)
+        self._waiting["unqueue"].setEnabled(place > 0)
+        self._waiting["raise"].setEnabled(place > 1)
+        self._waiting["lower"].setEnabled(0 < place < last)

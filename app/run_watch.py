@@ -11,6 +11,7 @@ from app.background import in_background
 from app.history import Block, History, blocks
 from tfmcore.config import Config, UserError
 from tfmcore.messages import AnyEvent
+from tfmcore.queue import Queue
 from tfmcore.runs import EventReader, Exit, Run, RunState, Status, list_runs
 
 LIST_EVERY_MS = 1000
@@ -38,13 +39,22 @@ class RunFacts:
     stamp: Stamp = field(default=(0, 0), compare=False)
     asked: str = ""
     """What it was asked to do and has not yet done, such as "pausing"."""
+    place: int = 0
+    """Its place in the queue: 1 is next, 0 where it does not wait."""
 
     @property
     def words(self) -> str:
         """Its state for people, or what it is about to do."""
         if self.asked:
             return f"{self.asked} …"
+        if self.place:
+            return "next in the queue" if self.place == 1 else f"number {self.place} in the queue"
         return "not started" if self.state == RunState.WAITING else str(self.state)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its trainer is, or was, a process of this machine."""
+        return self.status is not None and self.status.is_local
 
     @property
     def step(self) -> int:
@@ -97,7 +107,8 @@ class RunList(QObject):
     def _look(self) -> list[RunFacts]:
         found = [self._facts(run) for run in list_runs(self.folder)]
         self._seen = {facts.id: facts for facts in found}
-        return found
+        places = {id: place for place, id in enumerate(Queue(self.folder).ids(), 1)}
+        return [replace(facts, place=0 if facts.state.alive else places.get(facts.id, 0)) for facts in found]
 
     def _facts(self, run: Run) -> RunFacts:
         """Of a run that has ended, what was seen before: it stays so until its folder changes."""

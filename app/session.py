@@ -13,11 +13,13 @@ from app.background import in_background
 from app.draft import Draft
 from app.engine_client import EngineClient
 from app.exchange import Exchange, is_foreign
+from app.run_labels import label_for
+from app.run_queue import RunQueue
 from app.run_watch import RunFacts, RunList
 from app.settings import Settings
 from app.trash import Trash
-from tfmcore.config import TASKS, Config, SavedModel, UserError, presets, with_base
-from tfmcore.config.branching import Beginning, parent_of
+from tfmcore.config import Config, SavedModel, UserError, with_base
+from tfmcore.config.branching import Beginning
 from tfmcore.config.config import Raw
 from tfmcore.messages import Command
 from tfmcore.runs import Run, find_model, start_trainer
@@ -45,6 +47,7 @@ class Session(QObject):
         self.engine = EngineClient("engine", self, here)
         self.data_engine = EngineClient("data_engine", self, here)
         self.exchange = Exchange(self)
+        self.queue = RunQueue(self)
         self._trash = Trash(workspace / ".trash")
         self._under_way: set[str] = set()
         self.model_path: str = ""
@@ -69,13 +72,14 @@ class Session(QObject):
         """Show a sentence with a button, `word`, that does `act`: how something done is undone."""
         self.offered.emit(sentence, word, act)
 
-    def _on_failed(self, error: Exception) -> None:
+    def say_failure(self, error: Exception) -> None:
+        """Show an error in the one place."""
         details = error.details if isinstance(error, UserError) else repr(error)
         self.notify("error", str(error), details)
 
     def _do(self, work: Callable[[], Any], done: Callable[[Any], None] = lambda _: None) -> None:
         """An act that touches the disk: off this thread, its error said in the one place."""
-        in_background(self, work, done, self._on_failed)
+        in_background(self, work, done, self.say_failure)
 
     def _do_once(
         self,
@@ -94,7 +98,7 @@ class Session(QObject):
             then(what)
 
         in_background(
-            self, work, lambda result: ended(done, result), lambda error: ended(failed or self._on_failed, error)
+            self, work, lambda result: ended(done, result), lambda error: ended(failed or self.say_failure, error)
         )
 
     def _ask(self, facts: RunFacts, word: str, work: Callable[[], Any], until: Callable[[RunFacts], object]) -> None:
@@ -102,7 +106,7 @@ class Session(QObject):
 
         def failed(error: Exception) -> None:
             self.runs.expect(facts.id, "")
-            self._on_failed(error)
+            self.say_failure(error)
 
         self.runs.expect(facts.id, word, until)
         self._do_once(f"{word} {facts.id}", work, lambda _: self.runs.refresh(), failed)
@@ -190,16 +194,16 @@ class Session(QObject):
         if not despite and (caution := machine.caution(config)):
             self.offer(caution, "Train anyway", lambda: self.start_run(label, despite=True))
             return
-        self._do_once(
-            "start",
-            lambda: _create_and_start(self.runs.folder, config, label or self._label_for(config)),
-            self._on_run_started,
-        )
+        name, folder = label or label_for(config, self.runs.facts), self.runs.folder
+        if other := self.queue.in_the_way(config):
+            self._do_once("start", lambda: self.queue.create(config, name), lambda run: self._on_run_waits(run, other))
+        else:
+            self._do_once("start", lambda: _create_and_start(folder, config, name), self._on_run_started)
 
-    def _label_for(self, config: Config) -> str:
-        parent = parent_of(config.training)
-        facts = parent and self.runs.find(parent.run)
-        return f"{facts.label} from step {parent.step:,}" if parent and facts else default_label(config)
+    def _on_run_waits(self, run: Run, other: RunFacts) -> None:
+        self._on_run_started(run)
+        words = f"“{other.label}” is training, so “{run.label}” waits for its turn."
+        self.offer(words, "Train now", lambda: self._do_once("start", lambda: _started(run), self._on_run_started))
 
     def _on_run_started(self, run: Run) -> None:
         self.runs.refresh()
@@ -296,14 +300,10 @@ ASKED: dict[str, tuple[str, Callable[[RunFacts], object]]] = {
 """The commands that take effect after the current step: how the list shows them, and what differs when they have."""
 
 
-def default_label(config: Config) -> str:
-    """What a run is called that nobody named: as the preset it started from, else what learns what."""
-    if preset := presets().get(config.model.preset):
-        return preset.title
-    return f"{config.model.architecture.replace('_', '-')}, {TASKS[config.data.task].title.lower()}"
-
-
 def _create_and_start(runs: Path, config: Config, label: str) -> Run:
-    run = Run.create(runs, config, label)
+    return _started(Run.create(runs, config, label))
+
+
+def _started(run: Run) -> Run:
     start_trainer(run)
     return run

@@ -1,4 +1,4 @@
-"""Runs that wait for their turn, one a device at a time; the queue is a file beside the runs, and outlives any window."""
+"""Runs that wait for their turn, one a device at a time: a file beside the runs, which outlives any window."""
 
 import json
 import os
@@ -42,7 +42,7 @@ class Queue:
             waiting[:] = [other for other in waiting if other != id]
 
     def move(self, id: str, place: int) -> None:
-        """Have a run wait at that place (0: it is next; beyond the end: last); raises UserError where it does not wait."""
+        """Have a run wait at that place (0: it is next; beyond the end: last); raises UserError if it does not wait."""
         with self._changed() as waiting:
             if id not in waiting:
                 raise UserError(f"the run {id} does not wait in the queue")
@@ -54,6 +54,8 @@ class Queue:
         busy = [device_of(run) for run in list_runs(self.runs) if trains_here(run)]
         ready: list[Run] = []
         for run in (Run(self.runs / id) for id in self.ids()):
+            if "auto" in busy:
+                break
             device = device_of(run)
             if not any(clash(device, other) for other in busy):
                 ready.append(run)
@@ -115,6 +117,8 @@ def clash(device: str, other: str) -> bool:
 
 def trains_here(run: Run) -> bool:
     """Whether a trainer of this machine has the run."""
+    if (run.folder / "exit.json").exists():
+        return False
     status = run.status()
     return status is not None and status.is_local and run.state().alive
 

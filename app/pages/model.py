@@ -65,6 +65,7 @@ class ModelPage(QWidget):
                 ("measure_batch", "Try one batch", "Ctrl+T", self._costs.try_batch),
                 ("stop_measuring", "Stop trying", "Ctrl+.", self._costs.cancel),
                 ("find_learning_rate", "Find a learning rate", "Ctrl+L", self._rates.begin),
+                ("sweep_design", "Train many runs that differ", "Ctrl+Shift+Return", self._bar.sweep),
                 ("save_draft", "Save the config", "Ctrl+S", self._bar.save),
                 ("open_draft", "Open a config", "Ctrl+Shift+O", self._bar.open),
             ),

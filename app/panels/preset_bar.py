@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSize
 from app import fitting
 from app.panels.config_files import ConfigFiles
 from app.panels.preset_chooser import PresetChooser
+from app.panels.sweep import Sweep
 from app.session import Session
 from app.theme import GRID, icon
 from tfmcore.config import presets
@@ -26,6 +27,8 @@ class PresetBar(QWidget):
         self._open.setToolTip("Open a config (.toml)  (Ctrl+Shift+O)")
         self._save = QPushButton("Save…", objectName="action_save_config", icon=icon("content-save-outline"))
         self._save.setToolTip("Save the config as .toml  (Ctrl+S)")
+        self._sweep = QPushButton("Sweep…", objectName="action_sweep", icon=icon("tune-variant"))
+        self._sweep.setToolTip("Train many runs that differ in a few options  (Ctrl+Shift+Return)")
         self._label = QLineEdit(objectName="field_run_label", placeholderText="Name of the run", maxLength=200)
         self._label.setAccessibleName("Name of the run")
         self._label.setFixedWidth(22 * GRID)
@@ -37,14 +40,14 @@ class PresetBar(QWidget):
         self._show_draft()
 
     def _lay_out(self) -> None:
-        for button in (self._open, self._save):
+        for button in (self._open, self._save, self._sweep):
             button.setProperty("kind", "quiet")
         self._why.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         row = QHBoxLayout(self, spacing=GRID)
         row.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
         row.addWidget(self._preset)
         row.addWidget(self._why, 1)
-        for widget in (self._open, self._save, self._label, self._start):
+        for widget in (self._open, self._save, self._sweep, self._label, self._start):
             row.addWidget(widget)
 
     def _wire(self) -> None:
@@ -52,6 +55,7 @@ class PresetBar(QWidget):
         self._open.clicked.connect(self.open)
         self._save.clicked.connect(self.save)
         self._start.clicked.connect(self.start)
+        self._sweep.clicked.connect(self.sweep)
         self._label.returnPressed.connect(self.start)
         self._session.draft.changed.connect(self._show_draft)
 
@@ -60,6 +64,10 @@ class PresetBar(QWidget):
 
     def save(self) -> None:
         self._files.ask_to_save()
+
+    def sweep(self) -> None:
+        """Ask which options shall differ."""
+        Sweep(self._session, self).show()
 
     def start(self) -> None:
         """Train the draft; the session says what is in the way, if anything."""

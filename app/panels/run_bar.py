@@ -145,6 +145,8 @@ class RunBar(QWidget):
         self._progress.setValue(round(1000 * done / total) if total else 0)
         self._progress.setVisible(state.alive)
         sentence = facts.exit.sentence if facts.exit else SENTENCES.get(state, "")
+        if facts.place:
+            sentence = "It starts by itself when its turn comes, whether this window is open or not."
         _set_tone(self._sentence, sentence, "bad" if state == RunState.FAILED else "muted")
         self._sentence.setVisible(bool(sentence))
         for name, visible in _possible(facts).items():

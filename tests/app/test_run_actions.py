@@ -87,15 +87,15 @@ def test_a_design_from_a_run_is_its_config(actions: RunActions, session: Session
 
 
 def test_a_branch_goes_on_from_the_last_checkpoint(
-    actions: RunActions, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
+    actions: RunActions, session: Session, qtbot: QtBot, ended: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[tuple[str, str]] = []
     monkeypatch.setattr(
         "app.session._create_and_start",
-        lambda runs, config, label: started.append((label, config.training.branch_from)) or run,
+        lambda runs, config, label: started.append((label, config.training.branch_from)) or ended,
     )
-    add_checkpoint(run, 10)
-    folder = add_checkpoint(run, 20)
+    add_checkpoint(ended, 10)
+    folder = add_checkpoint(ended, 20)
     with qtbot.waitSignal(session.page_wanted) as wanted:
         trigger(actions, "branch_run")
     assert wanted.args == ["model"]

@@ -43,9 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--random", metavar="N", type=whole(1, 10_000), help="draw so many combinations at random")
     parser.add_argument("--seed", metavar="N", type=whole(0), default=0, help="what the draws begin from (default: 0)")
-    parser.add_argument(
-        "--queue", action="store_true", help="make the runs and let them wait: `tfm queue run` trains them"
-    )
+    parser.add_argument("--queue", action="store_true", help="let the runs wait: `tfm queue run` trains them")
     add_set(parser)
     add_runs(parser)
     parser.add_argument("--name", metavar="LABEL", help="what the runs' names begin with (default: as the config)")

@@ -63,6 +63,7 @@ class Beginning(NamedTuple):
 
 def check_branch(config: Config) -> None:
     """Raise ConfigError where `config` cannot go on from the checkpoint that it names, and UserError for a bad one."""
-    if config.training.branch_from:
-        if problems := list(Beginning.read(Path(config.training.branch_from)).problems(config.raw())):
-            raise ConfigError(problems)
+    if not config.training.branch_from:
+        return
+    if problems := list(Beginning.read(Path(config.training.branch_from)).problems(config.raw())):
+        raise ConfigError(problems)

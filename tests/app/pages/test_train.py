@@ -1,5 +1,6 @@
 """Train: one run at a time is followed, another window's too; nothing here ever stops one."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLabel, QListView, QPlainTextEdit, QPushButton, QTabWidget
 from pytestqt.qtbot import QtBot
 
+from app import run_queue
 from app import session as session_module
 from app.pages.train import TrainPage
 from app.session import Session
@@ -95,12 +97,24 @@ def test_the_design_is_trained_from_here(
     page: TrainPage, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Run] = []
+    offers: list[tuple[str, str, Callable[[], None]]] = []
     monkeypatch.setattr(session_module, "start_trainer", started.append)
+    monkeypatch.setattr(run_queue, "start_queue", lambda runs: None)
+    session.offered.connect(lambda *offer: offers.append(offer))
     until(qtbot, session, lambda: session.runs.facts)
     qtbot.mouseClick(page.findChild(QPushButton, "action_start_run_here"), Qt.MouseButton.LeftButton)
     until(qtbot, session, lambda: len(session.runs.facts) == 2)
     assert page.findChild(QListView, "run_list").currentIndex().row() == 0
-    assert session.run_id == started[0].id
+    assert not started, "while another trains on the same device, it waits"
+    until(qtbot, session, lambda: [facts.place for facts in session.runs.facts] == [1, 0])
+    assert session.run_id == session.runs.facts[0].id
+    assert page.findChild(QLabel, "run_state").text() == "next in the queue"
+    assert "when its turn comes" in page.findChild(QLabel, "run_sentence").text()
+    sentence, word, act = offers[0]
+    assert (word, "A first run" in sentence) == ("Train now", True)
+    act()
+    qtbot.waitUntil(lambda: len(started) == 1)
+    assert started[0].id == session.run_id
 
 
 def test_when_the_chosen_run_is_deleted_the_next_one_is_shown(

@@ -137,7 +137,7 @@ def test_a_run_that_waits_is_started_once(
     started: list[Run] = []
     monkeypatch.setattr(session_module, "start_trainer", started.append)
     (run.folder / "status.json").unlink()
-    until(qtbot, session, lambda: session.runs.facts)
+    until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.WAITING])
     bar.show_run(session.runs.facts[0])
     assert bar.findChild(QPushButton, "action_resume_run").text() == "Start"
     click(qtbot, bar, "resume")

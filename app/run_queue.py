@@ -1,0 +1,78 @@
+"""The queue of runs as the window changes it: who waits, in which order, and that something starts them."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject
+
+from app.background import in_background
+from app.run_watch import RunFacts
+from tfmcore.config import Config
+from tfmcore.config.config import Raw
+from tfmcore.config.sweeps import Combination, label, swept
+from tfmcore.queue import Queue, clash, start_queue
+from tfmcore.runs import Run
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+
+class RunQueue(QObject):
+    """Runs of the queue train in processes of their own, started by another one, so that all goes on without the
+    window; one that is opened while some wait lets them go on."""
+
+    def __init__(self, session: "Session") -> None:
+        super().__init__(session)
+        self._session, self._queue = session, Queue(session.runs.folder)
+        self._do(self._go_on)
+
+    def in_the_way(self, config: Config) -> RunFacts | None:
+        """A run of this machine that trains on the device that `config` wants, if there is one."""
+        wanted = config.training.device
+        alive = (facts for facts in self._session.runs.facts if facts.state.alive and facts.is_local)
+        return next((facts for facts in alive if facts.config and clash(wanted, facts.config.training.device)), None)
+
+    def add(self, facts: RunFacts) -> None:
+        """Let a run wait for its turn."""
+        self._do(lambda: self._let_wait([facts.run]))
+
+    def remove(self, facts: RunFacts) -> None:
+        """Let it wait no longer; it stays as it is."""
+        self._do(lambda: self._queue.remove(facts.id))
+
+    def move(self, facts: RunFacts, by: int) -> None:
+        """Let it wait so many places later, or earlier where that is negative."""
+        if facts.place:
+            self._do(lambda: self._queue.move(facts.id, facts.place - 1 + by))
+
+    def create(self, config: Config, name: str) -> Run:
+        """Make a run that waits; touches the disk."""
+        run = Run.create(self._session.runs.folder, config, name)
+        self._let_wait([run])
+        return run
+
+    def sweep(self, raw: Raw, combinations: Sequence[Combination], name: str, done: Callable[[int], None]) -> None:
+        """Make a run of each combination, all to wait; none where one of the configs is wrong."""
+
+        def work() -> int:
+            configs, folder = swept(raw, combinations), self._session.runs.folder
+            pairs = zip(configs, combinations, strict=True)
+            self._let_wait([Run.create(folder, config, label(name, combination)) for config, combination in pairs])
+            return len(configs)
+
+        self._do(work, done)
+
+    def _let_wait(self, runs: Sequence[Run]) -> None:
+        self._queue.add(run.id for run in runs)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._queue.ids() and not self._queue.is_run:
+            start_queue(self._queue.runs)
+
+    def _do(self, work: Callable[[], Any], done: Callable[[Any], None] = lambda _: None) -> None:
+        def finished(result: Any) -> None:
+            self._session.runs.refresh()
+            done(result)
+
+        in_background(self, work, finished, self._session.say_failure)
