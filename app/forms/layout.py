@@ -50,7 +50,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Speed and memory": ("accumulation", "precision", "gradient_checkpointing", "device", "threads"),
         "While it trains": (
             "eval_every", "eval_batches", "save_every", "sample_every", "sample_prompts", "health_every",
-            "early_stopping",
+            "best_by", "early_stopping",
         ),
         "Chance": ("seed",),
     },

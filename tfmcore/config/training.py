@@ -158,10 +158,15 @@ class TrainingConfig(Section):
         ge=0,
         le=100_000_000,
     )
+    best_by: Literal["metric", "loss"] = option(
+        "metric",
+        title="Best by",
+        help="What makes a checkpoint the best: the task's metric (accuracy, F1) where it has one, or the loss alone.",
+    )
     early_stopping: int | None = option(
         None,
         title="Early stopping",
-        help="Stop after this many validations without a better loss; empty: never.",
+        help="Stop after this many validations that were not the best so far; empty: never.",
         unit="validations",
         ge=1,
         le=10_000,

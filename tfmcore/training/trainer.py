@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 import torch
 
-from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
+from tfmcore.config import TASKS, Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.branching import parent_of
 from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Cancelled, Dataset, Progress, prepare
@@ -321,10 +321,10 @@ class TransformerTrainer:
             yield Warned(step=self.step, sentence=f"the validation loss is {found.loss}, so nothing is kept of it")
             return
         self.evaluated = Evaluated(step=self.step, loss=found.loss, metrics=found.metrics)
-        if self.counters.best_loss is None or found.loss < self.counters.best_loss:
-            self.counters.best_loss, self.counters.best_step, self.counters.stale = found.loss, self.step, 0
-        else:
-            self.counters.stale += 1
+        score, best = self._score, self.counters.best_score
+        self.counters.stale = 0 if best is None or score < best else self.counters.stale + 1
+        if best is None or score <= best:  # the newest of several, as the run has it
+            self.counters.best_score, self.counters.best_step = score, self.step
         yield self.evaluated
 
     def _sample(self) -> Iterator[AnyEvent]:
@@ -347,6 +347,7 @@ class TransformerTrainer:
         manifest = Manifest(
             step=self.step,
             validation_loss=here.loss if here else None,
+            score=self._score if here else None,
             threads=self.threads,
             data_fingerprint=self.dataset.fingerprint,
             files={},
@@ -376,6 +377,13 @@ class TransformerTrainer:
 
     def _due(self, every: int) -> bool:
         return every > 0 and (self.step % every == 0 or self.step == self.training.steps)
+
+    @property
+    def _score(self) -> float:
+        """How good the last validation was, the lower the better."""
+        assert self.evaluated
+        metric = TASKS[self.saved.task].metric if self.training.best_by == "metric" else "loss"
+        return -self.evaluated.metrics[metric] if metric in self.evaluated.metrics else self.evaluated.loss
 
     @property
     def _improved(self) -> bool:

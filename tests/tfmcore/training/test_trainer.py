@@ -195,6 +195,21 @@ def test_best_and_last_stay(make_run, monkeypatch):
     assert run.best().step == 2
 
 
+@pytest.mark.parametrize(("best_by", "best"), [("metric", 4), ("loss", 2)])
+def test_the_best_is_best_by_the_metric_of_its_task_or_by_the_loss(make_run, monkeypatch, best_by, best):
+    found = iter([(3.0, 0.5), (1.0, 0.6), (2.0, 0.7), (4.0, 0.7)])
+
+    def evaluate(*_):
+        loss, accuracy = next(found)
+        return Evaluation(loss, {"accuracy": accuracy}, 1)
+
+    monkeypatch.setattr(trainer_module, "evaluate", evaluate)
+    every = ("training.steps=4", "training.eval_every=1", "training.save_every=1")
+    run = make_run("tell-languages", *every, f"training.best_by={best_by}")
+    play(run)
+    assert run.best().step == best
+
+
 def test_an_improvement_is_saved_between_checkpoints(make_run, monkeypatch):
     found = iter([3.0, 1.0, 2.0, 4.0])
     monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Evaluation(next(found), {}, 1))
