@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pytestqt.qtbot import QtBot
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -15,6 +16,8 @@ for wait in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitExp
     wait.__kwdefaults__["timeout"] = PATIENCE_MS  # only a test that fails waits so long; a machine may be busy
 
 
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 NUMBERS = count()
 
 

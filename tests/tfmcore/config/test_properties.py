@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tfmcore.config import LANGUAGES, Config, UserError, apply_overrides, find_problems, load_config, options, to_toml
 
-SETTINGS = settings(max_examples=100, deadline=None)
+SETTINGS = settings(max_examples=100)
 NEAREST_ROUNDS = 5
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
