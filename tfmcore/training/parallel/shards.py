@@ -8,6 +8,7 @@ from torch.distributed.tensor import DTensor
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 from torch.nn.parallel import DistributedDataParallel
 
+from tfmcore.models import ModelOutput
 from tfmcore.nn.stacks import Stack
 from tfmcore.training.losses import Objective
 
@@ -28,6 +29,16 @@ def shard(objective: Objective, mesh: DeviceMesh) -> None:
                 fully_shard(layer, mesh=mesh)
     fully_shard(objective, mesh=mesh)
     register_fsdp_forward_method(objective, "answer")
+
+
+def answer(objective: nn.Module, **inputs: Tensor) -> ModelOutput:
+    """A sharded model's answer to what it is only asked about. No backward pass follows, after which the outermost
+    weights would become shards again."""
+    assert isinstance(objective, Objective)
+    assert isinstance(objective, FSDPModule)
+    output = objective.answer(**inputs)
+    objective.reshard()
+    return output
 
 
 def set_gradient_sync(module: nn.Module, on: bool) -> None:

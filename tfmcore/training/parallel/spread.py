@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.parallel.pipeline import Pipeline
 from tfmcore.training.parallel.places import places_of, weight_of
-from tfmcore.training.parallel.shards import like, local, replicated, rows_of, set_gradient_sync, shard
+from tfmcore.training.parallel.shards import answer, like, local, replicated, rows_of, set_gradient_sync, shard
 from tfmcore.training.parallel.storage import FOLDER, load_shards, save_shards, shares_of
 from tfmcore.training.parallel.tensor import cut_tensors
 from tfmcore.training.parallel.world import World
@@ -51,7 +52,7 @@ class Spread(Parallel):
         # a head for sentences that follow each other stands idle where the data have none
         self._unused = config.model.next_sentence_head and not config.data.next_sentence_prediction
         self.pipeline: Pipeline | None = None
-        self.partial: list[nn.Parameter] = []
+        self.known_in_part: list[nn.Parameter] = []
         self._shared: list[tuple[nn.Parameter, dist.ProcessGroup]] = []
         self._own_random = False
 
@@ -63,16 +64,16 @@ class Spread(Parallel):
         if "pipeline" in world.sizes:
             self.pipeline = Pipeline(objective, world.along("pipeline"))
         self.names = {name: whole[weight] for name, weight in model.named_parameters()}
-        partial: set[str] = set()
+        in_part: set[str] = set()
         if "tensor" in world.sizes:
-            partial = cut_tensors(model, world.along("tensor"), self.places, self.names)
+            in_part = cut_tensors(model, world.along("tensor"), self.places, self.names)
         if "fsdp" in world.sizes:
             shard(objective, world.along("data", "fsdp"))
         self.module: nn.Module = objective
         if "data" in world.sizes and "fsdp" not in world.sizes and self.pipeline is None:
             self.module = replicated(objective, world.group("data"), self._unused)
         self.weights = {self.names[name]: weight for name, weight in model.named_parameters()}
-        self.partial = [self.weights[name] for name in sorted(partial)]
+        self.known_in_part = [self.weights[name] for name in sorted(in_part)]
         self._share_between_stages()
         for group in optimizer.param_groups:
             kept = [whole[weight] for weight in group["params"] if whole[weight] in self.weights]
@@ -148,7 +149,7 @@ class Spread(Parallel):
         if self.pipeline is not None and "data" in self.world.sizes:
             for weight in self.weights.values():
                 self._sum(weight, self.world.group("data"))
-        for weight in self.partial:
+        for weight in self.known_in_part:
             self._sum(weight, self.world.group("tensor"))
         for weight, group in self._shared:
             self._sum(weight, group)
@@ -184,8 +185,7 @@ class Spread(Parallel):
         if self.pipeline is not None:
             return self.pipeline.answer
         if "fsdp" in self.world.sizes:
-            assert isinstance(self.module, Objective)
-            return self.module.answer
+            return partial(answer, self.module)
         return model
 
     @contextlib.contextmanager
@@ -257,9 +257,14 @@ class Spread(Parallel):
         write_tensors(path, self.shapes, (values for _, values in gathered if values is not None))
 
     def save_tensors(self, model: Model, tensors: dict[str, Tensor], folder: Path) -> None:
-        if set(self.world.sizes) == {"data"} and not self.world.place("data"):
-            save_tensors(tensors, folder)
-        if set(self.world.sizes) == {"data"}:
+        if set(self.world.sizes) == {"data"}:  # the first process has all but the random numbers of the others
+            random = {f"{key}.{self.world.rank}": x for key, x in tensors.items() if key.startswith("random.")}
+            heard = [dict[str, Tensor]()] * self.world.size if self.first else None
+            dist.gather_object(random, heard, group=self.world.words)
+            for others in heard or []:
+                tensors |= others
+            if self.first:
+                save_tensors(tensors, folder)
             return
         shares: dict[str, Tensor] = {}
         for key, tensor in tensors.items():
@@ -286,8 +291,8 @@ class Spread(Parallel):
                     found[key] = piece if rows is None else piece[rows.start : rows.stop]
         else:
             found = load_shards(folder / FOLDER, {name: self.places[name] for name in ours}, self._rows_here)
-            self._own_random = f"random.cpu.{self.world.size}" not in found
-            self._own_random &= f"random.cpu.{self.world.size - 1}" in found
+        count = sum(key.startswith("random.cpu.") for key in found)
+        self._own_random = count == self.world.size
         told = {}
         for key, tensor in found.items():
             if name := weight_of(key, ours):

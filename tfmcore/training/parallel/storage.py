@@ -1,6 +1,7 @@
 """The state of a training in shards, by torch.distributed.checkpoint: written by any number of processes, read by any
 other number. The files are safetensors, so that no pickle is ever opened."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ class Share(Tensor):
         share = values.detach().as_subclass(cls)
         share.whole, share.offset = torch.Size(whole), torch.Size(offset)
         return share
+
+    def size(self, dim: int | None = None) -> Any:
+        """Of the whole, as a DTensor has it; `shape` is this one's."""
+        return self.whole if dim is None else self.whole[dim]
 
     def __create_write_items__(self, name: str, _: Any) -> list[WriteItem]:
         properties = TensorProperties(dtype=self.dtype)
@@ -83,7 +88,8 @@ def load_shards(folder: Path, places: Mapping[str, Place], rows: Callable[[str],
         found[key] = torch.empty(held_shape(place, rows(name)), dtype=dtype)
         wanted |= shares_of(key, found[key], place, rows(name))
     try:
-        load(wanted, storage_reader=reader, no_dist=True)
+        with warnings.catch_warnings(action="ignore"):  # each process reads for itself, which torch would warn of
+            load(wanted, storage_reader=reader, no_dist=True)
     except CheckpointException as failure:
         raise _cause(failure) from failure
     return found

@@ -1,0 +1,74 @@
+"""One of some processes that train small runs together, one after the other; started by `processes.py`.
+
+Each job is a config, a folder, and perhaps another folder, which it goes on from as that was at a step.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from tfmcore.config import Config
+from tfmcore.messages import Evaluated, Sampled, Started, Stepped, Warned
+from tfmcore.runs import Run
+from tfmcore.training.controls import Controls
+from tfmcore.training.parallel.spread import Spread
+from tfmcore.training.parallel.world import World
+from tfmcore.training.trainer import TransformerTrainer
+
+
+def do(job: dict, number: int, rank: int, meeting: Path) -> dict:
+    """What the run said, in this process."""
+    config, folder = Config.parse(job["config"]), Path(job["folder"])
+    if rank == 0:
+        if job["begin"]:
+            shutil.copytree(job["begin"], folder)
+            for checkpoint in Run(folder).checkpoints():
+                if checkpoint.step > job["step"]:
+                    shutil.rmtree(checkpoint.folder)
+        else:
+            Run.open(folder, config)
+    parallel = None
+    if config.training.parallel:
+        parallel = Spread(World(config.training, meeting / str(number), rank), config)
+    elif rank > 0:
+        return {}
+    run = Run(folder)
+    trainer = TransformerTrainer.prepare(config, run, Controls(folder), lambda *_: None, parallel)
+    held = sum(
+        weight.to_local().numel() if hasattr(weight, "to_local") else weight.numel() for weight in trainer.weights
+    )
+    told = {"stepped": [], "evaluated": [], "sampled": [], "warned": [], "held": held}
+    for event in trainer.events():
+        match event:
+            case Started():
+                told["parameters"] = event.parameters
+            case Stepped():
+                told["stepped"].append([event.step, event.loss, event.gradient_norm, event.tokens])
+            case Evaluated():
+                told["evaluated"].append([event.step, event.loss, *event.metrics.values()])
+            case Sampled():
+                told["sampled"].append(event.text)
+            case Warned():
+                told["warned"].append(event.sentence)
+    return told
+
+
+def main() -> None:
+    rank, jobs, out = int(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), Path(sys.argv[3])
+    os.environ["GLOO_SOCKET_IFNAME"] = sys.argv[4]
+    torch.set_num_threads(1)
+    told = []
+    for number, job in enumerate(jobs):
+        begin = time.monotonic()
+        told.append(do(job, number, rank, out))
+        print(f"{job['folder']}: {time.monotonic() - begin:.2f} s", flush=True)
+        (out / f"told-{rank}.json").write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

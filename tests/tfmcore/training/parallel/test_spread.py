@@ -1,0 +1,156 @@
+"""Whoever shares a training, it is the same training: losses, gradients, validations, samples and checkpoints."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from tests.tfmcore.training.parallel.processes import config, job, together
+from tfmcore.models import load_model
+from tfmcore.runs import Run
+
+pytestmark = pytest.mark.timeout(500)  # of which nearly all is the fixture's
+
+KINDS = ["data", "fsdp", "tensor", "pipeline"]
+EVERY = ["", *KINDS]
+PRESETS = {"encoder": "nano-encoder", "decoder": "nano-decoder", "encoder_decoder": "nano-seq2seq"}
+SPECIAL = {
+    "t5-mini": ["tensor", "pipeline"],
+    "deberta-v3-mini": ["tensor", "pipeline"],
+    "bert-mini": ["data", "tensor"],
+}
+PAIRS = ["data+fsdp", "data+tensor", "data+pipeline", "fsdp+tensor", "pipeline+tensor"]
+HALF = 10
+WHOLE = ["training.accumulation=2", "training.sample_every=20"]
+DROPOUT = ["model.dropout=0.2"]
+BRIEF = ["training.steps=6", "model.attention_dropout=0.0"]
+
+
+def jobs_of_two(base: Path) -> dict[tuple[str, ...], dict]:
+    jobs = {
+        ("whole", a, k): job(config(p, k, *WHOLE), base / f"{a}-{k}") for (a, p), k in product(PRESETS.items(), EVERY)
+    }
+    for before, after in product(EVERY, EVERY):
+        begin = base / f"encoder_decoder-{before}"
+        folder = base / f"{before}-then-{after}"
+        jobs["resumed", before, after] = job(config("nano-seq2seq", after, WHOLE[0]), folder, begin, HALF)
+    for kind in KINDS:
+        dropping = config("nano-decoder", kind, *DROPOUT)
+        jobs["dropout", kind] = job(dropping, base / f"dropout-{kind}")
+        jobs["dropout resumed", kind] = job(dropping, base / f"dropout-{kind}-again", base / f"dropout-{kind}", HALF)
+    for preset, kinds in SPECIAL.items():
+        for kind in ["", *kinds]:
+            jobs["special", preset, kind] = job(config(preset, kind, *BRIEF), base / f"{preset}-{kind}")
+    return jobs
+
+
+def jobs_of_four(base: Path) -> dict[tuple[str, ...], dict]:
+    four = ["training.num_processes=4"]
+    jobs = {("pair", k): job(config("nano-seq2seq", k, *WHOLE, *four), base / k) for k in PAIRS}
+    stages = config("nano-decoder", "pipeline", "model.num_layers=4", *four)
+    jobs["four stages", "pipeline"] = job(stages, base / "stages")
+    jobs["four stages", ""] = job(config("nano-decoder", "", "model.num_layers=4"), base / "one")
+    return jobs
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory) -> dict[tuple[str, ...], list[dict]]:
+    """What every process said of every job."""
+    base, found = tmp_path_factory.mktemp("runs"), {}
+    for number, jobs in ((2, jobs_of_two(base)), (4, jobs_of_four(base))):
+        said = together(list(jobs.values()), base / f"processes-{number}", number)
+        for place, (key, done) in enumerate(jobs.items()):
+            found[key] = [member[place] for member in said if member[place]]
+            found[key][0]["folder"] = done["folder"]
+    return found
+
+
+def same(one: list, other: list) -> bool:
+    """Numbers equal to 5 digits."""
+    return one == [pytest.approx(row, rel=1e-5) for row in other] and len(one) > 0
+
+
+def assert_same(members: list[dict], reference: dict) -> None:
+    for member in members:
+        for what in ("stepped", "evaluated"):
+            assert same(member[what], reference[what])
+        assert member["warned"] == reference["warned"]
+        assert member["parameters"] == reference["parameters"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", PRESETS)
+def test_each_kind_learns_what_one_process_learns(told, architecture, kind):
+    [one], members = told["whole", architecture, ""], told["whole", architecture, kind]
+    assert len(members) == 2
+    assert len(one["stepped"]) == 20
+    assert_same(members, one)
+    assert members[0]["sampled"] == one["sampled"] != []
+    assert members[1]["sampled"] == []
+    assert one["stepped"][-1][1] < one["stepped"][0][1] - 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", PRESETS)
+def test_what_is_cut_is_not_kept_whole(told, architecture, kind):
+    [one], members = told["whole", architecture, ""], told["whole", architecture, kind]
+    held = [member["held"] / one["held"] for member in members]
+    if kind == "data":
+        assert held == [1, 1]
+    elif kind == "fsdp":
+        assert sum(held) == pytest.approx(1)
+        assert max(held) < 0.52
+    else:  # norms, positions and the vectors shared by both ends are kept more than once
+        assert 1 <= sum(held) < 1.6
+        assert max(held) < 0.85
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(EVERY, EVERY)))
+def test_a_checkpoint_of_each_kind_goes_on_as_each_other(told, before, after):
+    [one], members = told["whole", "encoder_decoder", ""], told["resumed", before, after]
+    for member in members:
+        assert same(member["stepped"], one["stepped"][HALF:])
+        assert same(member["evaluated"], one["evaluated"][1:])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_dropout_a_run_goes_on_as_if_it_had_not_been_broken(told, kind):
+    for whole, again in zip(told["dropout", kind], told["dropout resumed", kind], strict=True):
+        assert same(again["stepped"], whole["stepped"][HALF:])
+
+
+@pytest.mark.parametrize(("preset", "kind"), [(preset, kind) for preset, kinds in SPECIAL.items() for kind in kinds])
+def test_learned_positions_convolutions_and_second_heads_are_shared_too(told, preset, kind):
+    assert_same(told["special", preset, kind], told["special", preset, ""][0])
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_two_kinds_at_a_time(told, pair):
+    members = told["pair", pair]
+    assert len(members) == 4
+    assert_same(members, told["whole", "encoder_decoder", ""][0])
+
+
+def test_four_stages(told):
+    assert_same(told["four stages", "pipeline"], told["four stages", ""][0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plain_model_lies_beside_the_shards(told, kind):
+    run = Run(Path(told["whole", "encoder_decoder", kind][0]["folder"]))
+    plain = Run(Path(told["whole", "encoder_decoder", ""][0]["folder"]))
+    weights = dict(load_model(plain.checkpoints()[-1].folder)[0].named_parameters())
+    newest = run.checkpoints()[-1]
+    assert newest.step == 20
+    for name, weight in load_model(newest.folder)[0].named_parameters():
+        assert weight.flatten().tolist() == pytest.approx(weights[name].flatten().tolist(), abs=1e-4)
+    files = {path.relative_to(newest.folder).as_posix() for path in newest.folder.rglob("*") if path.is_file()}
+    assert files == {*newest.manifest.files, "manifest.json"}
+    shards = [name for name in files if name.startswith("optimizer")]
+    assert len(shards) == (1 if kind == "data" else 2)
+    assert all(name.endswith(".safetensors") for name in shards)
+    assert newest.fault() == ""
+    with open(newest.folder / shards[0], "r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\xff")
+    assert "damaged" in newest.fault()
