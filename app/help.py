@@ -1,6 +1,7 @@
 """F1 and "?": the page explained in a paragraph, and the shortcuts."""
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from app.theme import GRID, mono_font
@@ -35,5 +36,6 @@ class HelpDialog(QDialog):
             grid.setColumnStretch(2 * half + 1, 1)
         column.addLayout(grid)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())  # the style's own ignores the theme
         buttons.rejected.connect(self.reject)
         column.addWidget(buttons)

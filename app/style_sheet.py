@@ -66,7 +66,7 @@ def _fields(t: Theme) -> str:
     return f"""
 QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {{
     background: {t.surface}; color: {t.text}; border: 1px solid {t.border}; border-radius: 4px; padding: 3px 6px;
-    selection-background-color: {t.accent}; selection-color: {t.on_accent};
+    placeholder-text-color: {t.muted}; selection-background-color: {t.accent}; selection-color: {t.on_accent};
 }}
 QLineEdit:hover, QSpinBox:hover, QDoubleSpinBox:hover, QComboBox:hover {{ border-color: {t.disabled}; }}
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {{

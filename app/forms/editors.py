@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QPla
 from app.actions import make_action
 from app.forms.numbers import number_text, parse_number, stepped
 from app.theme import GRID
+from app.widgets.combo import ElidedCombo
 from tfmcore.config import Option
 
 TYPING_MS = 200
@@ -146,7 +147,7 @@ class CodesEditor(LineEditor):
         super()._show(", ".join(map(str, value or ())))
 
 
-class ChoiceEditor(QComboBox):
+class ChoiceEditor(ElidedCombo):
     """One of a few values; an optional one may be left to the program."""
 
     edited = Signal(object)

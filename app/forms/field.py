@@ -6,9 +6,9 @@ from typing import Any
 from PySide6.QtCore import QEvent, QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -33,6 +33,8 @@ from app.theme import GRID, body_font, icon, mix, theme
 from tfmcore.config import ENCODINGS, LANGUAGES, SOURCES, TASKS, Option, Problem
 
 UNIT_WIDTH, MARK_WIDTH = 9 * GRID, 2 * GRID
+LONG_MEND = 14
+"""Characters from which on the button that mends a value stands below the sentence, not beside it."""
 TITLES = {
     "data.source": {name: facts.title for name, facts in SOURCES.items()},
     "data.task": {name: facts.title for name, facts in TASKS.items()},
@@ -174,7 +176,11 @@ class Field(QWidget):
         if problem:
             self._error.setText(_sentence(problem.reason))
             self._nearest = problem.nearest
-            self._mend.setText(f"use {value_words(self.option, problem.nearest)}" if offered else "")
+            words = f"use {value_words(self.option, problem.nearest)}" if offered else ""
+            self._mend.setText(words)
+            long = len(words) > LONG_MEND
+            way = QBoxLayout.Direction.TopToBottom if long else QBoxLayout.Direction.LeftToRight
+            self._problem_row.setDirection(way)
         if self.widget.property("invalid") != (problem is not None):
             self.widget.setProperty("invalid", problem is not None)
             self.widget.style().polish(self.widget)
@@ -190,10 +196,10 @@ class Field(QWidget):
         self._mend = QPushButton(objectName=f"mend_{name}", font=body_font(small=True))
         self._mend.setStyleSheet("padding: 1px 6px;")
         self._mend.clicked.connect(lambda: self.edited.emit(self._nearest))
-        row = QHBoxLayout(spacing=GRID)
-        row.addWidget(self._error, 1)
-        row.addWidget(self._mend, 0, Qt.AlignmentFlag.AlignTop)
-        self._grid.addLayout(row, 1, 1, 1, 3)
+        self._problem_row = QBoxLayout(QBoxLayout.Direction.LeftToRight, spacing=GRID)
+        self._problem_row.addWidget(self._error, 1)
+        self._problem_row.addWidget(self._mend, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self._grid.addLayout(self._problem_row, 1, 1, 1, 3)
 
     def explain(self, reason: str) -> None:
         """What the option means, and why the preset has its value where it says so."""

@@ -11,6 +11,8 @@ from app.theme import GRID, mix, mono_font, theme
 from app.widgets.tokens import is_special, visible
 from tfmcore.messages import ShownSequence
 
+PADDING = 3 * GRID
+"""What a cell takes beside its text."""
 MOST_COLUMNS, WIDEST = 512, 160
 
 Index = QModelIndex | QPersistentModelIndex
@@ -113,4 +115,4 @@ class BatchTable(QTableView):
             widest = max(
                 metrics.horizontalAdvance(self._model.token(row, column)) for row in range(len(self._model.rows))
             )
-            self.setColumnWidth(column, min(max(widest + GRID, 4 * GRID), WIDEST))
+            self.setColumnWidth(column, min(max(widest + PADDING, 4 * GRID), WIDEST))

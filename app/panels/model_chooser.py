@@ -9,6 +9,7 @@ from app.model_actions import ModelActions, ask_for_folder
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
+from app.widgets.combo import ElidedCombo
 from app.widgets.empty_state import EmptyState
 from tfmcore.config import TASKS
 
@@ -36,7 +37,7 @@ class ModelChooser(QWidget):
         super().__init__(objectName=f"model_chooser_{page}")
         self._session = session
         self._shown: list[tuple[str, str]] = []
-        self.combo = QComboBox(objectName=f"field_{page}_model", accessibleName="Model")
+        self.combo = ElidedCombo(objectName=f"field_{page}_model", accessibleName="Model")
         self.combo.setMinimumWidth(42 * GRID)
         self.combo.setMaximumWidth(76 * GRID)
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

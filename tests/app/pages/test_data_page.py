@@ -226,7 +226,9 @@ def test_preparing_shows_progress_and_everything_that_came_of_it(qtbot, page, se
     assert words(page, "prepared_warnings") == "2 examples are cut."
     assert page._prepared._lengths.limit == 64
     assert [piece.id for piece in page.findChild(TokenStrip, "sample_tokens").pieces] == [9, 10, 11]
-    batch = page.findChild(QTableView, "first_batch").model()
+    table = page.findChild(QTableView, "first_batch")
+    batch = table.model()
+    assert all(table.columnWidth(column) >= table.sizeHintForColumn(column) for column in range(batch.columnCount()))
     titles = [batch.headerData(row, Qt.Orientation.Vertical) for row in range(batch.rowCount())]
     assert titles == ["1", "to predict", "2 · label positive"]
     assert [batch.index(1, column).data() for column in range(3)] == ["", "", "␣b"]

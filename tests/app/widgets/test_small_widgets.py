@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel
 
 from app.theme import DARK, LIGHT, apply_theme
 from app.widgets.bars import ROW, ProbabilityBars
+from app.widgets.combo import ElidedCombo
 from app.widgets.elided_label import ElidedLabel
 from app.widgets.empty_state import EmptyState
 from app.widgets.error_bar import LEVELS, ErrorBar
@@ -160,3 +161,22 @@ def test_a_small_curve_draws_each_line_in_its_colour(qapp, look) -> None:
         for colour, there in ((look.validation, True), (look.training, len(training[0]) > 0)):
             nearest = np.abs(pixels - QColor(colour).getRgb()[:3]).sum(1).min()
             assert (nearest < 150) == there  # smoothed edges are paler
+
+
+def test_a_choice_without_room_ends_in_an_ellipsis(qtbot) -> None:
+    combo = ElidedCombo(placeholderText="a placeholder that is far too long")
+    qtbot.addWidget(combo)
+    combo.setSizeAdjustPolicy(ElidedCombo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.addItems(["short", "a choice whose words need far more room than there is"])
+    combo.resize(160, 28)
+    combo.show()
+    combo.setCurrentIndex(0)
+    assert combo.shown_text() == "short"
+    combo.setCurrentIndex(1)
+    assert combo.shown_text().startswith("a choice")
+    assert combo.shown_text().endswith("…")
+    combo.setCurrentIndex(-1)
+    assert combo.shown_text().startswith("a place")
+    combo.resize(600, 28)
+    assert combo.shown_text() == "a placeholder that is far too long"
+    assert not combo.grab().isNull()
