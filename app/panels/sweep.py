@@ -21,6 +21,7 @@ from tfmcore.config import UserError, options
 from tfmcore.config.sweeps import MOST_RUNS, Combination, combinations, parse_axis, swept
 
 WIDTH = 68 * GRID
+SHOWN_CHARACTERS = 20
 FIRST = ("training.learning_rate", "training.seed")
 SHOWN_FIRST = 24
 """So many of the combinations are checked while one types; all of them when the runs are made."""
@@ -38,8 +39,10 @@ class AxisRow(QWidget):
         self._option = QComboBox(objectName=f"sweep_option_{number}", accessibleName="Option", maxVisibleItems=20)
         for option in options():
             if option.kind in ("int", "float", "choice", "bool") and option.section in ("model", "training"):
-                self._option.addItem(f"{option.title}  ({option.path})", option.path)
+                self._option.addItem(f"{option.title}  ({option.section})", option.path)
         self._option.setCurrentIndex(self._option.findData(path))
+        self._option.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._option.setMinimumContentsLength(SHOWN_CHARACTERS)
         self._values = QLineEdit(objectName=f"sweep_values_{number}", accessibleName="Values")
         remove = QPushButton(
             objectName=f"sweep_remove_{number}", icon=icon("close", "muted"), toolTip="Not this option"
@@ -126,11 +129,19 @@ class Sweep(QDialog):
         row.edited.connect(self._redraw)
         row.unwanted.connect(lambda: self._remove(row))
         self._redraw()
+        self._fit()
 
     def _remove(self, row: AxisRow) -> None:
         self.axes.remove(row)
+        self._rows.removeWidget(row)
         row.deleteLater()
         self._redraw()
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as the rows need, and as wide as it is."""
+        self.layout().activate()
+        self.resize(max(self.width(), WIDTH), self.sizeHint().height())
 
     def found(self) -> list[Combination]:
         """The combinations that are typed; raises UserError where they are none."""

@@ -1,25 +1,33 @@
 """Show the runs and what they are doing; or one run, once or until it ends."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from tfmcore.cli.arguments import add_json, add_runs, runs_folder
 from tfmcore.cli.output import note, print_json, print_line, print_table
 from tfmcore.cli.progress import follow
 from tfmcore.config import UserError
+from tfmcore.curves import curves, write_curves
+from tfmcore.messages import Noticed
 from tfmcore.runs import Run, find_run, list_runs
 from tfmcore.units import duration
 
 EXAMPLES = """
 tfm status                  all runs of the workspace
 tfm status first --follow   watch one until it ends; Ctrl-C stops the watching, not the run
+tfm status first --export curves.csv
 tfm status --json | jq -r 'select(.state == "interrupted") | .id'
 """
+
+
+NUM_NOTICED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", nargs="?", help="a run's folder, id or name (default: all)")
     parser.add_argument("--follow", action="store_true", help="show the run's progress until it ends")
+    parser.add_argument("--export", metavar="FILE", type=Path, help="write the run's curves (.csv or .jsonl)")
     add_runs(parser)
     add_json(parser, "one JSON object a run, a line each")
 
@@ -31,13 +39,26 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.run:
             raise UserError("--follow needs a RUN")
         follow(found[0])
+    if arguments.export:
+        if not arguments.run:
+            raise UserError("--export needs a RUN")
+        rows = curves(found[0].events())
+        write_curves(rows, arguments.export)
+        note(f"{len(rows)} steps of {found[0].label} in {arguments.export}")
     facts = [describe(each) for each in found]
+    if arguments.run and arguments.json and (signs := noticed(found[0])):
+        facts[0]["noticed"] = signs
     if arguments.json:
         for each in facts:
             print_json(each)
     elif arguments.run:
         for name, value in facts[0].items():
             print_line(f"{name:<16}{'–' if value in (None, '') else value}")
+        for event in noticed(found[0]):
+            print_line(f"\nstep {event.step}: {event.what.replace('_', ' ')}: {event.sentence}")
+            print_line(f"  examples of the batch: {', '.join(map(str, event.example_ids)) or '–'}")
+            for text in event.texts:
+                print_line(f"  | {' '.join(text.split())}")
     elif facts:
         rows = [
             [each["id"], each["label"], each["state"], progress(each), number(each["loss"]),
@@ -68,6 +89,11 @@ def describe(run: Run) -> dict[str, Any]:
         "validation_loss": best.manifest.validation_loss if best else None,
         "folder": str(run.folder),
     }
+
+
+def noticed(run: Run) -> list[Noticed]:
+    """The last signs that the training goes wrong."""
+    return [event for event in run.events() if isinstance(event, Noticed)][-NUM_NOTICED:]
 
 
 def progress(facts: dict[str, Any]) -> str:

@@ -106,6 +106,7 @@ BAD = {
     "queue of no run": (["queue", "add", "--run", "none"], "there is no run 'none'"),
     "queue of no config": (["queue", "add"], "which run"),
     "status of no run": (["status", "none"], "there is no run 'none'"),
+    "status that exports all": (["status", "--export", "a.csv"], "needs a RUN"),
     "status that follows nothing": (["status", "--follow"], "needs a RUN"),
     "pause of no run": (["pause", "../none"], "there is no run"),
     "stop of no run": (["stop", "none"], "there is no run"),

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tfmcore.config import find_preset
-from tfmcore.messages import Command, Evaluated, Finished, Sampled, Started, Stepped
+from tfmcore.config import Config, find_preset
+from tfmcore.messages import Command, Evaluated, Finished, Noticed, Sampled, Started, Stepped
 from tfmcore.runs import Exit, Run, RunState, list_runs, own_status, start_time
 
 NAMES = ["../x", "/etc/passwd", "x" * 300, "two\nlines", "🙂", "été 训练", "", "a", "a", "con", "."]
@@ -202,3 +202,18 @@ def test_any_name_is_only_a_label(tfm, make, workspace, name):
     assert "\n" not in run.label
     assert len(run.label) <= 200
     assert tfm("pause", run.label).code == 0
+
+
+def test_what_was_noticed_of_a_run_is_told_with_its_batch_and_its_curves_are_written(tfm, workspace, tmp_path):
+    run = Run.create(workspace / "runs", Config(), "first")
+    step = Stepped(step=1, loss=2.0, learning_rate=0.1, gradient_norm=1.0, tokens=3, seconds=0.1)
+    spike = Noticed(step=1, what="loss_spike", sentence="the loss jumped", example_ids=[3, 8], texts=["The\nend"])
+    with open(run.folder / "events.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(event.model_dump_json() + "\n" for event in (step, spike))
+    words = tfm("status", "first", "--export", tmp_path / "curves.csv")
+    assert words.code == 0
+    assert "step 1: loss spike: the loss jumped" in words.out
+    assert "examples of the batch: 3, 8" in words.out
+    assert "  | The end" in words.out
+    assert (tmp_path / "curves.csv").read_text().splitlines()[0].startswith("step,loss")
+    assert json.loads(tfm("status", "first", "--json").out)["noticed"][0]["example_ids"] == [3, 8]
