@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from app.session import Session
-from app.widgets.knobs import Knob, Knobs, Number, Slider, Word
-from tfmcore.messages import WritingRequest
+from app.widgets.knobs import Choice, Knob, Knobs, Number, Slider, Word
+from tfmcore.messages import WritingPrecision, WritingRequest
 
 ESCAPES = {"\\n": "\n", "\\t": "\t"}
 SEED = partial(Word, pattern=r"\d{0,18}", placeholderText="another each time")
@@ -29,6 +29,8 @@ KNOBS: tuple[tuple[str, str, Callable[[], Knob], bool, str], ...] = (
     ("seed", "Seed", SEED, True, "A number makes the same text come again; empty draws another each time"),
     ("stop", "Stop at", partial(Word, placeholderText=r"texts; between semicolons, \n"), True,
      r"Stop as soon as one of these texts is written; \n is a new line"),
+    ("precision", "Precision", partial(Choice, *get_args(WritingPrecision)), True,
+     "Of the model's matrices: on a CPU, bf16 and int8 write faster; what becomes of the logits is said below"),
 )  # fmt: skip
 """Field of WritingRequest, title, knob, whether it is folded away, and tip."""
 

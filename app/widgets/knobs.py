@@ -1,4 +1,4 @@
-"""A few small options, a line each: a slider with its value, a number, a word."""
+"""A few small options, a line each: a slider with its value, a number, a word, a choice."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QRegularExpression, Qt, Signal
 from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import (
+    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -94,7 +95,24 @@ class Word(QLineEdit):
         self.setText(value)
 
 
-Knob = Slider | Number | Word
+class Choice(QComboBox):
+    """One of a few words."""
+
+    valueChanged = Signal(str)
+
+    def __init__(self, *words: str, **properties: Any) -> None:
+        super().__init__(**properties)
+        self.addItems(words)
+        self.currentTextChanged.connect(self.valueChanged)
+
+    def value(self) -> str:
+        return self.currentText()
+
+    def setValue(self, value: str) -> None:
+        self.setCurrentText(value)
+
+
+Knob = Slider | Number | Word | Choice
 
 
 class Knobs(QWidget):

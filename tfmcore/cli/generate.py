@@ -18,6 +18,7 @@ tfm generate first "The value of"
 tfm generate first "The value of" --temperature 0 --max-new-tokens 50
 tfm generate first "The value of" --top-p 0.9 --repetition-penalty 1.2 --seed 1 --json
 tfm generate first "The value of" --beams 4
+tfm generate first "The value of" --precision int8
 cat prompt.txt | tfm generate first -
 tfm generate first "The value of" "A class is" "If the" --json
 """
@@ -79,8 +80,8 @@ def _written(arguments: argparse.Namespace) -> Iterator[Generated]:
     from tfmcore.inference.generate import write_many
     from tfmcore.inference.opened import open_model
 
-    opened, start = open_model(folder), time.monotonic()
+    opened, start = open_model(folder, arguments.precision), time.monotonic()
     opened.need("generate")
     request = Generate(id=0, model="", prompt="", **writing(arguments))
     for written in write_many(opened.model, opened.tokenizer, arguments.prompts, manner(request)):
-        yield generated(0, written, opened.tokenizer, time.monotonic() - start)
+        yield generated(0, written, opened, time.monotonic() - start)

@@ -1,9 +1,10 @@
 """The arguments of the verbs that write: how the next token is chosen, and when it is enough."""
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from tfmcore.cli.arguments import real, text, whole
+from tfmcore.messages import WritingPrecision
 
 
 def add_writing(parser: argparse.ArgumentParser, temperature: float) -> None:
@@ -22,9 +23,13 @@ def add_writing(parser: argparse.ArgumentParser, temperature: float) -> None:
     add("--seed", metavar="N", type=whole(0), help="the same seed writes the same text again")
     add("--stop", metavar="TEXT", type=text, action="append", default=[], help="end before this text")
 
+    precisions = get_args(WritingPrecision)
+    precision = "of the model's matrices: bf16 and int8 write faster on a CPU, and say what became of the logits"
+    add("--precision", choices=precisions, default="fp32", help=f"{precision} (default: fp32)")
+
 
 def writing(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields of a WritingRequest."""
     names = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-    more = ("beams", "length_penalty", "seed", "stop")
+    more = ("beams", "length_penalty", "seed", "stop", "precision")
     return {name: getattr(arguments, name) for name in (*names, *more)}

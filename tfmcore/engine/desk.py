@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tfmcore.data.progress import Progress
-from tfmcore.messages import InspectRequest
+from tfmcore.messages import InspectRequest, WritingPrecision
 from tfmcore.runs import find_model
 from tfmcore.workspace import find_workspace
 
@@ -45,15 +45,15 @@ class Desk:
         self._models: Shelf[OpenedModel] = Shelf(NUM_MODELS)
         self._captures: Shelf[Capture] = Shelf(NUM_CAPTURES)
 
-    def model(self, name: str) -> "OpenedModel":
-        """The model of a model folder or run; raises UserError."""
+    def model(self, name: str, precision: WritingPrecision = "fp32") -> "OpenedModel":
+        """The model of a model folder or run, in another precision another one; raises UserError."""
         from tfmcore.inference.opened import open_model
 
         folder = find_model(name, find_workspace() / "runs").resolve()
-        key = (folder, stamp(folder))
-        for old in [old for old in self._models if isinstance(old, tuple) and old[0] == folder and old != key]:
+        place = (folder, stamp(folder))
+        for old in [old for old in self._models if isinstance(old, tuple) and old[0] == folder and old[:2] != place]:
             del self._models[old]
-        return self._models.take(key, lambda: open_model(folder))
+        return self._models.take((*place, precision), lambda: open_model(folder, precision))
 
     def capture(self, request: InspectRequest, report: Progress) -> "Capture":
         """All attention of a text, computed once; raises UserError."""

@@ -13,6 +13,8 @@ from tfmcore.config import SavedModel, UserError
 from tfmcore.data.tasks import TASKS, Inputs, Task
 from tfmcore.data.tokenizers import Tokenizer
 from tfmcore.inference.pieces import check_ids
+from tfmcore.inference.quantization import effect, prepared, writes
+from tfmcore.messages import WritingPrecision
 from tfmcore.models import Model, load_model
 from tfmcore.runs import find_model
 from tfmcore.workspace import find_workspace
@@ -41,12 +43,14 @@ class Encoded:
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """`folder` is the model folder itself, a checkpoint where a run was opened."""
+    """`folder` is the model folder itself, a checkpoint where a run was opened. `notice` says what became of the logits
+    in another precision than fp32."""
 
     model: Model
     tokenizer: Tokenizer
     saved: SavedModel
     folder: Path
+    notice: str = ""
 
     @property
     def device(self) -> torch.device:
@@ -107,12 +111,18 @@ class OpenedModel:
             raise UserError(f"this model cannot {verb}: it learned to {learned}")
 
 
-def open_model(name: str | Path) -> OpenedModel:
-    """The model of a model folder or a run, on the GPU where there is one; raises UserError, in one sentence."""
+def open_model(name: str | Path, precision: WritingPrecision = "fp32") -> OpenedModel:
+    """The model of a model folder or a run, on the GPU where there is one; the matrices of one that writes are in that
+    precision. Raises UserError, in one sentence."""
     folder = find_model(str(name), find_workspace() / "runs")
     model, saved = load_model(folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return OpenedModel(model.to(device), Tokenizer.load(folder / "tokenizer.json"), saved, folder)
+    opened = OpenedModel(model.to(device), Tokenizer.load(folder / "tokenizer.json"), saved, folder)
+    if not writes(model):
+        return opened
+    ready = prepared(model, precision)
+    notice = "" if precision == "fp32" else effect(model, ready).sentence(precision)
+    return replace(opened, model=ready, notice=notice)
 
 
 def load(name: str | Path) -> tuple[Model, Tokenizer]:

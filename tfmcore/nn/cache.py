@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from tfmcore.config.problems import UserError
-from tfmcore.nn.mask import Timeline
+from tfmcore.nn.mask import Timeline, count_positions
 
 
 class KeyValueCache:
@@ -36,6 +36,7 @@ class Cache:
         self.memory_mask: Tensor | None = None
         self.real = torch.ones(batch_size, max_length, dtype=torch.bool, device=device)
         self.padded = False
+        self.positions = torch.arange(max_length, device=device)[None]
         self.length = 0
 
     def advance(self, x: Tensor, attention_mask: Tensor | None) -> Timeline:
@@ -46,9 +47,11 @@ class Cache:
         if attention_mask is not None:
             self.real[:, start : self.length] = attention_mask.bool()
             self.padded = True
-        seen = self.real[:, : self.length] if self.padded else None
-        everything = Timeline.of(self.real[:, : self.length], seen)
-        return Timeline(everything.keys[:, start:], everything.keys, seen)
+        if not self.padded:
+            return Timeline(self.positions[:, start : self.length], self.positions[:, : self.length])
+        seen = self.real[:, : self.length]
+        positions = count_positions(seen)
+        return Timeline(positions[:, start:], positions, seen)
 
     def reorder(self, indices: Tensor) -> None:
         """Keep the sequences of `indices` (any number, repeats allowed), as beam search does."""

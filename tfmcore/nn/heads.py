@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfmcore.nn.activations import ACTIVATIONS, Activation
+from tfmcore.nn.packed import PackedLinear
 
 Pooling = Literal["first", "mean", "last"]
 
@@ -18,7 +19,7 @@ class VocabularyHead(nn.Module):
 class LanguageModelHead(VocabularyHead):
     """Logits of every token: (B, T, D) → (B, T, V). Tied where it is given the `tokens` whose matrix it shares
     (https://arxiv.org/abs/1608.05859); the vectors are multiplied by `scale` before, and `softcap` keeps the logits
-    within ± that (https://arxiv.org/abs/2408.00118)."""
+    within ± that (https://arxiv.org/abs/2408.00118). `packed`, if there is one, stands for the matrix."""
 
     def __init__(
         self,
@@ -33,9 +34,11 @@ class LanguageModelHead(VocabularyHead):
         self.projection = tokens if tokens is not None else nn.Linear(d_model, vocab_size, bias=False)
         self.bias = nn.Parameter(torch.zeros(vocab_size)) if bias else None
         self.scale, self.softcap = scale, softcap
+        self.packed: PackedLinear | None = None
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        logits = F.linear(hidden if self.scale == 1.0 else hidden * self.scale, self.projection.weight, self.bias)
+        x = hidden if self.scale == 1.0 else hidden * self.scale
+        logits = F.linear(x, self.projection.weight, self.bias) if self.packed is None else self.packed(x)
         return logits if self.softcap is None else torch.tanh(logits / self.softcap) * self.softcap
 
 

@@ -40,5 +40,5 @@ class ResidualConnection(nn.Module):
         """What the sublayer's result becomes."""
         if self.norm_after is not None:
             result = self.norm_after(result)
-        x = x + self.dropout(result)
+        x = x + (self.dropout(result) if self.training else result)
         return self.norm(x) if self.placement == "post" else x

@@ -132,6 +132,7 @@ def test_options_reach_the_engine_and_are_remembered(
     values = {
         "temperature": 1.25, "top_k": 12, "top_p": 0.9, "beams": 1, "max_new_tokens": 7, "min_p": 0.05,
         "repetition_penalty": 1.3, "length_penalty": 2.0, "seed": "42", "stop": r"END; \n\n",
+        "precision": "bf16",
     }  # fmt: skip
     for name, value in values.items():
         generate.knobs.knobs[name].setValue(value)
@@ -140,7 +141,7 @@ def test_options_reach_the_engine_and_are_remembered(
     asked = engine.last(Generate)
     assert (asked.temperature, asked.top_k, asked.top_p, asked.max_new_tokens) == (1.25, 12, 0.9, 7)
     assert (asked.min_p, asked.repetition_penalty, asked.length_penalty) == (0.05, 1.3, 2.0)
-    assert (asked.seed, asked.stop) == (42, ["END", "\n\n"])
+    assert (asked.seed, asked.stop, asked.precision) == (42, ["END", "\n\n"], "bf16")
     again = GeneratePanel(session)
     qtbot.addWidget(again)
     assert session.model is not None

@@ -168,6 +168,17 @@ def test_many_prompts_are_written_on_at_once(tfm):
     assert [len(json.loads(line)["hypotheses"]) for line in beams] == [2, 2, 2]
 
 
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_a_precision_is_said_to_change_the_logits(tfm, precision):
+    tfm("train", "induction", *sets(), "--name", "precise")
+    words = ("--max-new-tokens", "3", "--temperature", "0", "--precision", precision)
+    one, many = tfm("generate", "precise", "a b c a", *words), tfm("generate", "precise", "a b c a", "x", *words)
+    for result in (one, many):
+        assert result.code == 0
+        assert f"In {precision} the logits differ from fp32's" in result.err
+    assert many.out.startswith(one.out)
+
+
 def test_events_as_json(tfm):
     result = tfm("train", "induction", *sets(), "--json")
     kinds = [json.loads(line)["kind"] for line in result.out.splitlines()]

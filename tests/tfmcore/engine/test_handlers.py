@@ -63,6 +63,15 @@ def test_a_model_is_described(engine, model_folder, kind):
     assert reply.parameters > 10_000
 
 
+@pytest.mark.parametrize("kind", ["decoder", "translator"])
+def test_writing_in_a_precision_says_what_it_does_to_the_logits(engine, model_folder, kind):
+    fields = {"model": str(model_folder(kind)), "max_new_tokens": 3, **VERBS[DOES[kind]]}
+    said = {each: engine.answer(DOES[kind], **fields, precision=each)[0].notice for each in ("int8", "fp32", "bf16")}
+    assert said["fp32"] == ""
+    for precision in ("int8", "bf16"):
+        assert f"In {precision} the logits differ from fp32's" in said[precision]
+
+
 @pytest.mark.parametrize("kind", DOES)
 def test_a_model_does_what_it_learned_and_says_so_when_asked_for_more(engine, model_folder, kind):
     for request, fields in VERBS.items():

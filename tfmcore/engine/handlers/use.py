@@ -15,6 +15,7 @@ from tfmcore.inference import writing
 from tfmcore.inference.answer import answering
 from tfmcore.inference.decoding import Step
 from tfmcore.inference.generate import Written, write
+from tfmcore.inference.opened import OpenedModel
 from tfmcore.inference.pieces import candidates
 from tfmcore.inference.sampling import Sampling
 from tfmcore.inference.tag import tagging
@@ -60,7 +61,7 @@ def describe(request: Describe, desk: Desk, report: Progress) -> Iterator[Answer
 
 def generate(request: Generate, desk: Desk, report: Progress) -> Iterator[Answer]:
     start = time.monotonic()
-    opened = desk.model(request.model)
+    opened = desk.model(request.model, request.precision)
     opened.need("generate")
     steps = write(
         opened.model,
@@ -71,21 +72,21 @@ def generate(request: Generate, desk: Desk, report: Progress) -> Iterator[Answer
         num_alternatives=request.alternatives,
     )
     written = yield from _streamed(request.id, steps, opened.tokenizer, report)
-    yield generated(request.id, written, opened.tokenizer, time.monotonic() - start)
+    yield generated(request.id, written, opened, time.monotonic() - start)
 
 
-def generated(request_id: int, written: Written, tokenizer: Tokenizer, seconds: float) -> Generated:
+def generated(request_id: int, written: Written, opened: OpenedModel, seconds: float) -> Generated:
     """The final reply for what was written on after a prompt."""
     several = written.hypotheses if len(written.hypotheses) > 1 else []
     return Generated(
         id=request_id,
         text=written.text,
-        prompt_tokens=tokenizer.tokens(written.prompt_ids),
+        prompt_tokens=opened.tokenizer.tokens(written.prompt_ids),
         num_tokens=len(written.ids),
         seconds=seconds,
         reason=written.reason,
-        hypotheses=[_hypothesis(text, each, tokenizer) for text, each in several],
-        notice=written.notice,
+        hypotheses=[_hypothesis(text, each, opened.tokenizer) for text, each in several],
+        notice=sentences(written.notice, opened.notice),
     )
 
 
@@ -102,7 +103,7 @@ def classify(request: Classify, desk: Desk, report: Progress) -> Iterator[Answer
 
 def translate(request: Translate, desk: Desk, report: Progress) -> Iterator[Answer]:
     start = time.monotonic()
-    opened = desk.model(request.model)
+    opened = desk.model(request.model, request.precision)
     work = translating(opened, request.text, manner(request), request.prefix)
     found = _reported(work, report, "Translating")
     hypotheses = [_hypothesis(text, each, opened.tokenizer) for text, each in found.hypotheses]
@@ -112,7 +113,7 @@ def translate(request: Translate, desk: Desk, report: Progress) -> Iterator[Answ
             hypotheses=hypotheses,
             source_tokens=found.source.tokens,
             seconds=time.monotonic() - start,
-            notice=found.source.notice,
+            notice=sentences(found.source.notice, opened.notice),
         ),
         {"alignment": found.alignment},
     )
@@ -156,6 +157,11 @@ def manner(request: WritingRequest) -> Manner:
         request.seed,
     )
     return Manner(request.max_new_tokens, sampling, request.beams, request.length_penalty, tuple(request.stop))
+
+
+def sentences(*notices: str) -> str:
+    """Those that say something, one after the other."""
+    return " ".join(filter(None, notices))
 
 
 def _hypothesis(text: str, found: writing.Hypothesis, tokenizer: Tokenizer) -> Hypothesis:

@@ -1,0 +1,55 @@
+"""Packed matrices multiply as the ones that they were made of, as closely as their numbers allow."""
+
+import pytest
+import torch
+
+from tfmcore.nn.linear import FusedLinear
+from tfmcore.nn.packed import LEAST_WEIGHTS, MOST_ROWS, BFloat16Linear, Int8Linear, lay_out
+
+SHAPES = [(1, 1), (3, 7), (64, 33), (384, 1152), (100, 65)]
+
+
+@pytest.mark.parametrize("rows", [(), (1, 1), (3, 2), (MOST_ROWS, 1), (2, MOST_ROWS)], ids=str)
+@pytest.mark.parametrize(("width", "results"), SHAPES)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("kind", "steps"), [(BFloat16Linear, 256), (Int8Linear, 127)])
+def test_products_are_as_close_as_the_numbers(kind, steps, bias, width, results, rows):
+    torch.manual_seed(0)
+    linear, x = torch.nn.Linear(width, results, bias), torch.randn(*rows, width)
+    with torch.inference_mode():
+        exact, found = linear(x), kind(linear.weight, linear.bias)(x)
+        reach = linear.weight.abs().amax() * x.norm(dim=-1, keepdim=True)  # of a sum of errors of random signs
+    assert (found.dtype, found.shape) == (torch.float32, exact.shape)
+    assert ((found - exact).abs() <= 4 * reach / steps + 1e-6).all()
+    assert not torch.equal(found, exact)
+
+
+def test_a_row_of_zeros_stays_zero():
+    weight = torch.randn(4, 16)
+    weight[2] = 0
+    with torch.inference_mode():
+        found = Int8Linear(weight, None)(torch.randn(5, 16))
+    assert not found[:, 2].any()
+    assert found[:, [0, 1, 3]].all()
+
+
+@pytest.mark.parametrize("kind", [BFloat16Linear, Int8Linear])
+def test_a_part_is_that_part_of_the_whole(kind):
+    linear, x = FusedLinear(16, [8, 4, 4], [True, False, True]), torch.randn(3, 16)
+    torch.nn.init.normal_(linear.bias)
+    with torch.inference_mode():
+        packed = kind(linear.weight, linear.whole_bias(), linear.sizes)
+        parts = [packed.part(x, index) for index in range(3)]
+        assert torch.equal(torch.cat(parts, -1), packed(x))
+        torch.testing.assert_close(parts[1], linear.part(x, 1), atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize(("N", "D", "turned"), [(512, 64, True), (64, 512, False), (256, 256, False), (16, 8, False)])
+def test_only_large_matrices_that_lengthen_are_laid_out_by_columns(N, D, turned):
+    linear, x = torch.nn.Linear(D, N), torch.randn(2, D)
+    before, weight = linear(x), linear.weight.detach().clone()
+    lay_out(linear.weight)
+    assert (linear.weight.stride() == (1, N)) is turned
+    assert torch.equal(linear.weight, weight)
+    assert N * D >= LEAST_WEIGHTS or not turned
+    torch.testing.assert_close(linear(x), before, atol=1e-5, rtol=1e-5)
