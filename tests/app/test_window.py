@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -117,7 +117,7 @@ def test_every_act_of_a_page_has_its_own_key_and_stands_in_the_help(whole: MainW
         texts = {label.text() for label in dialog.findChildren(QLabel)}
         assert {action.text() for action in (*whole.actions(), *acts)} <= texts
         dialog.reject()
-        dialog.setParent(None)
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 def test_the_keys_of_a_page_are_heard_as_soon_as_it_is_shown(whole: MainWindow, qtbot: QtBot) -> None:
@@ -177,6 +177,8 @@ def test_a_deleted_run_comes_back_by_a_click(window: MainWindow, session: Sessio
     until(qtbot, session, lambda: session.runs.facts)
     window.show_page("train")
     table = window.findChild(QListView, "run_list")
+    with qtbot.waitActive(window):
+        window.activateWindow()
     table.setFocus()
     qtbot.keyClick(table, Qt.Key.Key_Delete)
     until(qtbot, session, lambda: not session.runs.facts)
