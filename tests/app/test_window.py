@@ -174,7 +174,7 @@ def test_damaged_settings_are_said_at_the_start(own_folders: Path, qtbot: QtBot)
 
 def test_a_deleted_run_comes_back_by_a_click(window: MainWindow, session: Session, qtbot: QtBot, run: Run) -> None:
     Exit(state=RunState.FINISHED, step=20).write(run.folder / "exit.json")
-    until(qtbot, session, lambda: session.runs.facts)
+    until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.FINISHED])
     window.show_page("train")
     table = window.findChild(QListView, "run_list")
     with qtbot.waitActive(window):
