@@ -171,7 +171,7 @@ class TransformerTrainer:
         checkpoints = Checkpoints(run)
         checkpoint, faults = checkpoints.newest_whole()
         parallel = parallel or Parallel()
-        with parallel.in_turn(controls.go_on):
+        with parallel.in_turn(lambda: progress("waiting for the first process", 0, 0)):
             dataset, changes = dataset_of(config, run, checkpoint, progress, parallel.first)
         progress("building the model", 0, 0)
         trainer = cls(config, dataset, checkpoints, controls, checkpoint, parallel)

@@ -1,0 +1,149 @@
+"""A shared run as the window and the terminal start it: processes that are killed, stopped, frozen and that fail."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.tfmcore.training.parallel.processes import config
+from tfmcore.config import Config
+from tfmcore.messages import Command, Evaluated, Failed, Finished, Saved, Started, Stepped
+from tfmcore.runs import Run, RunState, start_trainer
+from tfmcore.training.process import run_trainer
+
+pytestmark = pytest.mark.timeout(300)
+SHORT = ["training.steps=60", "training.save_every=10", "training.eval_every=30"]
+LONG = ["training.steps=1000000", "training.save_every=1000000", "training.eval_every=1000000"]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def steps(run: Run) -> list[Stepped]:
+    return [event for event in run.events() if isinstance(event, Stepped)]
+
+
+def ended(run: Run) -> bool:
+    return not run.state().alive
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Start a run as the window does; nothing of it lives on after the test."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    launchers = []
+
+    def begin(config: Config) -> tuple[Run, list[psutil.Process]]:
+        run = Run.create(tmp_path / "été 训练 🙂", config, "shared")
+        launcher = start_trainer(run)
+        launchers.append(psutil.Process(launcher.pid))
+        return run, launchers
+
+    yield begin
+    for launcher in launchers:
+        if launcher.is_running():
+            for process in [launcher, *launcher.children(recursive=True)]:
+                process.kill()
+    psutil.wait_procs(launchers, 20)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+def test_a_run_whose_process_is_killed_ends_as_an_undisturbed_one(start, tmp_path):
+    undisturbed = Run.open(tmp_path / "alone", config("nano-decoder", "", *SHORT))
+    assert run_trainer(undisturbed, lambda _: None).code == 0
+    run, [launcher] = start(config("nano-decoder", "fsdp", *SHORT, "training.gradient_clip=1.0"))
+    wait_for(lambda: any(isinstance(event, Saved) and event.step >= 20 for event in run.events()))
+    workers = run.workers(launcher.pid)
+    assert len(workers) == 2
+    workers[1].kill()
+    wait_for(lambda: ended(run))
+    assert run.exit() is not None
+    assert run.exit().sentence == undisturbed.exit().sentence.replace("alone", "shared")
+    begun = [event.step for event in run.events() if isinstance(event, Started)]
+    assert len(begun) in (1, 2), "killed too late to matter, or started again once"
+    assert begun == [0] or begun[1] >= 20
+    last = {event.step: event.loss for event in steps(run)}
+    assert last == {event.step: pytest.approx(event.loss, rel=1e-5) for event in steps(undisturbed)}
+    evaluated = [[e.loss for e in r.events() if isinstance(e, Evaluated)][-1] for r in (run, undisturbed)]
+    assert evaluated[0] == pytest.approx(evaluated[1], rel=1e-5)
+    wait_for(lambda: gone([launcher, *workers]))
+
+
+def test_stop_ends_every_process_at_the_same_step(start):
+    run, [launcher] = start(config("nano-seq2seq", "pipeline", *LONG))
+    assert run.status().pid == launcher.pid
+    wait_for(lambda: len(steps(run)) >= 5)
+    workers = run.workers(launcher.pid)
+    assert run.state() is RunState.RUNNING
+    assert run.status().pid == launcher.pid
+    run.command(Command(kind="pause"))
+    wait_for(lambda: run.state() is RunState.PAUSED)
+    run.command(Command(kind="set_learning_rate", value=0.125))
+    run.command(Command(kind="resume"))
+    wait_for(lambda: steps(run)[-1].learning_rate == 0.125)
+    run.command(Command(kind="stop"))
+    wait_for(lambda: ended(run))
+    wait_for(lambda: gone([launcher, *workers]))
+    assert run.state() is RunState.STOPPED
+    *_, finished = run.events()
+    assert isinstance(finished, Finished)
+    assert finished.reason == "stopped"
+    assert run.checkpoints()[-1].step == finished.step == run.exit().step
+
+
+@pytest.mark.fault(37)
+def test_a_frozen_run_can_be_killed(start):
+    run, [launcher] = start(config("nano-decoder", "data", *LONG))
+    wait_for(lambda: len(steps(run)) >= 3)
+    workers = run.workers(launcher.pid)
+    workers[0].suspend()
+    launcher.suspend()
+    assert run.kill()
+    wait_for(lambda: gone([launcher, *workers]))
+    assert run.state() is RunState.INTERRUPTED
+
+
+def test_the_processes_end_with_their_launcher(start):
+    run, [launcher] = start(config("nano-decoder", "tensor", *LONG))
+    wait_for(lambda: len(steps(run)) >= 3)
+    workers = run.workers(launcher.pid)
+    launcher.kill()
+    wait_for(lambda: gone(workers))
+    assert run.state() is RunState.INTERRUPTED
+
+
+def test_a_signal_to_the_launcher_saves_and_stops(start):
+    run, [launcher] = start(config("nano-decoder", "data", *LONG))
+    wait_for(lambda: len(steps(run)) >= 3)
+    workers = run.workers(launcher.pid)
+    os.kill(launcher.pid, signal.SIGTERM)
+    wait_for(lambda: gone([launcher, *workers]))
+    assert run.state() is RunState.STOPPED
+    assert run.checkpoints()[-1].step == run.exit().step > 0
+
+
+def test_what_fails_in_all_of_them_is_told_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    text = tmp_path / "text.txt"
+    text.write_text("short")
+    more = ["data.source=file", f"data.path={text}"]
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data", *more))
+    said = []
+    begin = time.monotonic()
+    exit = run_trainer(run, said.append)
+    assert time.monotonic() - begin < 60
+    assert (exit.state, exit.code) == (RunState.FAILED, 2)
+    [failed] = said
+    assert isinstance(failed, Failed)
+    assert list(run.events()) == said
+    assert "is too short to learn from" in failed.sentence or "too few" in failed.sentence
