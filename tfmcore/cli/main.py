@@ -21,6 +21,7 @@ VERBS = {
     "check": "find what is wrong with a config, or how large its model is",
     "options": "explain every option of a config",
     "train": "train a model",
+    "launch": "train a model on several machines",
     "sweep": "train many runs that differ in a few options",
     "branch": "go on from a checkpoint of a run as another run, with a changed config",
     "queue": "let runs wait for their turn, and run those that do",

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, runs_folder
+from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, runs_folder, whole
 from tfmcore.cli.output import note, print_json, print_line
 from tfmcore.cli.progress import Watch
 from tfmcore.config import Config, UserError
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="LABEL", help="what to call the run (default: as the config)")
     add_conduct(parser)
     parser.add_argument("--continue", dest="folder", metavar="FOLDER", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--hosts", metavar="N", type=whole(1), default=1, help=argparse.SUPPRESS)
 
 
 def add_conduct(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,7 @@ def add_conduct(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.folder:
-        return continue_detached(Run(arguments.folder))
+        return continue_detached(Run(arguments.folder), arguments.hosts)
     if not arguments.config:
         raise UserError("name a config file or a preset to train (`tfm presets` lists them)")
     config, name = chosen_config(arguments)
@@ -44,12 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
     return conduct(made, arguments)
 
 
-def continue_detached(run: Run) -> int:
+def continue_detached(run: Run, num_hosts: int = 1) -> int:
     """What `tfmcore.runs.start_trainer` starts: train with no one watching."""
     from tfmcore.training.parallel.worker import is_worker, run_worker
     from tfmcore.training.process import run_trainer
 
-    return run_worker(run) if is_worker() else exit_code(run_trainer(run))
+    return run_worker(run) if is_worker() else exit_code(run_trainer(run, num_hosts=num_hosts))
 
 
 def conduct(run: Run, arguments: argparse.Namespace) -> int:

@@ -41,12 +41,15 @@ class Companions:
 
 
 def run_trainer(
-    run: Run, on_event: Callable[[AnyEvent], None] | None = None, on_progress: Progress | None = None
+    run: Run,
+    on_event: Callable[[AnyEvent], None] | None = None,
+    on_progress: Progress | None = None,
+    num_hosts: int = 1,
 ) -> Exit:
     """Train or go on with a run to its end and say how it ended. Without `on_event` nobody watches: the process has
     lower priority and says nothing. The first Ctrl-C (or SIGTERM) saves and stops, the second stops at once."""
     if is_shared(run):
-        return run_shared(run, on_event, on_progress)
+        return run_shared(run, on_event, on_progress, num_hosts)
     controls = Controls(run.folder)
     record = Record(run, controls)
 
@@ -84,14 +87,16 @@ def is_shared(run: Run) -> bool:
         return False
 
 
-def run_shared(run: Run, on_event: Callable[[AnyEvent], None] | None, on_progress: Progress | None) -> Exit:
+def run_shared(
+    run: Run, on_event: Callable[[AnyEvent], None] | None, on_progress: Progress | None, num_hosts: int
+) -> Exit:
     """Have several processes train a run to its end."""
     from tfmcore.training.parallel.launch import launch
 
     if on_event is None:
         lower_priority()
     try:
-        for event in launch(run, on_progress=on_progress or silent):
+        for event in launch(run, num_hosts, on_progress or silent):
             if on_event:
                 on_event(event)
     except UserError as error:  # another has it, and the folder says nothing of this

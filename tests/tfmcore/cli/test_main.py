@@ -98,6 +98,8 @@ BAD = {
     ),
     "train on nothing at all": (["train", "nano-decoder", "--set", "data.source=file"], "data.path"),
     "train with an unknown option": (["train", "nano-decoder", "--set", "model.layers=3"], "model.layers"),
+    "launch on no machine": (["launch", "nano-decoder"], "one of the arguments --hosts --slurm is required"),
+    "launch of one process": (["launch", "nano-decoder", "--hosts", "a,b"], "training.parallel is empty"),
     "resume of no run": (["resume", "none"], "there is no run 'none'"),
     "branch of no run": (["branch", "none"], "there is no run 'none'"),
     "queue of nothing to do": (["queue"], "WHAT"),

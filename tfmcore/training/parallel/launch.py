@@ -5,7 +5,6 @@ torchrun's agent does so, in a thread; the run's pid is this process's, for it l
 
 import logging
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from tfmcore.training.parallel.worker import MEETING
 from tfmcore.training.record import append_event, ending
 
 MOST_RESTARTS = 3
+MEETING_FOLDER = ".meeting"
 POLL_SECONDS = 0.1
 MEETING_SECONDS = 900
 """So long the first host waits for the others."""
@@ -117,10 +117,9 @@ class Agent(threading.Thread):
             with tempfile.TemporaryDirectory(prefix="tfm-") as temporary:
                 yield Path(temporary)
             return
-        folder = self.trained.folder / ".meeting"
+        folder = self.trained.folder / MEETING_FOLDER  # new in a new run; it stays, for others may be in it yet
         folder.mkdir(exist_ok=True)
         yield folder
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def environment(folder: Path, num_hosts: int) -> dict[str, str]:

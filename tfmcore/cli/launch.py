@@ -1,0 +1,103 @@
+"""Train on several machines that share a file system: the run's folder lies there, and all are started with the same
+command. It is an ordinary run: `tfm status`, `tfm stop` and the window follow it from any of them."""
+
+import argparse
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, runs_folder, whole
+from tfmcore.cli.output import note, print_json, print_line
+from tfmcore.cli.train import with_whole_paths
+from tfmcore.config import UserError
+from tfmcore.runs import Run
+from tfmcore.training.parallel.launch import MEETING_FOLDER
+
+EXAMPLES = """
+tfm launch run.toml --hosts anna,berta --runs /shared/runs
+tfm launch run.toml --hosts anna,berta --dry-run       print the commands, to start them by hand
+tfm launch run.toml --slurm 4 --runs /shared/runs      four nodes of a Slurm cluster (needs the extra slurm)
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", help="a config file (.toml) or a preset's name")
+    add_set(parser)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--hosts", metavar="A,B", help="the machines, as ssh knows them")
+    where.add_argument("--slurm", metavar="NODES", type=whole(1), help="so many nodes of a Slurm cluster")
+    parser.add_argument(
+        "--python", metavar="PATH", default=sys.executable, help="Python on the machines (default: this)"
+    )
+    parser.add_argument("--name", metavar="LABEL", help="what to call the run (default: as the config)")
+    parser.add_argument("--dry-run", action="store_true", help="make the run, but only print how to start it")
+    add_runs(parser)
+    add_json(parser, "the run and its commands")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config, name = chosen_config(arguments)
+    hosts = [host.strip() for host in (arguments.hosts or "").split(",") if host.strip()]
+    num_hosts: int = arguments.slurm or len(hosts)
+    check(config.training.parallel, config.training.num_processes, num_hosts)
+    made = Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
+    shutil.rmtree(made.folder / MEETING_FOLDER, ignore_errors=True)
+    command = [arguments.python, "-m", "tfmcore", "train", "--continue", str(made.folder), "--hosts", str(num_hosts)]
+    commands = [slurm_command(command, num_hosts)] if arguments.slurm else [ssh(host, command, made) for host in hosts]
+    if arguments.json:
+        print_json({"id": made.id, "folder": made.folder, "commands": [shlex.join(each) for each in commands]})
+    else:
+        for each in commands:
+            print_line(shlex.join(each))
+    if not arguments.dry_run:
+        submit(command, num_hosts, made) if arguments.slurm else start(commands)
+        note(f"{made.id} starts on {num_hosts} machines; `tfm status {made.id} --follow` watches it")
+    return 0
+
+
+def check(kinds: list[str], num_processes: int, num_hosts: int) -> None:
+    """Raise UserError where the processes of a run cannot be shared by so many machines."""
+    if not kinds:
+        raise UserError("training.parallel is empty, so one machine is all that it needs: `tfm train`")
+    if num_processes % num_hosts:
+        nearest = -(-num_processes // num_hosts) * num_hosts
+        reason = f"{num_processes} processes cannot be shared by {num_hosts} machines"
+        raise UserError(f"training.num_processes: {reason} (nearest valid: {nearest})")
+
+
+def ssh(host: str, command: list[str], run: Run) -> list[str]:
+    """Starts `command` on a host so that it lives on when the connection ends."""
+    log = shlex.quote(str(run.folder / "log.txt"))
+    return ["ssh", host, f"nohup {shlex.join(command)} >> {log} 2>&1 < /dev/null &"]
+
+
+def start(commands: list[list[str]]) -> None:
+    """Raise UserError for a machine that does not take its command."""
+    for command in commands:
+        ended = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        )
+        if ended.returncode:
+            raise UserError(f"{command[1]} could not be started: {ended.stderr.strip() or ended.returncode}")
+
+
+def slurm_command(command: list[str], num_nodes: int) -> list[str]:
+    """How sbatch would be asked, by hand."""
+    return ["sbatch", f"--nodes={num_nodes}", "--ntasks-per-node=1", f"--wrap=srun {shlex.join(command)}"]
+
+
+def submit(command: list[str], num_nodes: int, run: Run, cluster: str | None = None) -> Any:
+    """Hand the job to the cluster, and give submitit's job; raises UserError where there is none."""
+    try:
+        import submitit
+    except ImportError:
+        raise UserError("--slurm needs submitit: pip install 'transformer-playground[slurm]'") from None
+    try:
+        executor = submitit.AutoExecutor(folder=Path(run.folder) / "slurm", cluster=cluster)
+    except RuntimeError as error:
+        raise UserError(f"no Slurm cluster can be reached from here: {error}") from None
+    executor.update_parameters(nodes=num_nodes, tasks_per_node=1, name=run.id)
+    return executor.submit(submitit.helpers.CommandFunction(command))
