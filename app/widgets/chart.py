@@ -55,6 +55,7 @@ class Chart(pg.PlotWidget):
         self.box.sigRangeChangedManually.connect(lambda *_: self.moved.emit())
         self.box.sigXRangeChanged.connect(lambda *_: self.x_changed.emit())
         self.box.sigResized.connect(lambda *_: self.x_changed.emit())
+        self.x_changed.connect(self._thin_labels)
         self.scene().sigMouseMoved.connect(self._on_mouse_moved)
         self.scene().sigMouseClicked.connect(self._on_mouse_clicked)
         themes.theme_changed.connect(self._recolour)
@@ -95,6 +96,19 @@ class Chart(pg.PlotWidget):
         self.plot.addItem(line, ignoreBounds=True)
         self.markers.append((line, colour))
         self._recolour()
+        self._thin_labels()
+
+    def _thin_labels(self) -> None:
+        """Of labels that would stand upon each other only the first; zooming in brings the others back."""
+        low, high = self.x_range
+        taken: list[Extent] = []
+        for line, _ in sorted(self.markers, key=lambda marker: float(marker[0].value())):
+            at, width = (line.value() - low) / (high - low) * self.columns, line.label.boundingRect().width()
+            left = at if at < self.columns / 2 else at - width  # which side of its line a label stands on
+            free = all(left >= end or left + width <= begin for begin, end in taken)
+            line.label.setVisible(free)
+            if free:
+                taken.append((left, left + width))
 
     def clear_markers(self) -> None:
         for line, _ in self.markers:

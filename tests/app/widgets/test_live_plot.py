@@ -159,6 +159,16 @@ def test_linked_plots_share_steps_and_crosshair(plot: LivePlot, qtbot) -> None:
     assert third.chart.crosshair.value() == 50
 
 
+def test_labels_of_markers_never_stand_upon_each_other(plot: LivePlot) -> None:
+    plot.chart.show_x(0, 1000)
+    for x in (300, 305, 310, 800):
+        plot.add_marker(x, "loss spike", "bad")
+    shown = [line.label.isVisible() for line, _ in plot.chart.markers]
+    assert shown == [True, False, False, True]
+    plot.chart.show_x(299, 311)
+    assert [line.label.isVisible() for line, _ in plot.chart.markers][:3] == [True, True, True]
+
+
 def test_markers_series_and_the_table_come_and_go(plot: LivePlot) -> None:
     plot.add_marker(5, "resumed", "warning")
     plot.add_series("head 1", CurveStyle(colour="#123456"), title="Head 1")
