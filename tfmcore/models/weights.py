@@ -104,7 +104,7 @@ def skeleton(saved: SavedModel) -> Model:
 def allocate(model: nn.Module) -> None:
     """Give a model on the meta device memory, whatever lies in it. Module.to_empty does so too, but to make a tensor
     like one on the meta device torch loads 34 MB of modules."""
-    model._apply(lambda weight: torch.empty(weight.shape, dtype=weight.dtype))
+    model._apply(lambda weight: torch.empty(weight.shape, dtype=weight.dtype))  # type: ignore[no-untyped-call]
 
 
 def no_weights(folder: Path) -> UserError:
