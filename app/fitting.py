@@ -29,6 +29,8 @@ def choose_task(draft: Draft, task: str) -> dict[str, Any]:
     can = TASKS[task].architectures
     if draft.value("model.architecture") not in can:
         changes["model.architecture"] = can[0]
+        if can[0] == "decoder" and draft.value("model.convolution"):
+            changes["model.convolution"] = 0  # it would see the tokens that a decoder is to write
     return changes
 
 
