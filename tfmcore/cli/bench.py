@@ -1,17 +1,27 @@
-"""Measure how fast a config trains on this machine: some steps on random tokens, nothing is kept."""
+"""Measure how fast a config trains and writes on this machine, and what share that is of what the machine can do; some
+steps are taken on the data's own batches, and nothing is kept."""
 
 import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, get_args
 
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, whole
 from tfmcore.cli.check import cost
 from tfmcore.cli.output import print_json, print_line, print_table
+from tfmcore.config import TASKS, Config
+from tfmcore.messages import WritingPrecision
 from tfmcore.units import count, duration, size
 
 EXAMPLES = """
 tfm bench
 tfm bench gpt2-mini --set training.precision=bf16
-tfm bench run.toml --steps 20 --json
+tfm bench run.toml --steps 20 --random-tokens --json
 """
+NUM_RECORDED = 200
+"""So many steps are written down to see how long that takes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,37 +31,138 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_set(parser)
     add_runs(parser)
     parser.add_argument("--steps", metavar="N", type=whole(1, 1000), default=10, help="steps to time (default: 10)")
+    random = "time sequences of random tokens, all as long as the context, instead of the data's own batches"
+    parser.add_argument("--random-tokens", action="store_true", help=random)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     config, name = chosen_config(arguments)
-    expected = cost(config)
+    if "OMP_WAIT_POLICY" not in os.environ:  # before torch loads: as the trainer waits for its threads
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    training = measured_training(config, arguments.steps, arguments.random_tokens)
+    facts = {"config": name, **training, "writing": measured_writing(config, training)}
+    if arguments.json:
+        print_json(facts)
+    else:
+        show(facts)
+    return 0
+
+
+def measured_training(config: Config, steps: int, random_tokens: bool) -> dict[str, Any]:
+    """The speed of a step, what the machine can do, and where the time goes."""
+    from tfmcore.training.devices import choose_device, choose_threads
+    from tfmcore.training.machine import probe
     from tfmcore.training.measure import try_batch
 
-    trial = try_batch(config, expected["vocab_size"], arguments.steps)
-    sequences = config.training.batch_size * config.training.accumulation
+    expected, precision = cost(config), config.training.precision
+    choose_threads(config.training.threads)
+    machine = probe(choose_device(config.training.device), precision)
+    trial = try_batch(config, expected["vocab_size"] if random_tokens else 0, steps)
+    both = 2 if config.model.architecture == "encoder_decoder" else 1  # its tokens are counted, its compute is by pairs
     work = {
-        part: 3 * flops * sequences * config.model.context_length  # the backward pass takes twice the forward one
+        part: 3 * flops * trial.tokens / both  # the backward pass takes twice the forward one
         for part, flops in expected["flops_per_token"].items()
     }
-    per_second = sum(work.values()) / trial.seconds
-    if arguments.json:
-        print_json({
-            "config": name,
-            "parameters": trial.parameters,
-            "seconds_per_step": trial.seconds,
-            "tokens_per_step": trial.tokens,
-            "tokens_per_second": trial.tokens / trial.seconds,
-            "bytes": trial.num_bytes,
-            "flops_per_step": work,
-            "flops_per_second": per_second,
-        })  # fmt: skip
-        return 0
-    print_line(f"{name}: {count(trial.parameters)} parameters, {trial.tokens} tokens a step, {size(trial.num_bytes)}")
-    print_line(f"{duration(trial.seconds)} a step, {count(trial.tokens / trial.seconds)} tokens/s, "
-               f"{count(per_second)}FLOP/s")  # fmt: skip
-    total = sum(work.values())
-    rows = ((part, f"{count(flops)}FLOP", f"{flops / total:.0%}") for part, flops in work.items())
-    print_table(("Part", "Compute a step", "Share"), rows, right=(1, 2))
-    return 0
+    parts = {**trial.parts, "bookkeeping": seconds_of_bookkeeping(config)}
+    seconds = sum(parts.values())
+    per_second = sum(work.values()) / seconds
+    return {
+        "parameters": trial.parameters,
+        "seconds_per_step": seconds,
+        "tokens_per_step": trial.tokens,
+        "tokens_per_second": trial.tokens / seconds,
+        "bytes": trial.num_bytes,
+        "flops_per_step": work,
+        "flops_per_second": per_second,
+        "share_of_matrix_rate": per_second / machine.flops_per_second,
+        "seconds_by_part": parts,
+        "machine": {
+            "precision": precision,
+            "flops_per_second": machine.flops_per_second,
+            "bytes_per_second": machine.bytes_per_second,
+        },
+    }
+
+
+def seconds_of_bookkeeping(config: Config) -> float:
+    """Of each step: to look for commands and to write down what happened."""
+    from tfmcore.messages import Stepped
+    from tfmcore.runs import Run
+    from tfmcore.training.controls import Controls
+    from tfmcore.training.record import Record
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.create(Path(folder), config, "bench")
+        with Record(run, Controls(run.folder)) as record:
+            begin = time.perf_counter()
+            for step in range(NUM_RECORDED):
+                record.controls.poll()
+                event = Stepped(step=step, loss=1.25, learning_rate=1e-3, gradient_norm=0.5, tokens=768, seconds=0.05)
+                record.take(event)
+            return (time.perf_counter() - begin) / NUM_RECORDED
+
+
+def measured_writing(config: Config, training: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """By precision: how fast the model writes one text; nothing for a model that does not write."""
+    if TASKS[config.data.task].verb not in ("generate", "translate"):
+        return {}
+    from tfmcore.config import SavedModel
+    from tfmcore.inference.quantization import writes
+    from tfmcore.inference.speed import writing_speed
+    from tfmcore.models import build
+    from tfmcore.training.devices import choose_device
+
+    device = choose_device(config.training.device)
+    vocab_size = cost(config)["vocab_size"]
+    model = build(SavedModel(task=config.data.task, vocab_size=vocab_size, model=config.model)).to(device).eval()
+    assert writes(model)
+    precisions = get_args(WritingPrecision) if device.type == "cpu" else ("fp32", "bf16")
+    found = {}
+    for precision in reversed(precisions):
+        speed = writing_speed(model, precision)
+        per_second = speed.tokens_per_second * speed.bytes_per_token
+        found[precision] = {
+            "tokens_per_second": speed.tokens_per_second,
+            "bytes_per_token": speed.bytes_per_token,
+            "bytes_per_second": per_second,
+            "share_of_bandwidth": per_second / training["machine"]["bytes_per_second"],
+        }
+    return {precision: found[precision] for precision in precisions}
+
+
+def show(facts: dict[str, Any]) -> None:
+    machine, seconds = facts["machine"], facts["seconds_per_step"]
+    print_line(f"{facts['config']}: {count(facts['parameters'])} parameters, {facts['tokens_per_step']} tokens a step, "
+               f"{size(facts['bytes'])}")  # fmt: skip
+    print_line(f"This machine: {count(machine['flops_per_second'])}FLOP/s of {machine['precision']} matrices, "
+               f"{count(machine['bytes_per_second'])}B/s of memory")  # fmt: skip
+    print_line(f"Training: {duration(seconds)} a step, {count(facts['tokens_per_second'])} tokens/s, "
+               f"{count(facts['flops_per_second'])}FLOP/s, {facts['share_of_matrix_rate']:.0%} of that")  # fmt: skip
+    print_line()
+    parts = facts["seconds_by_part"].items()
+    rows = ((part, f"{1000 * each:.2f} ms", f"{each / seconds:.0%}") for part, each in parts)
+    print_table(("Step", "Time", "Share"), rows, right=(1, 2))
+    print_line()
+    total = sum(facts["flops_per_step"].values())
+    work = facts["flops_per_step"].items()
+    print_table(
+        ("Part", "Compute a step", "Share"),
+        ((part, f"{count(flops)}FLOP", f"{flops / total:.0%}") for part, flops in work),
+        right=(1, 2),
+    )
+    if facts["writing"]:
+        print_line()
+        print_table(
+            ("Writing", "Speed", "Weights read", "Share of memory's rate"),
+            (
+                (
+                    precision,
+                    f"{count(each['tokens_per_second'])} tokens/s",
+                    f"{count(each['bytes_per_second'])}B/s",
+                    f"{each['share_of_bandwidth']:.0%}",
+                )
+                for precision, each in facts["writing"].items()
+            ),
+            right=(1, 2, 3),
+        )

@@ -42,7 +42,7 @@ VERBS = {
     "import": "make a model of a Hugging Face folder",
     "export": "write a model as a folder that transformers loads",
     "lr-range": "find a learning rate by letting it rise",
-    "bench": "measure the training speed of a preset here",
+    "bench": "measure how fast a preset trains and writes here",
     "engine": "answer requests on stdin with replies on stdout, as the window uses it",
 }
 

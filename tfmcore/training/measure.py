@@ -5,8 +5,7 @@ import gc
 import statistics
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
@@ -24,19 +23,23 @@ from tfmcore.training.batches import Placed, place
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.learner import Learner
+from tfmcore.training.stopwatch import Stopwatch
 
 SAMPLE_SECONDS = 0.001
+PARTS = ("data", "forward", "backward", "optimizer")
 
 
 @dataclass(frozen=True)
 class BatchTrial:
     """Median `seconds` of a step (forward, backward, optimizer), its `tokens`, and the peak of memory in `num_bytes`,
-    weights, gradients and optimizer included."""
+    weights, gradients and optimizer included. `parts` are the median seconds of each part: the batch's `data`, the
+    `forward` pass with the loss, the `backward` pass with the gradient's norm, and the `optimizer`."""
 
     seconds: float
     num_bytes: int
     parameters: int
     tokens: int
+    parts: dict[str, float]
 
 
 def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Progress | None = None) -> BatchTrial:
@@ -51,34 +54,46 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
     with torch.random.fork_rng():
         small = config.replaced(model__num_layers=1, model__context_length=8, training__batch_size=1)
         tiny = SavedModel(task=config.data.task, vocab_size=16, model=small.model)
-        _take_steps(small, tiny, [random_batch(small, 16, device)])  # loads and sets aside what any model needs
+        _take_steps(
+            small, tiny, iter([random_batch(small, 16, device)]), device
+        )  # loads and sets aside what any model needs
         saved = SavedModel(task=config.data.task, vocab_size=vocab_size or 1, model=config.model)
-        batches = [random_batch(config, vocab_size, device)] * (steps + 1) if vocab_size else []
+        batches = (random_batch(config, vocab_size, device) for _ in range(steps + 1))
         if not vocab_size:
             dataset = prepare(config, progress)
             saved = saved.model_copy(update={"vocab_size": dataset.tokenizer.vocab_size, "labels": dataset.labels})
             own = dataset.train.batches(config.training.batch_size, config.training.seed)
-            batches = [place(batch, device) for batch in islice(own, steps + 1)]
+            batches = (place(batch, device) for batch in islice(own, steps + 1))
         with PeakMemory(device) as memory:
-            seconds, parameters = _take_steps(config, saved, batches)
+            taken, tokens, parameters = _take_steps(config, saved, batches, device)
     torch.set_num_threads(threads_before)
-    tokens = statistics.median(batch.num_tokens for batch in batches) * config.training.accumulation
-    return BatchTrial(statistics.median(seconds[1:]), memory.num_bytes, parameters, round(tokens))
+    parts = {part: statistics.median(step[part] for step in taken[1:]) for part in PARTS}
+    seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[1:])
+    return BatchTrial(seconds, memory.num_bytes, parameters, round(statistics.median(tokens)), parts)
 
 
-def _take_steps(config: Config, saved: SavedModel, batches: list[Placed]) -> tuple[list[float], int]:
-    """Seconds of a step on each batch, and the model's parameters."""
-    training, device = config.training, batches[0].labels.device
+def _take_steps(
+    config: Config, saved: SavedModel, batches: Iterator[Placed], device: torch.device
+) -> tuple[list[dict[str, float]], list[int], int]:
+    """Seconds of each part of a step on each batch, its tokens, and the model's parameters."""
+    training, watch = config.training, Stopwatch(device)
     model = build(saved)
     choose_trained(model, training)
     model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
-    learner, seconds = Learner(model, saved.task, training), []
+    learner = Learner(model, saved.task, training)
+    learner.objective.register_forward_pre_hook(lambda *_: watch.turn("forward"))
+    learner.objective.register_forward_hook(lambda *_: watch.turn("backward"))
+    taken, tokens = [], []
+    watch.turn("data")
     for batch in batches:
-        begin = time.perf_counter()
+        watch.turn("forward")
         _, norm = learner.gradient([batch] * training.accumulation)
+        watch.turn("optimizer")
         learner.update(training.learning_rate, norm)
-        seconds.append(time.perf_counter() - begin)
-    return seconds, model.num_parameters()
+        taken.append(watch.take())
+        tokens.append(batch.num_tokens * training.accumulation)
+        watch.turn("data")
+    return taken, tokens, model.num_parameters()
 
 
 def random_batch(config: Config, vocab_size: int, device: torch.device) -> Placed:

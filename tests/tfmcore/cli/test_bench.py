@@ -1,27 +1,43 @@
-"""bench: every preset builds, takes a step and is measured."""
+"""bench: every preset builds, takes a step, writes if it can, and is measured."""
 
 import json
 
 import pytest
 
-from tfmcore.config import presets
+from tfmcore.config import TASKS, presets
 
-SMALL = ("model.d_model=16", "model.num_heads=2", "model.num_layers=1", "training.batch_size=2", "training.threads=1")
-WORDS = [word for override in SMALL for word in ("--set", override)]
+FEW = ("--set", "training.batch_size=2", "--set", "training.threads=1")
+PARTS = ["data", "forward", "backward", "optimizer", "bookkeeping"]
 
 
 @pytest.mark.parametrize("name", [name for name, preset in presets().items() if not preset.reading])
 def test_every_preset_of_a_size_for_here_is_measured(tfm, name):
-    result = tfm("bench", name, *WORDS, "--steps", "1", "--json")
+    result = tfm("bench", name, *FEW, "--steps", "1", "--random-tokens", "--json")
     facts = json.loads(result.out)
     assert (result.code, result.err, facts["config"]) == (0, "", name)
-    assert facts["parameters"] > 1_000
+    assert facts["parameters"] > 100_000
     assert facts["seconds_per_step"] > 0
     assert facts["tokens_per_second"] == pytest.approx(facts["tokens_per_step"] / facts["seconds_per_step"])
+    assert facts["flops_per_second"] == pytest.approx(
+        facts["share_of_matrix_rate"] * facts["machine"]["flops_per_second"]
+    )
+    verb = TASKS[presets()[name].config([]).data.task].verb
+    assert list(facts["writing"]) == (["fp32", "bf16", "int8"] if verb in ("generate", "translate") else [])
+    for speed in facts["writing"].values():
+        assert speed["bytes_per_second"] == pytest.approx(speed["bytes_per_token"] * speed["tokens_per_second"])
 
 
-def test_table_of_parts(tfm):
-    result = tfm("bench", "induction", *WORDS, "--steps", "1")
-    assert "tokens/s" in result.out
-    for part in ("attention", "feed-forward", "head"):
-        assert part in result.out
+@pytest.mark.parametrize("name", ["nano-decoder", "nano-seq2seq", "tell-languages"])
+def test_a_step_on_the_own_data_has_its_parts(tfm, name):
+    result = tfm("bench", name, *FEW, "--set", "training.accumulation=2", "--steps", "2", "--json")
+    facts = json.loads(result.out)
+    assert list(facts["seconds_by_part"]) == PARTS
+    assert all(seconds > 0 for seconds in facts["seconds_by_part"].values())
+    assert sum(facts["seconds_by_part"].values()) == pytest.approx(facts["seconds_per_step"])
+
+
+def test_tables(tfm):
+    result = tfm("bench", "induction", *FEW, "--steps", "1")
+    assert (result.code, result.err) == (0, "")
+    for words in ("tokens/s", "of memory", "attention", "feed-forward", "head", "int8", *PARTS):
+        assert words in result.out

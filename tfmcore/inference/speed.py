@@ -1,0 +1,51 @@
+"""How fast a model writes, and how much memory it reads for each token."""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from tfmcore.inference.decoding import Source, Writer, read_source, write_on
+from tfmcore.inference.quantization import prepared
+from tfmcore.messages import WritingPrecision
+from tfmcore.models import EncoderDecoderTransformer
+from tfmcore.nn.heads import LanguageModelHead
+
+BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
+PROMPT = 32
+
+
+@dataclass(frozen=True)
+class WritingSpeed:
+    """The median of the tokens written; `bytes_per_token` are those of the matrices that each token passes."""
+
+    tokens_per_second: float
+    bytes_per_token: int
+
+
+@torch.inference_mode()
+def writing_speed(model: Writer, precision: WritingPrecision, new_tokens: int = 48) -> WritingSpeed:
+    """Write after a prompt of at most 32 tokens, half of the context at the most."""
+    prompt = min(PROMPT, model.config.context_length // 2)
+    new = min(new_tokens, model.config.context_length - prompt)
+    size, ready = BYTES[precision] * _num_weights(model), prepared(model, precision)
+    seconds, begin = [], 0.0
+    for _ in write_on(ready, [0] * prompt, max_new_tokens=new, source=_source(ready, prompt)):
+        end = time.perf_counter()
+        seconds.append(end - begin)
+        begin = end
+    return WritingSpeed(1 / statistics.median(seconds[1:]), size)  # the first of them reads the prompt
+
+
+def _num_weights(model: Writer) -> int:
+    linear = (module.weight.numel() for module in model.decoder.modules() if isinstance(module, nn.Linear))
+    assert isinstance(model.head, LanguageModelHead)
+    return sum(linear) + model.head.projection.weight.numel()
+
+
+def _source(model: Writer, length: int) -> Source | None:
+    if not isinstance(model, EncoderDecoderTransformer):
+        return None
+    return read_source(model, torch.zeros(1, length, dtype=torch.long, device=model.device))
