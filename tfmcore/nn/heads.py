@@ -4,9 +4,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tfmcore.nn.activations import ACTIVATIONS, Activation
+from tfmcore.nn.linear import linear
 from tfmcore.nn.packed import PackedLinear
 
 Pooling = Literal["first", "mean", "last"]
@@ -38,7 +38,7 @@ class LanguageModelHead(VocabularyHead):
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         x = hidden if self.scale == 1.0 else hidden * self.scale
-        logits = F.linear(x, self.projection.weight, self.bias) if self.packed is None else self.packed(x)
+        logits = linear(x, self.projection.weight, self.bias) if self.packed is None else self.packed(x)
         return logits if self.softcap is None else torch.tanh(logits / self.softcap) * self.softcap
 
 

@@ -1,10 +1,25 @@
 """Several projections of one input, kept in one matrix: one large product is faster than some small ones."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+MOST_ROWS = 16
+"""Of more vectors torch's own product is as fast."""
+HAS_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x (…, D) by weight (N, D), plus the bias: (…, N). Beams are a few vectors that meet a matrix laid out by columns
+    (see `lay_out`), which oneDNN multiplies 1.2 to 3 times as fast as torch's choice."""
+    by_columns = torch.is_inference_mode_enabled() and weight.stride(0) == 1 and weight.shape[1] > 1
+    known = HAS_ONEDNN and weight.is_cpu and weight.dtype == x.dtype == torch.float32
+    if by_columns and known and 1 < x.numel() // x.shape[-1] <= MOST_ROWS:
+        return cast(Tensor, torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], ""))
+    return F.linear(x, weight, bias)
 
 
 class FusedLinear(nn.Linear):
@@ -19,7 +34,7 @@ class FusedLinear(nn.Linear):
             self.bias = nn.Parameter(torch.zeros(sum(size for size, has in zip(sizes, biased, strict=True) if has)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.whole_bias())
+        return linear(x, self.weight, self.whole_bias())
 
     def whole_bias(self) -> Tensor | None:
         """A number for each result, 0 for those without a bias; None where no projection has one."""

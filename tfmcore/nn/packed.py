@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tfmcore.nn.linear import HAS_ONEDNN
+
 MOST_ROWS = 16
 """Of so many vectors at once the int8 product is the faster one; for more, the weights are made bf16 again."""
 TILE = 16
@@ -48,7 +50,7 @@ class BFloat16Linear(PackedLinear):
 
     def pack(self, weight: Tensor) -> Callable[[Tensor], Tensor]:
         narrow = weight.contiguous().bfloat16()
-        if weight.device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        if not (weight.is_cpu and HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
             return lambda x: F.linear(x, narrow)
         multiply = torch.ops.mkldnn._linear_pointwise.default
         packed = torch.ops.mkldnn._reorder_linear_weight(narrow, 1)

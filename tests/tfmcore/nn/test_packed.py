@@ -53,3 +53,14 @@ def test_only_large_matrices_that_lengthen_are_laid_out_by_columns(N, D, turned)
     assert torch.equal(linear.weight, weight)
     assert N * D >= LEAST_WEIGHTS or not turned
     torch.testing.assert_close(linear(x), before, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [(1,), (2,), (4, 1), (1, 16), (3, 7), (0, 1)], ids=str)
+def test_a_few_vectors_meet_a_matrix_by_columns(rows, bias):
+    linear, x = FusedLinear(64, [300, 212], bias), torch.randn(*rows, 64)
+    with torch.inference_mode():
+        before = linear(x)
+        lay_out(linear.weight)
+        assert linear.weight.stride() == (1, 512)
+        torch.testing.assert_close(linear(x), before, atol=1e-5, rtol=1e-5)
