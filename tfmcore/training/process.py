@@ -80,10 +80,10 @@ def run_trainer(
 
 
 def is_shared(run: Run) -> bool:
-    """Whether several processes are to train a run; one whose config cannot be read is one's own to fail with."""
+    """Whether several processes are to train a run."""
     try:
         return bool(run.config().training.parallel)
-    except UserError:
+    except Exception:  # a config that cannot be read is for the trainer to fail with, which tells it
         return False
 
 

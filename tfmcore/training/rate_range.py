@@ -75,7 +75,7 @@ def _steps(
     config: Config, dataset: Dataset, lowest: float, highest: float, steps: int
 ) -> Iterator[tuple[float, float]]:
     """Each step's rate, and the loss before it."""
-    from tfmcore.training.trainer import model_of
+    from tfmcore.training.ingredients import model_of
 
     training, device = config.training, choose_device(config.training.device)
     saved = SavedModel(

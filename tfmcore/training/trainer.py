@@ -1,7 +1,6 @@
 """The training loop: prepare, then step by step learn, validate, show samples and save, as a stream of events."""
 
 import math
-import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -11,15 +10,13 @@ from typing import Literal, Self
 
 import torch
 
-from tfmcore.config import TASKS, Config, SavedModel, TrainingConfig, UserError
+from tfmcore.config import TASKS, Config, SavedModel, UserError
 from tfmcore.config.branching import parent_of
 from tfmcore.config.schedules import learning_rate
-from tfmcore.data import Cancelled, Dataset, Progress, prepare
+from tfmcore.data import Cancelled, Dataset, Progress
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Examined, Failed, Finished, Saved, Started, Stepped, Warned
-from tfmcore.models import Model, build
 from tfmcore.models.weights import FILE as WEIGHTS
-from tfmcore.models.weights import load_weights
 from tfmcore.nn.low_rank import merged
 from tfmcore.runs import Checkpoint, Manifest, Run
 from tfmcore.training.batches import Placed, ahead, groups, place
@@ -29,15 +26,15 @@ from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
 from tfmcore.training.examination import Examination
-from tfmcore.training.finetuning import begin_from, choose_trained
 from tfmcore.training.health import Health
+from tfmcore.training.ingredients import dataset_of, model_of, num_known_tokens
 from tfmcore.training.learner import Learner
 from tfmcore.training.parallel.launch import launch
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.samples import draw_samples, pinned_prompts
-from tfmcore.training.state import Counters, load_counters, load_state, save_state
+from tfmcore.training.state import load_state, save_state
 
 PAUSE_SECONDS = 0.2
 EVALUATION_TOKENS = 2048
@@ -54,63 +51,6 @@ def train(config: Config, folder: str | Path) -> Iterator[AnyEvent]:
         yield event
         if isinstance(event, Failed):
             raise UserError(event.sentence, event.details)
-
-
-def dataset_of(
-    config: Config, run: Run, checkpoint: Checkpoint | None, progress: Progress, first: bool = True
-) -> tuple[Dataset, list[str]]:
-    """The run's data and, where it is no longer what the checkpoint learned from, a sentence that says so; its
-    tokenizer stays the same, for the model knows no other. Of several processes only the `first` writes to the run's
-    folder. Raises UserError."""
-    tokenizer = run.folder / "tokenizer.json"
-    if config.tokenizer.kind == "file":  # kept, for the model that it came with may be gone when the run goes on
-        if not tokenizer.is_file():
-            _keep(Path(config.tokenizer.path), tokenizer)
-        config = config.replaced(tokenizer__path=str(tokenizer))
-    dataset = prepare(config, progress)
-    if checkpoint is None:
-        if config.tokenizer.kind != "file" and first:
-            dataset.tokenizer.save(tokenizer)
-        return dataset, []
-    if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
-        return dataset, []
-    if first:
-        shutil.copyfile(checkpoint.folder / "tokenizer.json", tokenizer)
-    dataset = prepare(config.replaced(tokenizer__kind="file", tokenizer__path=str(tokenizer)), progress)
-    if dataset.labels != SavedModel.read(checkpoint.folder).labels:
-        raise UserError("the data has other labels now than when the run began: start a new run")
-    if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
-        return dataset, []
-    return dataset, [f"the data has changed since step {checkpoint.step}: the run goes on with what it is now"]
-
-
-def _keep(given: Path, kept: Path) -> None:
-    """Copy a tokenizer.json into the run; raises UserError where it cannot be read."""
-    try:
-        shutil.copyfile(given, kept)
-    except OSError as error:
-        raise UserError(f"the tokenizer {given} cannot be read: {error.strerror}") from None
-
-
-def num_known_tokens(training: TrainingConfig, checkpoint: Checkpoint | None) -> int:
-    """The vocabulary of the model that training goes on with or begins from; it may count tokens that nobody writes."""
-    if not checkpoint and not training.finetune_from:
-        return 0
-    return SavedModel.read(checkpoint.folder if checkpoint else Path(training.finetune_from)).vocab_size
-
-
-def model_of(
-    saved: SavedModel, training: TrainingConfig, checkpoint: Checkpoint | None
-) -> tuple[Model, Counters, list[str]]:
-    """The model as training goes on with it or begins, where that stands, and what is new; raises UserError."""
-    model, counters, news = build(saved), Counters(), list[str]()
-    if checkpoint:
-        counters = load_counters(checkpoint.folder)
-        load_weights(model, checkpoint.folder / WEIGHTS)
-    elif training.finetune_from:
-        counters.new, news = begin_from(Path(training.finetune_from), model, saved)
-    choose_trained(model, training, counters.new)
-    return model, counters, news
 
 
 class TransformerTrainer:

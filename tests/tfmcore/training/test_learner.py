@@ -7,8 +7,8 @@ from tfmcore.config import SavedModel
 from tfmcore.models import build
 from tfmcore.training import losses
 from tfmcore.training.batches import Placed, place
+from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
-from tfmcore.training.trainer import dataset_of
 
 PRESETS = ["nano-decoder", "nano-encoder", "nano-seq2seq", "tell-languages", "tag-sentences", "answer-questions"]
 

@@ -5,7 +5,6 @@ import math
 import os
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -14,7 +13,7 @@ from tfmcore.data import IGNORED
 from tfmcore.messages import Command, Finished, Started, Stepped, Warned
 from tfmcore.models import load_model
 from tfmcore.runs import Run, RunState
-from tfmcore.training import trainer as trainer_module
+from tfmcore.training.parallel import part
 from tfmcore.training.process import run_trainer
 from tfmcore.training.trainer import train
 
@@ -116,16 +115,16 @@ def test_a_run_on_nothing_is_refused_before_the_first_step(make_run, tmp_path, n
 
 @pytest.mark.fault(17)
 def test_batches_without_labels_are_skipped_counted_and_remembered(make_run, monkeypatch):
-    numbers, place = itertools.count(1), trainer_module.place
+    numbers, place = itertools.count(1), part.place
 
     def without_labels(batch, device):
-        """Every second batch to learn from has nothing to predict; those of the validation come in the main thread."""
-        if threading.current_thread() is not threading.main_thread() and next(numbers) % 2:
+        """Every second batch to learn from has nothing to predict."""
+        if next(numbers) % 2:
             batch.labels[:] = IGNORED
         return place(batch, device)
 
     run = make_run("reverse", "training.steps=8", "training.eval_every=100", "training.save_every=4")
-    monkeypatch.setattr(trainer_module, "place", without_labels)
+    monkeypatch.setattr(part, "place", without_labels)
     events = play(run)
     monkeypatch.undo()
     assert [event.sentence.partition("(")[2] for event in of(Warned, events)] == ["1 so far)", "2 so far)", "4 so far)"]

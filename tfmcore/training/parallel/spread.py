@@ -2,9 +2,10 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,14 @@ from tfmcore.runs import Manifest
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.checkpoints import Checkpoints, Written
 from tfmcore.training.losses import Objective
+from tfmcore.training.parallel.holdings import Holdings
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.parallel.pipeline import Pipeline
-from tfmcore.training.parallel.places import places_of, weight_of
-from tfmcore.training.parallel.shards import answer, like, local, replicated, rows_of, set_gradient_sync, shard
-from tfmcore.training.parallel.storage import FOLDER, load_shards, save_shards, shares_of
+from tfmcore.training.parallel.places import places_of
+from tfmcore.training.parallel.shards import answer, local, replicated, set_gradient_sync, shard
 from tfmcore.training.parallel.tensor import cut_tensors
 from tfmcore.training.parallel.world import World
 from tfmcore.training.precision import Precision
-from tfmcore.training.state import TENSORS, load_tensors, save_tensors
 
 POLL_SECONDS = 0.1
 SEED_STEP = 1_000_003
@@ -47,32 +47,31 @@ class Spread(Parallel):
     """This process's share of a training: stages of a pipeline, heads and features, shards or copies, in this order."""
 
     def __init__(self, world: World, config: Config) -> None:
-        self.world, self.first = world, world.rank == 0
+        self.world, self.first = world, world.first
         self.num_neighbours = world.num_neighbours
         # a head for sentences that follow each other stands idle where the data have none
         self._unused = config.model.next_sentence_head and not config.data.next_sentence_prediction
         self.pipeline: Pipeline | None = None
         self.known_in_part: list[nn.Parameter] = []
         self._shared: list[tuple[nn.Parameter, dist.ProcessGroup]] = []
-        self._own_random = False
 
     def spread(self, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
         world, model = self.world, objective.model
         whole = {weight: name for name, weight in model.named_parameters()}
-        self.shapes = {name: torch.empty_like(weight, device="meta") for weight, name in whole.items()}
-        self.places = places_of(model)
+        shapes = {name: torch.empty_like(weight, device="meta") for weight, name in whole.items()}
+        places, in_part = places_of(model), set[str]()
         if "pipeline" in world.sizes:
             self.pipeline = Pipeline(objective, world.along("pipeline"))
-        self.names = {name: whole[weight] for name, weight in model.named_parameters()}
-        in_part: set[str] = set()
+        names = {name: whole[weight] for name, weight in model.named_parameters()}
         if "tensor" in world.sizes:
-            in_part = cut_tensors(model, world.along("tensor"), self.places, self.names)
+            in_part = cut_tensors(model, world.along("tensor"), places, names)
         if "fsdp" in world.sizes:
             shard(objective, world.along("data", "fsdp"))
         self.module: nn.Module = objective
         if "data" in world.sizes and "fsdp" not in world.sizes and self.pipeline is None:
             self.module = replicated(objective, world.group("data"), self._unused)
-        self.weights = {self.names[name]: weight for name, weight in model.named_parameters()}
+        self.weights = {names[name]: weight for name, weight in model.named_parameters()}
+        self.holdings = Holdings(world, shapes, places, names, self.weights)
         self.known_in_part = [self.weights[name] for name in sorted(in_part)]
         self._share_between_stages()
         for group in optimizer.param_groups:
@@ -82,30 +81,27 @@ class Spread(Parallel):
     def _share_between_stages(self) -> None:
         """A weight that several stages use (tied embeddings, positions) is kept by each of them, and its gradient is
         the sum of theirs."""
-        self.copies = dict.fromkeys(self.weights, self.world.count("data"))
-        for name, place_ in self.places.items():
-            if name in self.copies and place_.cut is None:
-                self.copies[name] *= self.world.count("tensor")
+        places, world = self.holdings.places, self.world
+        apart = world.count("tensor")
+        self.copies = {name: world.count("data") * (apart if places[name].cut is None else 1) for name in self.weights}
         if self.pipeline is None:
             return
-        held = [list[str]()] * self.world.size
-        dist.all_gather_object(held, sorted(self.weights), self.world.words)
-        pipelines = self.world.mesh.mesh.movedim(self._dimension("pipeline"), -1).reshape(-1, self.pipeline.count)
-        for name in self.shapes:
-            for ranks in pipelines.tolist():
-                users = [rank for rank in ranks if name in held[rank]]
-                if len(users) > 1:
-                    group = dist.new_group(users)
-                    if self.world.rank in users:
-                        self._shared.append((self.weights[name], group))
-                        self.copies[name] *= len(users)
-
-    def _dimension(self, kind: str) -> int:
-        return list(self.world.sizes).index(kind)
+        held = [list[str]()] * world.size
+        dist.all_gather_object(held, sorted(self.weights), world.words)
+        dimension, groups = list(world.sizes).index("pipeline"), dict[tuple[int, ...], dist.ProcessGroup]()
+        pipelines = world.mesh.mesh.movedim(dimension, -1).reshape(-1, self.pipeline.count).tolist()
+        for name, ranks in product(self.holdings.shapes, pipelines):
+            users = tuple(rank for rank in ranks if name in held[rank])
+            if len(users) > 1:
+                if users not in groups:  # which all processes make, whoever is in it
+                    groups[users] = dist.new_group(list(users))
+                if world.rank in users:
+                    self._shared.append((self.weights[name], groups[users]))
+                    self.copies[name] *= len(users)
 
     def seed(self, seed: int) -> None:
         stage = self.world.place("pipeline")
-        if not self._own_random and (number := self.world.share + stage * self.world.num_shares):
+        if not self.holdings.own_random and (number := self.world.share + stage * self.world.num_shares):
             torch.manual_seed(seed + number * SEED_STEP)
 
     def place(self, batch: Batch, device: torch.device) -> Placed:
@@ -198,33 +194,10 @@ class Spread(Parallel):
             allocate(copy)
         weights = dict(copy.named_parameters()) if copy is not None else {}
         with torch.no_grad():
-            for name, values in self._gathered(dict(opened.model.named_parameters())):
+            for name, values in self.holdings.gathered(dict(opened.model.named_parameters())):
                 if values is not None:
                     weights[name].copy_(values)
         yield None if copy is None else replace(opened, model=copy.eval())
-
-    def _gathered(self, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor | None]]:
-        """Every weight of the whole model, one after the other, in the first process; `tensors` are what this one holds
-        of them, by their names here."""
-        mine = {self.names[name]: tensor for name, tensor in tensors.items()}
-        for name, shape in self.shapes.items():
-            blocks: list[tuple[Any, ...]] = []
-            if name in mine and self._speaks_for(name):
-                values, place_ = local(mine[name]).detach().cpu(), self.places[name]
-                blocks = [(block, values[block.held].clone()) for block in place_.blocks(rows_of(mine[name]))]
-            heard = [list[tuple[Any, ...]]()] * self.world.size if self.first else None
-            dist.gather_object(blocks, heard, group=self.world.words)
-            if heard is None:
-                yield name, None
-                continue
-            whole = torch.empty(shape.shape, dtype=shape.dtype)
-            for block, values in (found for each in heard for found in each):
-                self.places[name].put(whole, block, values)
-            yield name, whole
-
-    def _speaks_for(self, name: str) -> bool:
-        """Whether this process's copy is the one that counts."""
-        return self.world.place("data") == 0 and (self.places[name].cut is not None or not self.world.place("tensor"))
 
     def write(self, checkpoints: Checkpoints, manifest: Manifest, fill: Callable[[Path], None]) -> Written:
         """The first process stages and publishes; the others fill what it has made room for."""
@@ -249,67 +222,18 @@ class Spread(Parallel):
         return said[0]
 
     def save_weights(self, model: Model, path: Path) -> None:
-        gathered = self._gathered(dict(model.named_parameters()))
+        gathered = self.holdings.gathered(dict(model.named_parameters()))
         if not self.first:
             for _ in gathered:
                 pass
             return
-        write_tensors(path, self.shapes, (values for _, values in gathered if values is not None))
+        write_tensors(path, self.holdings.shapes, (values for _, values in gathered if values is not None))
 
     def save_tensors(self, model: Model, tensors: dict[str, Tensor], folder: Path) -> None:
-        if set(self.world.sizes) == {"data"}:  # the first process has all but the random numbers of the others
-            random = {f"{key}.{self.world.rank}": x for key, x in tensors.items() if key.startswith("random.")}
-            heard = [dict[str, Tensor]()] * self.world.size if self.first else None
-            dist.gather_object(random, heard, group=self.world.words)
-            for others in heard or []:
-                tensors |= others
-            if self.first:
-                save_tensors(tensors, folder)
-            return
-        shares: dict[str, Tensor] = {}
-        for key, tensor in tensors.items():
-            name = weight_of(key, self.names)
-            if not name:  # random numbers, each process's own
-                shares[f"{key}.{self.world.rank}"] = tensor
-            elif not tensor.ndim:
-                shares[self._known(key, name)] = tensor
-            else:
-                own = self.names[name]
-                shares |= shares_of(self._known(key, name), local(tensor), self.places[own], self._rows_here(own))
-        save_shards(shares, folder / FOLDER, self.world.words)
+        self.holdings.save(tensors, folder)
 
     def load_tensors(self, model: Model, folder: Path) -> dict[str, Tensor]:
-        ours = {known: name for name, known in self.names.items()}
-        if (folder / TENSORS).is_file():
-            whole = load_tensors(folder)
-            names = {key: weight_of(key, ours) for key in whole}
-            found = {key: tensor for key, tensor in whole.items() if names[key] or key.startswith("random.")}
-            for key, tensor in found.items():
-                if names[key] and tensor.ndim:
-                    rows = self._rows_here(names[key])
-                    piece = self.places[names[key]].take(tensor)
-                    found[key] = piece if rows is None else piece[rows.start : rows.stop]
-        else:
-            found = load_shards(folder / FOLDER, {name: self.places[name] for name in ours}, self._rows_here)
-        count = sum(key.startswith("random.cpu.") for key in found)
-        self._own_random = count == self.world.size
-        told = {}
-        for key, tensor in found.items():
-            if name := weight_of(key, ours):
-                value = like(tensor, self.weights[name]) if tensor.ndim else tensor
-                told[key.replace(name, ours[name])] = value
-        rank = self.world.rank if self._own_random else 0
-        for kind in ("random.cpu", "random.cuda"):
-            if (state := found.get(f"{kind}.{rank}", found.get(kind))) is not None:
-                told[kind] = state
-        return told
-
-    def _known(self, key: str, name: str) -> str:
-        """The key by the weight's name in the whole model."""
-        return key.replace(name, self.names[name])
-
-    def _rows_here(self, name: str) -> range | None:
-        return rows_of(self.weights[name])
+        return self.holdings.load(folder)
 
     def agree(self, wishes: tuple[float, ...]) -> tuple[float, ...]:
         said = torch.tensor(wishes, dtype=torch.float64)

@@ -46,6 +46,10 @@ class World:
         rank, local_rank, neighbours = (int(environment[n]) for n in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"))
         return cls(training, meeting, rank, local_rank, neighbours)
 
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
     def place(self, kind: str) -> int:
         """Which one this process is among those of a kind."""
         return self.mesh.get_local_rank(kind) if kind in self.sizes else 0

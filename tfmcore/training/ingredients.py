@@ -1,0 +1,69 @@
+"""What a training is made of, at its start or where a checkpoint stands: its dataset and its model."""
+
+import shutil
+from pathlib import Path
+
+from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
+from tfmcore.data import Dataset, Progress, prepare
+from tfmcore.models import Model, build
+from tfmcore.models.weights import FILE, load_weights
+from tfmcore.runs import Checkpoint, Run
+from tfmcore.training.finetuning import begin_from, choose_trained
+from tfmcore.training.state import Counters, load_counters
+
+
+def dataset_of(
+    config: Config, run: Run, checkpoint: Checkpoint | None, progress: Progress, first: bool = True
+) -> tuple[Dataset, list[str]]:
+    """The run's data and, where it is no longer what the checkpoint learned from, a sentence that says so; its
+    tokenizer stays the same, for the model knows no other. Of several processes only the `first` writes to the run's
+    folder. Raises UserError."""
+    tokenizer = run.folder / "tokenizer.json"
+    if config.tokenizer.kind == "file":  # kept, for the model that it came with may be gone when the run goes on
+        if not tokenizer.is_file():
+            _keep(Path(config.tokenizer.path), tokenizer)
+        config = config.replaced(tokenizer__path=str(tokenizer))
+    dataset = prepare(config, progress)
+    if checkpoint is None:
+        if config.tokenizer.kind != "file" and first:
+            dataset.tokenizer.save(tokenizer)
+        return dataset, []
+    if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
+        return dataset, []
+    if first:
+        shutil.copyfile(checkpoint.folder / "tokenizer.json", tokenizer)
+    dataset = prepare(config.replaced(tokenizer__kind="file", tokenizer__path=str(tokenizer)), progress)
+    if dataset.labels != SavedModel.read(checkpoint.folder).labels:
+        raise UserError("the data has other labels now than when the run began: start a new run")
+    if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
+        return dataset, []
+    return dataset, [f"the data has changed since step {checkpoint.step}: the run goes on with what it is now"]
+
+
+def _keep(given: Path, kept: Path) -> None:
+    """Copy a tokenizer.json into the run; raises UserError where it cannot be read."""
+    try:
+        shutil.copyfile(given, kept)
+    except OSError as error:
+        raise UserError(f"the tokenizer {given} cannot be read: {error.strerror}") from None
+
+
+def num_known_tokens(training: TrainingConfig, checkpoint: Checkpoint | None) -> int:
+    """The vocabulary of the model that training goes on with or begins from; it may count tokens that nobody writes."""
+    if not checkpoint and not training.finetune_from:
+        return 0
+    return SavedModel.read(checkpoint.folder if checkpoint else Path(training.finetune_from)).vocab_size
+
+
+def model_of(
+    saved: SavedModel, training: TrainingConfig, checkpoint: Checkpoint | None
+) -> tuple[Model, Counters, list[str]]:
+    """The model as training goes on with it or begins, where that stands, and what is new; raises UserError."""
+    model, counters, news = build(saved), Counters(), list[str]()
+    if checkpoint:
+        counters = load_counters(checkpoint.folder)
+        load_weights(model, checkpoint.folder / FILE)
+    elif training.finetune_from:
+        counters.new, news = begin_from(Path(training.finetune_from), model, saved)
+    choose_trained(model, training, counters.new)
+    return model, counters, news
