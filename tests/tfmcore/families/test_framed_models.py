@@ -12,7 +12,7 @@ from tests.tfmcore.families.cases import CASES
 from tests.tfmcore.families.conftest import word_tokenizer
 from tfmcore.families.importing import import_model
 from tfmcore.inference.decoding import finish
-from tfmcore.inference.generate import generate_many, write
+from tfmcore.inference.generate import write, write_many
 from tfmcore.inference.opened import OpenedModel, open_model
 from tfmcore.inference.sampling import GREEDY
 from tfmcore.inference.translate import translate, translate_many
@@ -80,7 +80,8 @@ def test_llama_begins_with_bos(tmp_path: Path) -> None:
     assert found.prompt_ids == prompt
     assert [*prompt, *found.ids] == [id for id in wanted if id != 3]
     assert finish(write(opened.model, opened.tokenizer, "", Manner(3, GREEDY))).prompt_ids == [2]
-    assert generate_many(opened.model, opened.tokenizer, [PROMPT], Manner(12, GREEDY)) == [found.text]
+    [many] = write_many(opened.model, opened.tokenizer, [PROMPT], Manner(12, GREEDY))
+    assert many.text == found.text
 
 
 def test_what_we_frame_their_tokenizer_frames_after_export(model_folder: Callable[..., Path], tmp_path: Path) -> None:
