@@ -9,12 +9,13 @@ from tfmcore.data import Tokenizer
 from tfmcore.messages import LayerState, Noticed
 from tfmcore.training.batches import Placed
 
-WINDOW, LEAST = 100, 20
+WINDOW, LEAST = 100, 50
 """A loss is compared with the last ones: so many, and at least so many."""
 SPIKE, CALM = 6.0, 3.0
 """A robust z-score from which on a loss is a spike, and below which the next one may be told."""
 LEAST_SPREAD = 0.01
-"""The spread of the losses counts as at least that share of their median."""
+"""The spread of the losses' logarithms counts as at least that: a hundredth of a loss."""
+TINY = 1e-9
 EXAMINATIONS, FEW = 20, 5
 TIMES_LARGER = 20.0
 """A layer explodes where its gradient or its results are so many times what they were, ..."""
@@ -27,7 +28,8 @@ NUM_IDS, NUM_TEXTS, NUM_TOKENS = 256, 3, 64
 
 class LossWatch:
     """Tells spikes by a robust z-score: how far a loss lies above the median of the last ones, in units of their median
-    absolute deviation (× 1.4826, which makes it a normal distribution's standard deviation)."""
+    absolute deviation (× 1.4826, which makes it a normal distribution's standard deviation). All of it in logarithms:
+    the smaller losses become, the more they vary for their size."""
 
     def __init__(self) -> None:
         self._losses: deque[float] = deque(maxlen=WINDOW)
@@ -35,13 +37,13 @@ class LossWatch:
 
     def score(self, loss: float) -> float | None:
         """The z-score of a loss that is a spike; None for any other. One that goes on is told once."""
-        losses = list(self._losses)
-        self._losses.append(loss)
+        losses, size = list(self._losses), math.log(max(loss, TINY))
+        self._losses.append(size)
         if len(losses) < LEAST:
             return None
         median = statistics.median(losses)
         spread = 1.4826 * statistics.median(abs(each - median) for each in losses)
-        z = (loss - median) / max(spread, LEAST_SPREAD * abs(median), 1e-6)
+        z = (size - median) / max(spread, LEAST_SPREAD)
         told = self._calm and z > SPIKE
         self._calm = z < CALM if not self._calm else not told
         return z if told else None

@@ -9,7 +9,7 @@ from tfmcore.config import SavedModel
 from tfmcore.messages import Examined, LayerState, Noticed, Stepped
 from tfmcore.models import build
 from tfmcore.training.examination import Examination, layers_of
-from tfmcore.training.health import LEAST, LayerWatch, LossWatch
+from tfmcore.training.health import LEAST, SPIKE, LayerWatch, LossWatch
 from tfmcore.training.trainer import TransformerTrainer, train
 
 
@@ -34,7 +34,13 @@ def test_a_spike_is_told_once_and_the_next_one_again():
     losses[250] = 12.0
     scores = {step: score for step, loss in enumerate(losses) if (score := watch.score(loss)) is not None}
     assert list(scores) == [150, 250]
-    assert all(score > 20 for score in scores.values())
+    assert scores[250] > 2 * SPIKE
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_small_losses_that_vary_by_their_own_size_have_no_spike(seed):
+    chance, watch = random.Random(seed), LossWatch()
+    assert [watch.score(0.05 * chance.lognormvariate(0, 0.6)) for _ in range(1500)] == [None] * 1500
 
 
 def test_of_few_losses_nothing_is_said_and_equal_ones_are_no_trouble():
