@@ -114,7 +114,7 @@ class Sweep(QDialog):
         last = QHBoxLayout(spacing=GRID)
         last.addWidget(self._words, 1)
         last.addWidget(self._start)
-        column = QVBoxLayout(self, spacing=2 * GRID)
+        self._column = column = QVBoxLayout(self, spacing=2 * GRID)
         column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
         column.addWidget(heading)
         column.addLayout(self._rows)
@@ -140,7 +140,7 @@ class Sweep(QDialog):
 
     def _fit(self) -> None:
         """As high as the rows need, and as wide as it is."""
-        self.layout().activate()
+        self._column.activate()
         self.resize(max(self.width(), WIDTH), self.sizeHint().height())
 
     def found(self) -> list[Combination]:

@@ -42,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.export:
         if not arguments.run:
             raise UserError("--export needs a RUN")
-        rows = curves(found[0].events())
-        write_curves(rows, arguments.export)
-        note(f"{len(rows)} steps of {found[0].label} in {arguments.export}")
+        table = curves(found[0].events())
+        write_curves(table, arguments.export)
+        note(f"{len(table)} steps of {found[0].label} in {arguments.export}")
     facts = [describe(each) for each in found]
     if arguments.run and arguments.json and (signs := noticed(found[0])):
         facts[0]["noticed"] = signs
