@@ -6,22 +6,13 @@ import psutil
 
 from tfmcore import units
 from tfmcore.config import Config, presets
-from tfmcore.config.estimate import likely_cost
+from tfmcore.config.memory import memory_to_train
 
 
 @cache
 def memory() -> int:
     """Bytes of memory of this machine."""
     return int(psutil.virtual_memory().total)
-
-
-def memory_to_train(config: Config) -> int:
-    """Bytes that a training step of `config` needs, about."""
-    training = config.training
-    parts = likely_cost(config).training_memory(
-        training.batch_size, config.model.context_length, training.precision, training.gradient_checkpointing
-    )
-    return sum(parts.values())
 
 
 def shortage(needed: int) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 from app import machine
 from tfmcore.config import Preset, presets
 from tfmcore.config.estimate import likely_cost
+from tfmcore.config.memory import memory_to_train
 
 STARTS = "Templates"
 """The heading of the presets that belong to no published family."""
@@ -49,5 +50,5 @@ def figures() -> dict[str, PresetFigures]:
 
 def _figures(preset: Preset) -> PresetFigures:
     config = preset.config()
-    memory = machine.memory_to_train(config)
+    memory = memory_to_train(config)
     return PresetFigures(likely_cost(config).total, memory, preset.reading or memory > machine.memory())

@@ -133,15 +133,15 @@ class PathEditor(LineEditor):
 
 
 class CodesEditor(LineEditor):
-    """A list of short codes on one line, separated by commas or spaces."""
+    """A list of short codes or whole numbers on one line, separated by commas or spaces."""
 
     def __init__(self, option: Option) -> None:
         super().__init__(option)
         self.setPlaceholderText("none")
 
     @property
-    def value(self) -> list[str]:
-        return self.text().replace(",", " ").split()
+    def value(self) -> list[str | int]:
+        return [int(word) if word.isdecimal() else word for word in self.text().replace(",", " ").split()]
 
     def _show(self, value: Any) -> None:
         super()._show(", ".join(map(str, value or ())))

@@ -11,6 +11,7 @@ from app.theme import GRID, icon, mono_font
 from tfmcore import units
 from tfmcore.config import Config
 from tfmcore.config.estimate import Estimate, estimate, likely_num_labels
+from tfmcore.config.memory import training_memory
 from tfmcore.messages import AnyReply, Arrays, BatchTried, Progress, Refused, TryBatch
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -89,10 +90,7 @@ class Costs(QWidget):
         cost = estimate(config.model, vocab_size, config.data.task, labels)
         self._parameters_title.setText(f"<b>{units.count(cost.total)}</b> parameters")
         self._parameters.set_rows([row for row in cost.parameters.items() if row[1]])
-        training = config.training
-        memory = cost.training_memory(
-            training.batch_size, config.model.context_length, training.precision, training.gradient_checkpointing
-        )
+        memory = training_memory(cost, config.training)
         self._memory_title.setText(f"<b>{units.size(sum(memory.values()))}</b> of memory to train")
         self._memory.set_rows([row for row in memory.items() if row[1]])
         lack = machine.shortage(sum(memory.values()))

@@ -4,6 +4,7 @@ import pytest
 
 from app import machine
 from tfmcore.config import Config, presets
+from tfmcore.config.memory import memory_to_train
 
 
 @pytest.mark.parametrize("name", presets())
@@ -13,7 +14,7 @@ def test_a_preset_at_its_true_size_is_never_started_by_accident(name: str) -> No
 
 
 def test_a_design_is_compared_with_the_memory_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = machine.memory_to_train(Config())
+    needed = memory_to_train(Config())
     monkeypatch.setattr(machine, "memory", lambda: needed)
     assert machine.caution(Config()) == ""
     monkeypatch.setattr(machine, "memory", lambda: needed - 1)

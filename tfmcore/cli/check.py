@@ -7,6 +7,7 @@ from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config
 from tfmcore.cli.output import print_json, print_line
 from tfmcore.config import Config, ConfigError
 from tfmcore.config.estimate import likely_cost
+from tfmcore.config.memory import training_memory
 from tfmcore.units import count, size
 
 EXAMPLES = """
@@ -40,10 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def cost(config: Config) -> dict[str, Any]:
     """The model's parameters and forward compute by part, and the bytes that a training step needs."""
-    training, expected = config.training, likely_cost(config)
-    needed = expected.training_memory(
-        training.batch_size, config.model.context_length, training.precision, training.gradient_checkpointing
-    )
+    expected = likely_cost(config)
+    needed = training_memory(expected, config.training)
     return {
         "vocab_size": expected.vocab_size,
         "total_parameters": expected.total,

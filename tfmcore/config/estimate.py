@@ -1,8 +1,7 @@
-"""What a model will cost before it exists: parameters, compute and memory, from its config alone."""
+"""What a model will cost before it exists: parameters and compute, from its config alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from tfmcore.config.config import Config
 from tfmcore.config.data import DataConfig
@@ -57,28 +56,6 @@ class Estimate:
     def flops_per_token(self) -> dict[str, int]:
         """Floating-point operations of a forward pass by part; the backward pass takes twice as many."""
         return {part.name: part.flops * part.count for part in self.parts if part.flops}
-
-    def training_memory(
-        self,
-        batch_size: int,
-        context_length: int,
-        precision: Literal["fp32", "bf16", "fp16"] = "fp32",
-        gradient_checkpointing: bool = False,
-    ) -> dict[str, int]:
-        """Bytes that a training step needs, by what they hold. Sequences are taken to be `context_length` long."""
-        tokens, weights = batch_size * context_length, self.total * BYTES
-        width = BYTES if precision == "fp32" else 2
-        layers = [size for size, count in _activations(self.model, context_length) for _ in range(count)]
-        kept = len(layers) * self.model.d_model + max(layers) if gradient_checkpointing else sum(layers)
-        outside = 3 * self.model.d_model * (2 if self.model.architecture == "encoder_decoder" else 1)
-        classes = self.vocab_size if self.task not in ("classification", "token_tagging", "question_answering") else 0
-        return {
-            "weights": weights + (0 if precision == "fp32" else weights // 2),  # autocast keeps a copy of each matrix
-            "gradients": weights,
-            "optimizer": 2 * weights,
-            "activations": round(tokens * (kept * width + outside * BYTES)),
-            "logits": tokens * classes * (2 * width + BYTES),  # themselves, their log-softmax and their gradient
-        }
 
 
 def estimate(model: ModelConfig, vocab_size: int, task: str, num_labels: int = 2) -> Estimate:
@@ -196,44 +173,3 @@ def _head(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Pa
             return Part("head", of_each_token + 2 * choice, 2 * (of_each_token + 2 * d))
         case _:
             return Part("head", own + vocab_size * model.output_bias, 2 * matrix)
-
-
-def _activations(model: ModelConfig, length: int) -> list[tuple[float, int]]:
-    """For each kind of layer: how many numbers per token its backward pass needs, and how many such there are."""
-    layer = _attention_activations(model, length) + _feed_forward_activations(model)
-    if model.architecture != "encoder_decoder":
-        return [(layer, model.num_layers)]
-    return [
-        (layer, model.num_layers),
-        (layer + _attention_activations(model, length, cross=True), model.decoder_layers),
-    ]
-
-
-def _attention_activations(model: ModelConfig, length: int, cross: bool = False) -> float:
-    """The stream, its norm, queries, keys, values (rotated ones again) and the result; where the fused kernel cannot
-    serve (dropout, learned biases, a soft cap), the weights of every head too. Cross-attention knows no positions."""
-    queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
-    rotated = queries + keys if model.position == "rotary" and not cross else 0
-    normed = queries + keys if model.query_key_norm else 0
-    rate = model.dropout if model.attention_dropout is None else model.attention_dropout
-    maps = (2.25 if rate else 0) + (2 if model.attention_softcap else 0)
-    distances = 0
-    if model.position == "relative_buckets" and not cross:
-        maps += 1
-    if model.position == "disentangled" and not cross:
-        maps += 1.4
-        seen = model.num_heads * min(2 * length - 1, 2 * model.position_span)
-        distances = len(model.position_terms) * (seen + queries)
-    weights = model.num_heads * length * maps + distances
-    return (2 + _mask(model)) * model.d_model + 2 * queries + 2 * keys + rotated + normed + weights
-
-
-def _feed_forward_activations(model: ModelConfig) -> float:
-    """The stream, its norm, and what stands between the matrices."""
-    inner = 4 if model.gated else (1 if model.activation == "relu" else 2)
-    return (2 + _mask(model)) * model.d_model + inner * model.ff_width
-
-
-def _mask(model: ModelConfig) -> float:
-    """Dropout keeps a byte for each number it may set to zero."""
-    return 0.25 if model.dropout else 0.0

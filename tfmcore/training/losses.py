@@ -8,13 +8,11 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
+from tfmcore.config.memory import MOST_LOGITS
 from tfmcore.data import IGNORED
 from tfmcore.models import Model, ModelOutput
 from tfmcore.nn.heads import VocabularyHead
 from tfmcore.training.batches import Placed
-
-MOST_LOGITS = 2**24
-"""So many logits exist at once, at the most: 64 MiB of fp32."""
 
 
 class Unwritten(NamedTuple):

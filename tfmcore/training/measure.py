@@ -1,17 +1,11 @@
 """What a step of a model really costs on this machine: time and memory, on random tokens or the data's own batches."""
 
-import ctypes
-import gc
 import statistics
-import sys
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from types import TracebackType
-from typing import Self
 
-import psutil
 import torch
 from torch import Tensor
 
@@ -23,17 +17,17 @@ from tfmcore.training.batches import Placed, place
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.learner import Learner
+from tfmcore.training.peak_memory import PeakMemory, given_back_at_once
 from tfmcore.training.stopwatch import Stopwatch
 
-SAMPLE_SECONDS = 0.001
 PARTS = ("data", "forward", "backward", "optimizer")
 
 
 @dataclass(frozen=True)
 class BatchTrial:
-    """Median `seconds` of a step (forward, backward, optimizer), its `tokens`, and the peak of memory in `num_bytes`,
-    weights, gradients and optimizer included. `parts` are the median seconds of each part: the batch's `data`, the
-    `forward` pass with the loss, the `backward` pass with the gradient's norm, and the `optimizer`."""
+    """Median `seconds` of a step (forward, backward, optimizer), its `tokens`, and the most memory that it needs in
+    `num_bytes`, weights, gradients and optimizer included. `parts` are the median seconds of each part: the batch's
+    `data`, the `forward` pass with the loss, the `backward` pass with the gradient's norm, and the `optimizer`."""
 
     seconds: float
     num_bytes: int
@@ -58,14 +52,19 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
             small, tiny, iter([random_batch(small, 16, device)]), device
         )  # loads and sets aside what any model needs
         saved = SavedModel(task=config.data.task, vocab_size=vocab_size or 1, model=config.model)
-        batches = (random_batch(config, vocab_size, device) for _ in range(steps + 1))
-        if not vocab_size:
-            dataset = prepare(config, progress)
+        dataset = None if vocab_size else prepare(config, progress)
+        if dataset:
             saved = saved.model_copy(update={"vocab_size": dataset.tokenizer.vocab_size, "labels": dataset.labels})
+
+        def batches(number: int) -> Iterator[Placed]:
+            if dataset is None:
+                return (random_batch(config, vocab_size, device) for _ in range(number))
             own = dataset.train.batches(config.training.batch_size, config.training.seed)
-            batches = (place(batch, device) for batch in islice(own, steps + 1))
-        with PeakMemory(device) as memory:
-            taken, tokens, parameters = _take_steps(config, saved, batches, device)
+            return (place(batch, device) for batch in islice(own, number))
+
+        with given_back_at_once(), PeakMemory(device) as memory, ThreadPoolExecutor(1, "memory") as thread:
+            thread.submit(_take_steps, config, saved, batches(2), device).result()
+        taken, tokens, parameters = _take_steps(config, saved, batches(steps + 1), device)
     torch.set_num_threads(threads_before)
     parts = {part: statistics.median(step[part] for step in taken[1:]) for part in PARTS}
     seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[1:])
@@ -114,51 +113,3 @@ RANDOM_LABELS: dict[str, Callable[[Tensor], Tensor]] = {
     "question_answering": lambda ids: ids[:, [0, -1]].remainder(ids.shape[1]),
 }
 """Labels (B,), (B, T) or (B, 2) for ids (B, T), of the tasks that predict no tokens."""
-
-
-class PeakMemory:
-    """Measures the most memory that was in use inside a `with`, beyond what was in use before it."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.num_bytes, self._cuda, self._process = 0, device.type == "cuda", psutil.Process()
-
-    def __enter__(self) -> Self:
-        gc.collect()
-        if self._cuda:
-            torch.cuda.reset_peak_memory_stats()
-            self._before = torch.cuda.memory_allocated()
-            return self
-        give_back_free_memory()
-        self._before = self._peak = self._in_use()
-        self._ended = threading.Event()
-        self._watch = threading.Thread(target=self._look, daemon=True)
-        self._watch.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._cuda:
-            self._peak = torch.cuda.max_memory_allocated()
-        else:
-            self._ended.set()
-            self._watch.join()
-        self.num_bytes = max(0, self._peak - self._before)
-
-    def _look(self) -> None:
-        """The system tells what is in use now, but not, everywhere, the peak since a moment of ours."""
-        while not self._ended.wait(SAMPLE_SECONDS):
-            self._peak = max(self._peak, self._in_use())
-
-    def _in_use(self) -> int:
-        """Code is not counted where the system tells it apart: the first step loads some 100 MB of torch's."""
-        memory = self._process.memory_info()
-        return int(memory.rss - getattr(memory, "shared", 0))
-
-
-def give_back_free_memory() -> None:
-    """What an earlier measurement has freed, glibc keeps: then the next one would seem to need less."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim:
-            trim(0)

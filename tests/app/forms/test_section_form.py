@@ -201,3 +201,16 @@ def test_what_the_engine_says_stays_until_the_draft_changes(draft, forms):
     assert forms["data"].findChild(QLabel, "problem_data_path").text() == "Row 3 has 2 columns, the header 3."
     draft.set("data.path", "/y.csv")
     assert not field.has_problem
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "value"),
+    [("training.parallel", "data, tensor", ["data", "tensor"]), ("training.parallel_sizes", "2 4", [2, 4])],
+)
+def test_a_list_is_written_as_words(forms, draft, qtbot, path, words, value):
+    section, name = path.split(".")
+    line = forms[section].fields[path].widget
+    line.clear()
+    qtbot.keyClicks(line, words)
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert draft.raw[section][name] == value

@@ -1,0 +1,100 @@
+"""The most memory that was in use during a piece of work."""
+
+import contextlib
+import ctypes
+import gc
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import torch
+
+SAMPLE_SECONDS = 0.001
+STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+M_MMAP_THRESHOLD, SMALL, LARGE = -3, 2**16, 2**25
+"""glibc's name for the size from which on a block is given back to the system when it is freed; the last is its own
+highest."""
+
+
+class PeakMemory:
+    """Measures the most memory that was in use inside a `with`, beyond what was in use before it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.num_bytes, self._cuda, self._process = 0, device.type == "cuda", psutil.Process()
+
+    def __enter__(self) -> Self:
+        gc.collect()
+        if self._cuda:
+            torch.cuda.reset_peak_memory_stats()
+            self._before = torch.cuda.memory_allocated()
+            return self
+        give_back_free_memory()
+        self._told = forget_peak()
+        self._before = self._peak = self._in_use()
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+        if not self._told:
+            self._watch.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._cuda:
+            self._peak = torch.cuda.max_memory_allocated()
+        elif self._told:
+            self._peak = peak_since_forgotten()
+        else:
+            self._ended.set()
+            self._watch.join()
+        self.num_bytes = max(0, self._peak - self._before)
+
+    def _look(self) -> None:
+        """Where the system tells what is in use now, but not the peak since a moment of ours."""
+        while not self._ended.wait(SAMPLE_SECONDS):
+            self._peak = max(self._peak, self._in_use())
+
+    def _in_use(self) -> int:
+        return int(self._process.memory_info().rss)
+
+
+def forget_peak() -> bool:
+    """Have the system (Linux) watch for the process's peak of memory from now on; whether it does."""
+    try:
+        FORGET.write_text("5")
+        return peak_since_forgotten() > 0
+    except (OSError, StopIteration):
+        return False
+
+
+def peak_since_forgotten() -> int:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+def give_back_free_memory() -> None:
+    """What an earlier measurement has freed, glibc keeps: then the next one would seem to need less."""
+    if trim := _glibc("malloc_trim"):
+        trim(0)
+
+
+@contextlib.contextmanager
+def given_back_at_once() -> Iterator[None]:
+    """Within, what a new thread frees is given back, so that what is in use is what is needed. glibc would keep up to
+    as much again, since that is faster; and a thread that has kept some takes from there first."""
+    mallopt = _glibc("mallopt")
+    if mallopt:
+        mallopt(M_MMAP_THRESHOLD, SMALL)
+    try:
+        yield
+    finally:
+        if mallopt:
+            mallopt(M_MMAP_THRESHOLD, LARGE)
+
+
+def _glibc(name: str) -> "ctypes._FuncPointer | None":
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
