@@ -9,9 +9,9 @@ from tfmcore.data import Tokenizer
 from tfmcore.messages import LayerState, Noticed
 from tfmcore.training.batches import Placed
 
-WINDOW, LEAST = 100, 50
+WINDOW, LEAST = 100, 20
 """A loss is compared with the last ones: so many, and at least so many."""
-SPIKE, CALM = 6.0, 3.0
+SPIKE, CALM = 8.0, 3.0
 """A robust z-score from which on a loss is a spike, and below which the next one may be told."""
 LEAST_SPREAD = 0.01
 """The spread of the losses' logarithms counts as at least that: a hundredth of a loss."""
