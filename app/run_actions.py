@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
 
 from app.actions import PAGE, WIDGET, make_action
 from app.run_watch import RunFacts
@@ -46,9 +46,15 @@ class RunActions(QObject):
                 "Ctrl+Shift+D",
                 lambda facts: session.fine_tune(str(facts.run.folder)),
             ),
-            self._action("copy_run_id", "Copy its id", "content-copy", "Ctrl+Shift+C", session.copy_run_id),
             self._action(
-                "show_run_folder", "Open its folder", "folder-open-outline", "Ctrl+Shift+O", session.show_run_folder
+                "copy_run_id",
+                "Copy its id",
+                "content-copy",
+                "Ctrl+Shift+C",
+                lambda facts: QGuiApplication.clipboard().setText(facts.id),
+            ),
+            self._action(
+                "show_run_folder", "Open its folder", "folder-open-outline", "Ctrl+Shift+O", self._show_folder
             ),
             apart,
             *self._waiting.values(),
@@ -66,6 +72,11 @@ class RunActions(QObject):
         action = QAction(self)
         action.setSeparator(True)
         return action
+
+    def _show_folder(self, facts: RunFacts) -> None:
+        """Open a run's folder in the desktop's file manager."""
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(facts.run.folder))):
+            self._session.notify("warning", f"No file manager opened; the folder is {facts.run.folder}")
 
     def _do(self, act: Callable[[RunFacts], None]) -> None:
         if facts := self._chosen():

@@ -5,14 +5,14 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtCore import QObject, Signal
 
 from app import fitting, machine
 from app.background import in_background
 from app.draft import Draft
 from app.engine_client import EngineClient
 from app.exchange import Exchange, is_foreign
+from app.run_acts import ASKED, life
 from app.run_labels import label_for
 from app.run_queue import RunQueue
 from app.run_watch import RunFacts, RunList
@@ -215,7 +215,17 @@ class Session(QObject):
         if facts.state.alive:
             self.command(facts, Command(kind="resume"))
         else:
-            self._ask(facts, "starting", lambda: start_trainer(facts.run), _life)
+            self._ask(facts, "starting", lambda: start_trainer(facts.run), life)
+
+    def mend_run(self, facts: RunFacts) -> None:
+        """Go on with a run as it said that it could, such as with a smaller batch."""
+        remedy = facts.exit.remedy if facts.exit else []
+
+        def start() -> None:
+            facts.run.change(remedy)
+            start_trainer(facts.run)
+
+        self._ask(facts, "starting", start, life)
 
     def command(self, facts: RunFacts, command: Command) -> None:
         """Ask a run that trains for something; it acts after its current step."""
@@ -227,7 +237,7 @@ class Session(QObject):
 
     def kill_run(self, facts: RunFacts) -> None:
         """For a run that no longer responds; its last checkpoint stays."""
-        self._ask(facts, "ending", lambda: facts.run.kill(), _life)
+        self._ask(facts, "ending", lambda: facts.run.kill(), life)
 
     def rename_run(self, facts: RunFacts, label: str) -> None:
         self._do(lambda: facts.run.rename(label), lambda _: self.runs.refresh())
@@ -253,14 +263,6 @@ class Session(QObject):
 
         self._do(found, done)
 
-    def copy_run_id(self, facts: RunFacts) -> None:
-        QGuiApplication.clipboard().setText(facts.id)
-
-    def show_run_folder(self, facts: RunFacts) -> None:
-        """Open a run's folder in the desktop's file manager."""
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(facts.run.folder))):
-            self.notify("warning", f"No file manager opened; the folder is {facts.run.folder}")
-
     def delete_run(self, facts: RunFacts) -> None:
         """Move a run that has ended out of the list; a notice offers to bring it back."""
 
@@ -284,20 +286,6 @@ class Session(QObject):
         self.runs.stop()
         self.engine.close()
         self.data_engine.close()
-
-
-def _life(facts: RunFacts) -> object:
-    """What differs when a run goes from one state to the next, or from one process to the next."""
-    return facts.state, facts.status and facts.status.pid, facts.exit and facts.exit.time
-
-
-ASKED: dict[str, tuple[str, Callable[[RunFacts], object]]] = {
-    "pause": ("pausing", _life),
-    "resume": ("going on", _life),
-    "stop": ("stopping", _life),
-    "save_now": ("saving", lambda facts: (*facts.stamp[1:], facts.state.alive)),
-}
-"""The commands that take effect after the current step: how the list shows them, and what differs when they have."""
 
 
 def _create_and_start(runs: Path, config: Config, label: str) -> Run:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tfmcore.config import Config, SavedModel, UserError, load_config, to_toml
 from tfmcore.config.branching import check_branch
+from tfmcore.config.resuming import changed
 from tfmcore.messages import EVENTS, AnyEvent, Command
 
 HEARTBEAT_SECONDS = 2.0
@@ -116,13 +117,14 @@ class Status(Document):
 
 class Exit(Document):
     """exit.json, written by the trainer when it ends by itself. `code` is its process's: 0 well, 1 a failure, 2 bad
-    input."""
+    input; `remedy` are options, `section.name=value`, with which it can go on."""
 
     state: RunState
     step: int
     sentence: str = ""
     details: str = ""
     code: int = 0
+    remedy: list[str] = Field(default_factory=list)
     time: float = Field(default_factory=time.time)
 
 
@@ -211,10 +213,13 @@ class Run:
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         if config.training.branch_from:
             self._adopt(Path(config.training.branch_from))
+        self._write_config(config)  # last, so that whoever lists the runs sees a whole one
+        return self
+
+    def _write_config(self, config: Config) -> None:
         whole = self.folder / ".run.toml"
         whole.write_text(to_toml(config), encoding="utf-8")
-        whole.replace(self.folder / "run.toml")  # last, so that whoever lists the runs sees a whole one
-        return self
+        whole.replace(self.folder / "run.toml")
 
     def _adopt(self, checkpoint: Path) -> None:
         """Begin with a checkpoint of another run, which may delete it soon."""
@@ -238,6 +243,12 @@ class Run:
 
     def config(self) -> Config:
         return load_config(self.folder / "run.toml")
+
+    def change(self, overrides: Iterable[str]) -> None:
+        """Set options with which the run is to go on; raises UserError while it trains, ConfigError for others."""
+        if (state := self.state()).alive:
+            raise UserError(f"the run {self.label!r} is {state}: its options cannot change now")
+        self._write_config(changed(self.config(), overrides))
 
     def status(self) -> Status | None:
         return _read(Status, self.folder / "status.json")

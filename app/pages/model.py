@@ -63,6 +63,7 @@ class ModelPage(QWidget):
             self,
             (
                 ("measure_batch", "Try one batch", "Ctrl+T", self._costs.try_batch),
+                ("largest_batch", "Find the largest batch", "Ctrl+B", self._costs.find_batch),
                 ("stop_measuring", "Stop trying", "Ctrl+.", self._costs.cancel),
                 ("find_learning_rate", "Find a learning rate", "Ctrl+L", self._rates.begin),
                 ("sweep_design", "Train many runs that differ", "Ctrl+Shift+Return", self._bar.sweep),

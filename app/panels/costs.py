@@ -12,7 +12,7 @@ from tfmcore import units
 from tfmcore.config import Config
 from tfmcore.config.estimate import Estimate, estimate, likely_num_labels
 from tfmcore.config.memory import training_memory
-from tfmcore.messages import AnyReply, Arrays, BatchTried, Progress, Refused, TryBatch
+from tfmcore.messages import AnyReply, Arrays, BatchFound, BatchTried, FindBatch, Progress, Refused, TryBatch
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 TIPS = {
@@ -30,6 +30,7 @@ class Costs(QWidget):
         self._session, self._preparation = session, Preparation.of(session)
         self._request = 0
         self._tried: tuple[Config, BatchTried] | None = None
+        self._found: tuple[Config, BatchFound] | None = None
         self._asked: Config | None = None
         self._parameters_title, self._memory_title = self._heading("parameters"), self._heading("memory")
         self._parameters = ShareBars(words=units.count, objectName="parameters", accessibleName="Parameters by block")
@@ -39,12 +40,17 @@ class Costs(QWidget):
         self._facts: dict[str, QLabel] = {}
         self._try = QPushButton("Try one batch", objectName="action_try_batch", icon=icon("timer-outline"))
         self._try.setToolTip("Build the model and train a few steps on random tokens, to measure  (Ctrl+T)")
+        self._largest = QPushButton("Largest batch", objectName="action_largest_batch", icon=icon("arrow-expand-all"))
+        self._largest.setToolTip("Find the largest batch that fits into this machine's memory, and try it  (Ctrl+B)")
+        self._take = QPushButton(objectName="action_take_batch")
         self._cancel = QPushButton("Cancel", objectName="action_cancel_try")
         self._progress = QProgressBar(objectName="try_progress", textVisible=False, maximum=0)
         self._progress.setFixedHeight(6)
         self._outcome = QLabel(objectName="try_outcome", wordWrap=True)
         self._lay_out()
         self._try.clicked.connect(self.try_batch)
+        self._largest.clicked.connect(self.find_batch)
+        self._take.clicked.connect(self._on_take_clicked)
         self._cancel.clicked.connect(self.cancel)
         self._preparation.changed.connect(self.redraw)
         self.redraw()
@@ -57,6 +63,7 @@ class Costs(QWidget):
     def _lay_out(self) -> None:
         buttons = QHBoxLayout(spacing=GRID)
         buttons.addWidget(self._try)
+        buttons.addWidget(self._largest)
         buttons.addWidget(self._cancel)
         buttons.addWidget(self._progress, 1)
         buttons.addStretch(0)
@@ -73,7 +80,10 @@ class Costs(QWidget):
         column.addLayout(self._grid)
         column.addSpacing(GRID)
         column.addLayout(buttons)
-        column.addWidget(self._outcome)
+        outcome = QHBoxLayout(spacing=GRID)
+        outcome.addWidget(self._outcome, 1)
+        outcome.addWidget(self._take)
+        column.addLayout(outcome)
         column.addStretch(1)
 
     # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,12 +127,29 @@ class Costs(QWidget):
         if config is None:
             self._say(f"First mend this: {self._session.draft.problems[0]}", "error")
             return
-        self._asked, self._tried = config, None
+        self._asked, self._tried, self._found = config, None, None
         self._request = self._session.data_engine.ask(
             TryBatch, self._on_reply, panel="model", config=config.raw(), vocab_size=self._preparation.vocab_size()[0]
         )
         self._say("", "")
         self._show_trial()
+
+    def find_batch(self) -> None:
+        """Ask the engine for the largest batch; needs a draft without problems."""
+        config = self._session.draft.config
+        if config is None:
+            self._say(f"First mend this: {self._session.draft.problems[0]}", "error")
+            return
+        self._asked, self._tried, self._found = config, None, None
+        self._request = self._session.data_engine.ask(
+            FindBatch, self._on_reply, panel="model", config=config.raw(), vocab_size=self._preparation.vocab_size()[0]
+        )
+        self._say("", "")
+        self._show_trial()
+
+    def _on_take_clicked(self) -> None:
+        if self._found:
+            self._session.draft.set("training.batch_size", self._found[1].batch_size)
 
     def cancel(self) -> None:
         self._session.data_engine.cancel(self._request)
@@ -137,6 +164,8 @@ class Costs(QWidget):
                 self._say(reply.phase, "muted")
             case BatchTried() if self._asked:
                 self._tried = (self._asked, reply)
+            case BatchFound() if self._asked:
+                self._found = (self._asked, reply)
             case Refused():
                 self._say(reply.sentence, "error", reply.details)
             case _:
@@ -148,6 +177,7 @@ class Costs(QWidget):
 
     def _show_trial(self) -> None:
         self._try.setVisible(not self._request)
+        self._largest.setVisible(not self._request)
         self._cancel.setVisible(bool(self._request))
         self._progress.setVisible(bool(self._request))
         if self._tried:
@@ -155,6 +185,22 @@ class Costs(QWidget):
             self._say(trial_words(config, tried), "")
             if config != self._session.draft.config:
                 self._say(f"Before the last change: {trial_words(config, tried)}", "muted")
+        self._show_found()
+
+    def _show_found(self) -> None:
+        """The batch that was found, with a button to take it over while the rest of the design is what it was."""
+        if not self._found:
+            self._take.hide()
+            return
+        (config, found), draft = self._found, self._session.draft.config
+        words = f"{units.size(found.bytes)}, {units.duration(found.seconds)} a step"
+        same = draft is not None and draft.replaced(training__batch_size=config.training.batch_size) == config
+        if same:
+            self._say(f"A batch of {found.batch_size:,} fits: {words}.", "")
+        else:
+            self._say(f"Before the last change a batch of {found.batch_size:,} fitted: {words}.", "muted")
+        self._take.setText(f"Use {found.batch_size:,}")
+        self._take.setVisible(same and draft is not None and draft.training.batch_size != found.batch_size)
 
     def _say(self, sentence: str, role: str, details: str = "") -> None:
         self._outcome.setText(sentence)

@@ -88,6 +88,7 @@ class RunBar(QWidget):
         for name, text, glyph, keys, tip, act in (
             ("pause_run", "Pause", "pause", "Ctrl+Shift+P", "Wait after this step", tell("pause")),
             ("resume_run", "Resume", "play", "Ctrl+Shift+R", "Go on from the last checkpoint", session.resume_run),
+            ("mend_run", "Resume smaller", "play", "Ctrl+Alt+R", "The same steps in less memory", session.mend_run),
             ("stop_run", "Stop", "stop", "Ctrl+.", "End after this step, with a checkpoint", tell("stop")),
             ("kill_run", "End now", "skull-outline", "Ctrl+Shift+K", "End it; its checkpoints stay", session.kill_run),
             ("save_run", "Save now", "content-save-outline", "Ctrl+S", "Write a checkpoint", tell("save_now")),
@@ -153,6 +154,9 @@ class RunBar(QWidget):
             self._buttons[name].setVisible(visible)
             self.acts[name].setEnabled(visible)
         self._buttons["resume_run"].setText("Start" if state == RunState.WAITING else "Resume")
+        if facts.exit and facts.exit.remedy:
+            words = [option.partition(".")[2].replace("_", " ").replace("=", " ") for option in facts.exit.remedy]
+            self._buttons["mend_run"].setText(f"Resume with {', '.join(words)}")
         for widget in (self._rate, self._rate_label):
             widget.setVisible(state in (RunState.RUNNING, RunState.PAUSED))
 
@@ -204,6 +208,7 @@ def _possible(facts: RunFacts) -> dict[str, bool]:
     return {
         "pause_run": state == RunState.RUNNING and free,
         "resume_run": (state in (RunState.PAUSED, RunState.WAITING) or state.resumable) and free,
+        "mend_run": facts.exit is not None and bool(facts.exit.remedy) and state.resumable and free,
         "stop_run": (going or state in (RunState.PREPARING, RunState.SILENT)) and facts.asked != "stopping",
         "kill_run": state == RunState.SILENT,
         "save_run": going and free,

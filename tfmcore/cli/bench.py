@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, whole
 from tfmcore.cli.check import cost
-from tfmcore.cli.output import print_json, print_line, print_table
+from tfmcore.cli.output import note, print_json, print_line, print_table
 from tfmcore.config import TASKS, Config
 from tfmcore.messages import WritingPrecision
 from tfmcore.units import count, duration, size
@@ -18,6 +18,7 @@ from tfmcore.units import count, duration, size
 EXAMPLES = """
 tfm bench
 tfm bench gpt2-mini --set training.precision=bf16
+tfm bench run.toml --largest-batch
 tfm bench run.toml --steps 20 --random-tokens --json
 """
 NUM_RECORDED = 200
@@ -33,11 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", metavar="N", type=whole(1, 1000), default=10, help="steps to time (default: 10)")
     random = "time sequences of random tokens, all as long as the context, instead of the data's own batches"
     parser.add_argument("--random-tokens", action="store_true", help=random)
+    fits = "find the largest batch that fits into memory, by estimate and then by trial"
+    parser.add_argument("--largest-batch", action="store_true", help=fits)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     config, name = chosen_config(arguments)
+    if arguments.largest_batch:
+        return find_largest_batch(config, name, arguments.json)
     if "OMP_WAIT_POLICY" not in os.environ:  # before torch loads: as the trainer waits for its threads
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     training = measured_training(config, arguments.steps, arguments.random_tokens)
@@ -46,6 +51,23 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(facts)
     else:
         show(facts)
+    return 0
+
+
+def find_largest_batch(config: Config, name: str, as_json: bool) -> int:
+    """Say how many sequences a batch can have here, and what a step of it takes."""
+    from tfmcore.training.largest_batch import largest_batch
+
+    found = largest_batch(config, cost(config)["vocab_size"], lambda phase, *_: note(f"{phase} …"))
+    trial = found.trial
+    if as_json:
+        print_json({
+            "config": name, "batch_size": found.batch_size, "bytes": trial.num_bytes, "limit": found.limit,
+            "seconds_per_step": trial.seconds, "tokens_per_step": trial.tokens,
+        })  # fmt: skip
+    else:
+        print_line(f"training.batch_size={found.batch_size} fits: {size(trial.num_bytes)} of {size(found.limit)}, "
+                   f"{duration(trial.seconds)} a step")  # fmt: skip
     return 0
 
 

@@ -3,7 +3,7 @@ newest checkpoint."""
 
 import argparse
 
-from tfmcore.cli.arguments import add_run, chosen_run
+from tfmcore.cli.arguments import add_run, add_set, chosen_run
 from tfmcore.cli.command import send
 from tfmcore.cli.train import add_conduct, conduct
 from tfmcore.config import UserError
@@ -12,17 +12,21 @@ from tfmcore.runs import RunState
 EXAMPLES = """
 tfm resume first
 tfm resume first --detach
+tfm resume first --set training.batch_size=8 --set training.accumulation=4      the same steps in less memory
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
+    add_set(parser)
     add_conduct(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     run = chosen_run(arguments)
     state = run.state()
+    if arguments.overrides:
+        run.change(arguments.overrides)
     if state is RunState.PAUSED:
         return send(run, "resume")
     if state.resumable or state is RunState.WAITING:

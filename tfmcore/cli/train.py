@@ -50,7 +50,7 @@ def continue_detached(run: Run, num_hosts: int = 1) -> int:
     from tfmcore.training.parallel.worker import is_worker, run_worker
     from tfmcore.training.process import run_trainer
 
-    return run_worker(run) if is_worker() else exit_code(run_trainer(run, num_hosts=num_hosts))
+    return run_worker(run) if is_worker() else exit_code(run_trainer(run, num_hosts=num_hosts), run)
 
 
 def conduct(run: Run, arguments: argparse.Namespace) -> int:
@@ -66,19 +66,21 @@ def conduct(run: Run, arguments: argparse.Namespace) -> int:
     from tfmcore.training.process import run_trainer
 
     if arguments.json:
-        return exit_code(run_trainer(run, print_json))
+        return exit_code(run_trainer(run, print_json), run)
     note(f"run {run.id}")
     with Watch() as watch:
         ended = run_trainer(run, watch.show, watch.prepare)
     if ended.code == 0:
         note(f"{ended.sentence}; it lies in {run.folder}")
-    return exit_code(ended)
+    return exit_code(ended, run)
 
 
-def exit_code(ended: Exit) -> int:
+def exit_code(ended: Exit, run: Run) -> int:
     """0 for a run that came to its end, 130 for one that was stopped before it, else what the trainer says."""
     if ended.code:
         note(f"tfm: {ended.sentence}")
+    if ended.remedy:
+        note(f"go on with: tfm resume {run.id} {' '.join(f'--set {option}' for option in ended.remedy)}")
     return 130 if ended.state is RunState.STOPPED else ended.code
 
 

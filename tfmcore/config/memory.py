@@ -53,6 +53,34 @@ def memory_to_train(config: Config) -> int:
     return sum(training_memory(likely_cost(config), config.training).values())
 
 
+def largest_batch(cost: Estimate, training: TrainingConfig, limit: float) -> int:
+    """The most sequences of a batch whose step needs at most `limit` bytes; 0 where not even one does."""
+    most = next(bound.le for bound in TrainingConfig.model_fields["batch_size"].metadata if hasattr(bound, "le"))
+    fits, too_many = 0, int(most) + 1
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if _needs(cost, training, batch_size=middle) <= limit:
+            fits = middle
+        else:
+            too_many = middle
+    return fits
+
+
+def same_step_within(cost: Estimate, training: TrainingConfig, limit: float) -> dict[str, int | bool]:
+    """Settings with which the same step needs at most `limit` bytes, and less than now: a smaller batch, more often, or
+    layers computed twice; nothing where there are none."""
+    sequences = training.batch_size * training.accumulation
+    smaller = [size for size in range(training.batch_size - 1, 0, -1) if sequences % size == 0]
+    ways: list[dict[str, int | bool]] = [{"batch_size": size, "accumulation": sequences // size} for size in smaller]
+    if not training.gradient_checkpointing:
+        ways += [{**way, "gradient_checkpointing": True} for way in ({}, *ways)]
+    return next((way for way in ways if _needs(cost, training, **way) <= limit), {})
+
+
+def _needs(cost: Estimate, training: TrainingConfig, **changes: int | bool) -> int:
+    return sum(training_memory(cost, training.model_copy(update=changes)).values())
+
+
 def _moments(cost: Estimate, training: TrainingConfig, tokens: int, length: int) -> list[_Moment]:
     """When the loss is known, in the middle of the last layer's backward pass, and at the end of all."""
     model, width = cost.model, BYTES if training.precision == "fp32" else 2

@@ -112,9 +112,12 @@ class Examined(Event):
 
 
 class Failed(Event):
+    """`remedy` are options, `section.name=value`, with which the run can go on."""
+
     kind: Literal["failed"] = "failed"
     sentence: str
     details: str = ""
+    remedy: list[str] = Field(default_factory=list)
 
 
 class Finished(Event):

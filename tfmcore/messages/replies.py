@@ -132,6 +132,16 @@ class BatchTried(Reply):
     parameters: int
 
 
+class BatchFound(Reply):
+    """So many sequences fit; `bytes` is what a step of them needs, of `limit` that it might take."""
+
+    kind: Literal["batch_found"] = "batch_found"
+    batch_size: int
+    seconds: float
+    bytes: int
+    limit: int
+
+
 class RateFound(Reply):
     """`rates` in rising order, the loss (smoothed) beside each, and the rate that they suggest."""
 
@@ -183,6 +193,7 @@ AnyReply = Annotated[
     | DataPreviewed
     | DataPrepared
     | BatchTried
+    | BatchFound
     | RateFound
     | Imported
     | ModelExported,

@@ -152,6 +152,14 @@ class TryBatch(Request):
     steps: int = Field(3, ge=1, le=50)
 
 
+class FindBatch(Request):
+    """Find the largest batch that fits into memory, of full sequences of `vocab_size` random tokens."""
+
+    kind: Literal["find_batch"] = "find_batch"
+    config: dict[str, dict[str, Any]]
+    vocab_size: int = Field(ge=1)
+
+
 class FindRate(Request):
     """Train from the beginning at a learning rate that rises from `lowest` to `highest`."""
 
@@ -194,6 +202,7 @@ AnyRequest = Annotated[
     | PreviewData
     | PrepareData
     | TryBatch
+    | FindBatch
     | FindRate
     | ImportModel
     | ExportModel,

@@ -3,10 +3,19 @@
 import re
 import traceback
 
-from tfmcore.config import TrainingConfig, UserError
+import psutil
+
+from tfmcore.config import Config, UserError
+from tfmcore.config.estimate import likely_cost
+from tfmcore.config.memory import same_step_within
 from tfmcore.messages import Failed
+from tfmcore.training.room import room_of_process
 
 ALLOCATION = re.compile(r"allocate (\d[\d.,]* ?(?:bytes|[KMGT]i?B))", re.IGNORECASE)
+IDLE_BYTES = 300 * 2**20
+"""What a process takes that has loaded torch and nothing else, about."""
+SURE = 0.85
+"""So much of the memory is counted on: an allocator cannot use every byte of it."""
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate")
 
 
@@ -14,13 +23,14 @@ class Failure(UserError):
     """What happened to a run whose input was right: a full disk, too little memory, a loss that is no number."""
 
 
-def failed(step: int, error: BaseException, training: TrainingConfig | None = None) -> Failed:
+def failed(step: int, error: BaseException, config: Config | None = None) -> Failed:
     """The last event of a run that `error` ended."""
     if isinstance(error, UserError):
         return Failed(step=step, sentence=str(error), details=error.details)
     details = "".join(traceback.format_exception(error))
     if is_out_of_memory(error):
-        return Failed(step=step, sentence=memory_sentence(step, error, training or TrainingConfig()), details=details)
+        remedy = smaller_step(config or Config(), memory_of_a_step())
+        return Failed(step=step, sentence=memory_sentence(step, error, remedy), details=details, remedy=remedy)
     what = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
     return Failed(step=step, sentence=f"training ended unexpectedly after step {step}: {what}", details=details)
 
@@ -38,10 +48,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def memory_sentence(step: int, error: BaseException, training: TrainingConfig) -> str:
+def memory_sentence(step: int, error: BaseException, remedy: list[str]) -> str:
     found = ALLOCATION.search(str(error))
     amount = f"{readable(found[1])} more could not be had" if found else "what it needs could not be had"
-    return f"memory ran out after step {step}: {amount}; try {smaller_step(training)}"
+    way = f"the same step fits with {' and '.join(remedy)}" if remedy else "try a smaller model or a shorter context"
+    return f"memory ran out after step {step}: {amount}; {way}"
 
 
 def readable(amount: str) -> str:
@@ -53,13 +64,17 @@ def readable(amount: str) -> str:
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 
-def smaller_step(training: TrainingConfig) -> str:
-    """The settings that need less memory for the same step."""
-    half = training.batch_size // 2
-    ways = []
-    if half:
-        same = f"training.accumulation={training.accumulation * 2}"
-        ways.append(f"training.batch_size={half} with {same} (the same step, half the memory)")
-    if not training.gradient_checkpointing:
-        ways.append("training.gradient_checkpointing=true")
-    return " or ".join(ways) or "a smaller model or a shorter context"
+def memory_of_a_step() -> float:
+    """Bytes that a step may need, seen when it could not have them: what the process has taken and may still take."""
+    return SURE * (max(0, psutil.Process().memory_info().rss - IDLE_BYTES) + room_of_process())
+
+
+def smaller_step(config: Config, limit: float) -> list[str]:
+    """The settings, as `section.name=value`, with which the same step needs no more memory than `limit`, or if all of
+    them need more, half the batch."""
+    training, cost = config.training, likely_cost(config)
+    way = same_step_within(cost, training, limit)
+    if not way and training.batch_size > 1:
+        size = next(size for size in range(training.batch_size // 2, 0, -1) if training.batch_size % size == 0)
+        way = {"batch_size": size, "accumulation": training.accumulation * training.batch_size // size}
+    return [f"training.{name}={str(value).lower()}" for name, value in way.items()]

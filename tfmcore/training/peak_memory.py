@@ -13,6 +13,8 @@ from typing import Self
 import psutil
 import torch
 
+from tfmcore.training.room import room_of_process
+
 SAMPLE_SECONDS = 0.001
 STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 M_MMAP_THRESHOLD, SMALL, LARGE = -3, 2**16, 2**25
@@ -94,6 +96,13 @@ def given_back_at_once() -> Iterator[None]:
     finally:
         if mallopt:
             mallopt(M_MMAP_THRESHOLD, LARGE)
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that this process may still take: of the device, or of the machine, within what it is limited to."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return room_of_process()
 
 
 def _glibc(name: str) -> "ctypes._FuncPointer | None":

@@ -137,7 +137,7 @@ def live(
         except Exception as error:
             if (cause := others.explain(error)) is None:
                 return
-            failure = failed(record.step, cause, config.training if config else None)
+            failure = failed(record.step, cause, config)
             record.take(failure, exit_code(cause))
             yield failure
 

@@ -161,7 +161,10 @@ def append_event(run: Run, event: AnyEvent) -> None:
 def ending(event: Finished | Failed, label: str, code: int) -> Exit:
     """What exit.json says after a run's last event."""
     if isinstance(event, Failed):
-        return Exit(state=RunState.FAILED, step=event.step, sentence=event.sentence, details=event.details, code=code)
+        return Exit(
+            state=RunState.FAILED, step=event.step, sentence=event.sentence, details=event.details, code=code,
+            remedy=event.remedy,
+        )  # fmt: skip
     reached = f"at step {event.step}" + ("" if event.loss is None else f", validation loss {event.loss:.4f}")
     match event.reason:
         case "stopped":

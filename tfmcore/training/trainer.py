@@ -1,7 +1,9 @@
 """The training loop: prepare, then step by step learn, validate, show samples and save, as a stream of events."""
 
+import contextlib
 import math
 import time
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -26,6 +28,7 @@ from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
 from tfmcore.training.examination import Examination
+from tfmcore.training.faults import Failure, is_out_of_memory
 from tfmcore.training.health import Health
 from tfmcore.training.ingredients import dataset_of, model_of, num_known_tokens
 from tfmcore.training.learner import Learner
@@ -34,7 +37,7 @@ from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.samples import draw_samples, pinned_prompts
-from tfmcore.training.state import load_state, save_state
+from tfmcore.training.state import load_state, random_states, save_state, set_random_states
 
 PAUSE_SECONDS = 0.2
 EVALUATION_TOKENS = 2048
@@ -95,7 +98,7 @@ class TransformerTrainer:
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
         self.health = Health(dataset.tokenizer)
-        self._saved_step = 0
+        self._saved_step, self._undone = 0, False
         if checkpoint:
             self._go_on(checkpoint)
         self.parallel.seed(self.training.seed + self.step)
@@ -119,10 +122,22 @@ class TransformerTrainer:
         return trainer
 
     def events(self) -> Iterator[AnyEvent]:
-        """Train to the end, or until asked to stop."""
+        """Train to the end, or until asked to stop. Where memory runs out, the last step is saved first."""
         self.model.train()
         yield self._started()
         yield from (Warned(step=self.step, sentence=sentence) for sentence in self.warnings)
+        try:
+            yield from self._train()
+        except (RuntimeError, MemoryError):
+            if self._undone:
+                with contextlib.suppress(Failure, RuntimeError, MemoryError):
+                    yield from self._save()
+            raise
+        yield from self._save()
+        yield Finished(step=self.step, reason=self._reason, loss=self.evaluated.loss if self.evaluated else None)
+
+    def _train(self) -> Iterator[AnyEvent]:
+        """Step by step, with what is due after each."""
         for batches in ahead(self._work()):
             yield from self._obey()
             if self.controls.stop:
@@ -136,8 +151,6 @@ class TransformerTrainer:
                 yield from self._save()
             if self._stale:
                 break
-        yield from self._save()
-        yield Finished(step=self.step, reason=self._reason, loss=self.evaluated.loss if self.evaluated else None)
 
     @property
     def step(self) -> int:
@@ -198,7 +211,7 @@ class TransformerTrainer:
             return
         rate = self.counters.learning_rate or learning_rate(self.training, self.config.model.d_model, self.step)
         examination = self._examination()
-        loss, norm = self.learner.gradient(batches)
+        loss, norm = self._gradient(batches)
         if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
             ids = [id for batch in batches for id in batch.example_ids]
             raise diverged(self.step, loss, norm, ids, self.model, rate, self.training)
@@ -223,6 +236,20 @@ class TransformerTrainer:
         if layers:
             yield Examined(step=self.step, layers=layers)
             yield from self.health.of_layers(self.step, layers, batches)
+
+    def _gradient(self, batches: list[Placed]) -> tuple[float, float]:
+        """The learner's; where it needs more memory than there is, all is again as it was before the step."""
+        before = random_states()
+        try:
+            return self.learner.gradient(batches)
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                traceback.clear_frames(error.__traceback__)  # with all that it had computed
+                self.learner.drop()
+                set_random_states(before)
+                self.counters.step -= 1
+                self._undone = True
+            raise
 
     def _examination(self) -> Examination | None:
         """A look at the layers in this step, if it is due and one process has them all."""

@@ -11,7 +11,7 @@ from app.theme import apply_theme
 from tests.app.fake_engine import open_preset
 from tfmcore.config import Config, presets, to_toml
 from tfmcore.config.estimate import likely_cost
-from tfmcore.messages import BatchTried, Progress, Refused, TryBatch
+from tfmcore.messages import BatchFound, BatchTried, FindBatch, Progress, Refused, TryBatch
 
 
 @pytest.fixture
@@ -96,6 +96,24 @@ def test_a_measurement_can_be_cancelled_and_can_fail(qtbot, page, told):
     told.answer(told.requests(TryBatch)[-1], Refused, sentence="Not enough memory for 12 GB.", details="trace")
     assert words(page, "try_outcome") == "Not enough memory for 12 GB."
     assert page.findChild(QPushButton, "action_try_batch").isVisible()
+
+
+def test_the_largest_batch_is_found_and_taken_over(qtbot, page, session, told):
+    click(qtbot, page, "action_largest_batch")
+    (request,) = told.requests(FindBatch)
+    assert request.vocab_size == 100
+    told.answer(request, Progress, phase="trying a batch of 96", done=0, total=0)
+    assert words(page, "try_outcome") == "trying a batch of 96"
+    told.answer(request, BatchFound, batch_size=96, seconds=1.5, bytes=2**30, limit=2**31)
+    assert words(page, "try_outcome") == "A batch of 96 fits: 1 GiB, 1.5 s a step."
+    click(qtbot, page, "action_take_batch")
+    assert session.draft.value("training.batch_size") == 96
+    assert not page.findChild(QPushButton, "action_take_batch").isVisible()
+    session.draft.set("model.num_layers", 2)
+    assert words(page, "try_outcome").startswith("Before the last change")
+    click(qtbot, page, "action_largest_batch")
+    click(qtbot, page, "action_cancel_try")
+    assert words(page, "try_outcome") == "Cancelled."
 
 
 def test_a_draft_with_problems_starts_nothing_and_says_why(qtbot, page, session, told):

@@ -16,7 +16,7 @@ from app.run_actions import RunActions
 from app.session import Session
 from tests.app.conftest import add_checkpoint, facts_of, until, write_status
 from tfmcore.messages import Command
-from tfmcore.runs import Run, RunState
+from tfmcore.runs import Exit, Run, RunState
 
 ACTS = {
     RunState.WAITING: {"resume"},
@@ -213,3 +213,19 @@ def test_every_button_has_a_key_that_works_while_it_is_on_show(
 def test_more_acts_hang_under_the_three_dots(bar: RunBar, run: Run) -> None:
     more = bar.findChild(QToolButton, "action_more_run")
     assert {"Rename", "Delete", "Copy its id"} <= {action.text() for action in more.menu().actions()}
+
+
+def test_a_run_that_lacked_memory_goes_on_smaller(
+    bar: RunBar, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Run] = []
+    monkeypatch.setattr(session_module, "start_trainer", started.append)
+    remedy = ["training.batch_size=8", "training.accumulation=4"]
+    Exit(state=RunState.FAILED, step=20, sentence="memory ran out", remedy=remedy).write(run.folder / "exit.json")
+    until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.FAILED])
+    bar.show_run(session.runs.facts[0])
+    assert shown(bar) == {"resume", "mend"}
+    assert bar.findChild(QPushButton, "action_mend_run").text() == "Resume with batch size 8, accumulation 4"
+    click(qtbot, bar, "mend")
+    qtbot.waitUntil(lambda: len(started) == 1)
+    assert (run.config().training.batch_size, run.config().training.accumulation) == (8, 4)

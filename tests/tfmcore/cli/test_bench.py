@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tfmcore.config import TASKS, presets
+from tfmcore.training import largest_batch
 
 FEW = ("--set", "training.batch_size=2", "--set", "training.threads=1")
 PARTS = ["data", "forward", "backward", "optimizer", "bookkeeping"]
@@ -41,3 +42,12 @@ def test_tables(tfm):
     assert (result.code, result.err) == (0, "")
     for words in ("tokens/s", "of memory", "attention", "feed-forward", "head", "int8", *PARTS):
         assert words in result.out
+
+
+def test_the_largest_batch_that_fits_is_found(tfm, monkeypatch):
+    monkeypatch.setattr(largest_batch, "available_memory", lambda device: 250 * 2**20)
+    words = ["bench", "nano-decoder", "--largest-batch", "--set", "model.context_length=128"]
+    facts = json.loads(tfm(*words, "--json").out)
+    assert 0.6 * facts["limit"] < facts["bytes"] <= facts["limit"] == int(0.8 * 250 * 2**20)
+    assert facts["tokens_per_step"] == facts["batch_size"] * 128
+    assert f"training.batch_size={facts['batch_size']} fits" in tfm(*words).out

@@ -28,7 +28,7 @@ def trained(monkeypatch):
     """The runs that were trained; each ends as `trained.ending` says."""
     seen = SimpleNamespace(runs=[], ending=ENDINGS["finished"][0])
 
-    def run_trainer(run: Run, on_event=None, on_progress=None):
+    def run_trainer(run: Run, on_event=None, on_progress=None, num_hosts=1):
         seen.runs.append(run)
         if on_progress:
             on_progress("training the tokenizer", 1, 2)

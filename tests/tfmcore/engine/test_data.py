@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tfmcore.config import SOURCES, TASKS, find_preset
-from tfmcore.messages import BatchTried, DataPrepared, PrepareData, Refused, TryBatch
+from tfmcore.messages import BatchTried, DataPrepared, FindRate, PrepareData, RateFound, Refused, TryBatch
 
 
 def config_of(preset):
@@ -59,6 +59,13 @@ def test_a_step_is_measured(engine):
     assert isinstance(reply, BatchTried)
     assert reply.seconds > 0
     assert reply.bytes > 4 * reply.parameters
+
+
+def test_a_rate_is_found(engine):
+    reply, _ = engine.answer(FindRate, config=config_of("nano-decoder"), steps=20)
+    assert isinstance(reply, RateFound), reply
+    assert len(reply.rates) == len(reply.losses) <= 20
+    assert reply.rates[0] < reply.suggestion < reply.rates[-1]
 
 
 @pytest.mark.parametrize("source", ["reverse", "python_manual", "cldr_translation", "cldr_language"])

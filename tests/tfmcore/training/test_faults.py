@@ -3,8 +3,22 @@
 import pytest
 import torch
 
-from tfmcore.config import TrainingConfig, UserError
-from tfmcore.training.faults import Failure, exit_code, failed, is_out_of_memory, readable
+from tfmcore.config import Config, UserError
+from tfmcore.config.memory import memory_to_train
+from tfmcore.training import faults
+from tfmcore.training.faults import (
+    Failure,
+    exit_code,
+    failed,
+    is_out_of_memory,
+    memory_of_a_step,
+    readable,
+    smaller_step,
+)
+
+
+def config(**training: object) -> Config:
+    return Config().replaced(**{f"training__{name}": value for name, value in training.items()})
 
 
 def test_bad_input_ends_with_its_own_sentence_and_code_2():
@@ -31,18 +45,30 @@ def test_the_unexpected_is_named_with_its_traceback():
         (lambda: bytearray(2**60), "what it needs"),
     ],
 )
-def test_too_little_memory_says_how_much_and_what_would_fit(error, amount):
+def test_too_little_memory_says_how_much_and_what_would_fit(error, amount, monkeypatch):
     with pytest.raises((RuntimeError, MemoryError)) as raised:
         error()
     assert is_out_of_memory(raised.value)
-    sentence = failed(1, raised.value, TrainingConfig(batch_size=12, accumulation=2)).sentence
-    assert amount in sentence or "GiB more could not be had" in sentence
-    assert "training.batch_size=6 with training.accumulation=4" in sentence
-    assert "training.gradient_checkpointing=true" in sentence
+    monkeypatch.setattr(faults, "memory_of_a_step", lambda: 0)
+    event = failed(1, raised.value, config(batch_size=12, accumulation=2))
+    assert amount in event.sentence or "GiB more could not be had" in event.sentence
+    assert event.remedy == ["training.batch_size=6", "training.accumulation=4"]
+    assert "fits with training.batch_size=6 and training.accumulation=4" in event.sentence
+
+
+def test_the_remedy_is_the_largest_batch_that_fits_or_layers_computed_twice():
+    design = config(batch_size=12)
+    limit = memory_to_train(design.replaced(training__batch_size=4, training__accumulation=3))
+    assert smaller_step(design, limit) == ["training.batch_size=4", "training.accumulation=3"]
+    assert memory_to_train(design) > limit
+    least = memory_to_train(design.replaced(training__batch_size=1, training__accumulation=12))
+    checkpointed = smaller_step(design, 0.9 * least)
+    assert "training.gradient_checkpointing=true" in checkpointed
+    assert 0 < memory_of_a_step() < 2**45
 
 
 def test_the_last_resort_is_a_smaller_model():
-    training = TrainingConfig(batch_size=1, gradient_checkpointing=True)
+    training = config(batch_size=1, gradient_checkpointing=True)
     error = RuntimeError("CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has …")
     assert failed(1, error, training).sentence == (
         "memory ran out after step 1: 1.50 GiB more could not be had; try a smaller model or a shorter context"

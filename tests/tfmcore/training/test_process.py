@@ -200,7 +200,45 @@ def test_too_little_memory_says_how_much_and_what_would_fit(make_run):
     ended = run.exit()
     assert "memory ran out after step 0" in ended.sentence
     assert "GiB more could not be had" in ended.sentence
-    assert "training.batch_size=4096 with training.accumulation=2" in ended.sentence
+    (batch, size), (_, times) = (option.rsplit("=", 1) for option in ended.remedy[:2])
+    assert batch == "training.batch_size"
+    assert int(size) * int(times) == 8192
+    assert " and ".join(ended.remedy) in ended.sentence
+
+
+LIMIT_LATER = """
+import ctypes, psutil
+from tfmcore.messages import Stepped
+from tfmcore.training import process
+if hasattr(ctypes.CDLL(None), "mallopt"):
+    ctypes.CDLL(None).mallopt(-3, 65536)  # what is freed is given back, so that the next step must ask for it again
+take = process.Record.take
+def limited(self, event, code=0):
+    take(self, event, code)
+    if isinstance(event, Stepped) and event.step == 3:
+        used = psutil.Process().memory_info().vms + 40 * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (used, -1))
+process.Record.take = limited
+"""
+
+
+@pytest.mark.fault(20)
+def test_a_run_whose_memory_ran_out_goes_on_from_its_last_step_with_what_it_says(make_run):
+    """It could have its first steps, and then no more; with the smaller batch it learns as well."""
+    large = "model.context_length=256", "model.d_model=64", "training.batch_size=32", "training.save_every=100"
+    again = make_run("nano-decoder", *large, "training.steps=6", "training.eval_every=100", "model.dropout=0")
+    whole = make_run("nano-decoder", *large, "training.steps=6", "training.eval_every=100", "model.dropout=0")
+    assert exit_of(again, LIMIT_LATER) == 1
+    ended = again.exit()
+    assert "memory ran out after step 3" in ended.sentence
+    assert [checkpoint.step for checkpoint in again.checkpoints()] == [3]
+    again.change(ended.remedy)
+    assert again.config().training.batch_size < 32
+    assert run_trainer(again, lambda _: None).state is RunState.FINISHED
+    run_trainer(whole, lambda _: None)
+    losses = [[event.loss for event in run.events() if isinstance(event, Stepped)] for run in (again, whole)]
+    assert losses[0][:3] == losses[1][:3]
+    assert losses[0][3:] == pytest.approx(losses[1][3:], rel=0.05), "of other windows of the same text"
 
 
 def test_bad_input_is_told_by_exit_json_event_and_code(make_run):

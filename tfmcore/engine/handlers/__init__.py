@@ -27,6 +27,7 @@ MODULES = {
     "preview_data": "data",
     "prepare_data": "data",
     "try_batch": "measure",
+    "find_batch": "measure",
     "find_rate": "measure",
     "import_model": "exchange",
     "export_model": "exchange",

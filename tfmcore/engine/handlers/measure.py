@@ -6,8 +6,9 @@ from tfmcore.config import Config
 from tfmcore.data.progress import Progress
 from tfmcore.engine.desk import Desk
 from tfmcore.engine.handlers import Answer
-from tfmcore.messages import BatchTried, FindRate, RateFound, TryBatch
+from tfmcore.messages import BatchFound, BatchTried, FindBatch, FindRate, RateFound, TryBatch
 from tfmcore.training import measure
+from tfmcore.training.largest_batch import largest_batch
 from tfmcore.training.rate_range import rate_range
 
 
@@ -19,6 +20,17 @@ def try_batch(request: TryBatch, desk: Desk, report: Progress) -> Iterator[Answe
         tokens=trial.tokens,
         bytes=trial.num_bytes,
         parameters=trial.parameters,
+    )
+
+
+def find_batch(request: FindBatch, desk: Desk, report: Progress) -> Iterator[Answer]:
+    found = largest_batch(Config.parse(request.config), request.vocab_size, report)
+    yield BatchFound(
+        id=request.id,
+        batch_size=found.batch_size,
+        seconds=found.trial.seconds,
+        bytes=found.trial.num_bytes,
+        limit=found.limit,
     )
 
 

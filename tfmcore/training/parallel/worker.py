@@ -121,7 +121,7 @@ def _other(run: Run, controls: Controls, others: Others) -> int:
         if is_lost(error):
             time.sleep(POLL_SECONDS)
             return 0 if run.exit() else 1
-        last = failed(0, error, config.training if config else None)
+        last = failed(0, error, config)
         others.say(FAILURE, f"{last.sentence}\n{last.details}")
     return 0
 
