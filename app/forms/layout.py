@@ -49,7 +49,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "Speed and memory": ("accumulation", "precision", "gradient_checkpointing", "device", "threads"),
         "While it trains": (
-            "eval_every", "eval_batches", "save_every", "sample_every", "sample_prompts", "health_every",
+            "eval_every", "eval_batches", "save_every", "sample_every", "sample_prompts", "health_every", "tensorboard",
             "best_by", "early_stopping",
         ),
         "Chance": ("seed",),

@@ -163,6 +163,11 @@ class TrainingConfig(Section):
         title="Best by",
         help="What makes a checkpoint the best: the task's metric (accuracy, F1) where it has one, or the loss alone.",
     )
+    tensorboard: bool = option(
+        False,
+        title="TensorBoard",
+        help="Write the curves for TensorBoard too, into the run's folder (needs the extra tensorboard).",
+    )
     early_stopping: int | None = option(
         None,
         title="Early stopping",

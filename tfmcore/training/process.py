@@ -21,6 +21,7 @@ from tfmcore.runs import Exit, Run, RunState
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, failed
 from tfmcore.training.record import Record
+from tfmcore.training.tensorboard import mirror_of
 
 if TYPE_CHECKING:
     from tfmcore.training.parallel.part import Parallel
@@ -121,6 +122,7 @@ def live(
     with record:
         try:
             config = run.config()
+            record.mirror = mirror_of(run, config.training)
             from tfmcore.training.trainer import TransformerTrainer
 
             trainer = TransformerTrainer.prepare(config, run, controls, progress, others.meet(config))

@@ -17,6 +17,7 @@ from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Not
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, Exit, Run, RunState, own_status
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure
+from tfmcore.training.tensorboard import Mirror
 
 SMOOTHING = 0.95
 """The training loss is told as a mean that forgets: each step's counts so much of the one after it."""
@@ -32,6 +33,7 @@ class Record:
         """`launcher` is the process that started this one among others, and that the run belongs to."""
         self.run, self.controls, self.launcher = run, controls, launcher
         self.step = self.steps = 0
+        self.mirror: Mirror | None = None
         self.exit: Exit | None = None
         self._loss = self._weight = 0.0
         self._validation_loss: float | None = None
@@ -70,6 +72,8 @@ class Record:
     ) -> None:
         self._ended.set()
         self._heart.join()
+        if self.mirror:
+            self.mirror.close()
         self._write_status_if_possible()
         if self.exit:
             with contextlib.suppress(OSError):  # a full disk: without exit.json the run shows as interrupted
@@ -93,6 +97,8 @@ class Record:
                 self._write_status_if_possible()
             case Finished() | Failed():
                 self.exit = ending(event, self.run.label, code)
+        if self.mirror:
+            self.mirror.take(event)
         line = event.model_dump_json().encode() + b"\n"
         try:
             if os.write(self._events, line) < len(line):
