@@ -100,3 +100,14 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="no cuda here"):
         try_batch(Config.parse({"training": {"device": "cuda"}}), 100)
+
+
+def test_gradient_checkpointing_needs_at_most_half_the_memory_for_activations():
+    """Of eight layers; the weights and the optimizer, which both have, are taken away."""
+    shape = ["model.num_layers=8", "model.d_model=128", "model.context_length=128", "training.batch_size=16"]
+    config = find_preset("nano-decoder").config([*shape, "training.threads=1"])
+    needed = {}
+    for on in (False, True):
+        trial = try_batch(config.replaced(training__gradient_checkpointing=on), 64, steps=1)
+        needed[on] = trial.num_bytes - 3 * 4 * trial.parameters
+    assert needed[True] < needed[False] / 2

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tfmcore.config import Config, SavedModel
-from tfmcore.messages import Changed, Command, Noticed, Stepped
+from tfmcore.messages import Changed, Command, Evaluated, Noticed, Stepped
 from tfmcore.models import build
 from tfmcore.runs import Run
 from tfmcore.training.learner import Learner
@@ -73,3 +73,17 @@ def test_a_run_says_so_and_goes_on_with_its_scale(tiny, tmp_path, monkeypatch):
     later = [event.value for event in again if isinstance(event, Changed)]
     assert later[:1] == [scales[-1] / 2][: len(later)]
     assert again[-1].step == 12 > last
+
+
+def test_bf16_reaches_the_same_validation_loss(tiny, tmp_path):
+    """`tests.bench.precision_loss` shows the same for longer, on tiny Shakespeare."""
+    size = ("model.d_model=32", "model.num_layers=2", "training.batch_size=16", "training.learning_rate=3e-3")
+    length = ("training.steps=150", "training.eval_every=150", "training.eval_batches=20", "training.warmup_steps=20")
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        config = tiny("nano-decoder", *size, *length, f"training.precision={precision}")
+        events = list(train(config, tmp_path / precision))
+        losses[precision] = next(event.loss for event in events if isinstance(event, Evaluated))
+    first = next(event.loss for event in events if isinstance(event, Stepped))
+    assert losses["fp32"] < first - 1.0, "it has learned"
+    assert losses["bf16"] == pytest.approx(losses["fp32"], abs=0.02)
