@@ -212,7 +212,7 @@ def test_a_second_window_on_the_workspace_raises_the_first(tmp_path: Path, qtbot
     command = [sys.executable, "-m", "app", "--workspace", str(workspace)]
     first = subprocess.Popen(command)
     try:
-        qtbot.waitUntil(lambda: raise_other(server_name(workspace)), timeout=30_000)
+        qtbot.waitUntil(lambda: raise_other(server_name(workspace)))
         second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert "already open" in second.stdout
         assert second.returncode == 0
@@ -220,7 +220,7 @@ def test_a_second_window_on_the_workspace_raises_the_first(tmp_path: Path, qtbot
         first.kill()
         first.wait()
         first = subprocess.Popen(command)  # what the killed one has left is in nobody's way
-        qtbot.waitUntil(lambda: raise_other(server_name(workspace)), timeout=30_000)
+        qtbot.waitUntil(lambda: raise_other(server_name(workspace)))
         first.terminate()
         assert first.wait(timeout=30) == 0
     finally:

@@ -149,4 +149,4 @@ def pool(hidden: Tensor, attention_mask: Tensor | None, pooling: Pooling) -> Ten
     order = torch.arange(hidden.shape[1], 0, -1, device=hidden.device)
     order = order if pooling == "first" else order.flip(0)
     index = (attention_mask.long() * order).argmax(1)
-    return hidden[torch.arange(len(hidden), device=hidden.device), index]
+    return hidden[torch.arange(hidden.shape[0], device=hidden.device), index]

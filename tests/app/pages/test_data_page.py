@@ -297,13 +297,13 @@ def test_with_the_real_engine_a_table_is_read_prepared_and_measured(qtbot, sessi
     session.draft.set_many({"model.d_model": 16, "training.batch_size": 4, "tokenizer.vocab_size": 200})
     drop(data, str(reviews))
     roles = [data.findChild(QComboBox, f"field_data_columns_{role}") for role in ("text", "label")]
-    qtbot.waitUntil(lambda: roles[1].currentText() == "automatic: 2", timeout=30_000)
+    qtbot.waitUntil(lambda: roles[1].currentText() == "automatic: 2")
     assert roles[0].currentText() == "automatic: 1"
     assert session.draft.config is not None
     assert session.draft.config.data.task == "classification"
     assert "60" in words(data, "preview_count")
     qtbot.mouseClick(data.findChild(QPushButton, "action_prepare_data"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: data.findChild(QLabel, "prepared_counts").isVisible(), timeout=30_000)
+    qtbot.waitUntil(lambda: data.findChild(QLabel, "prepared_counts").isVisible())
     assert "54 examples, 6 held out" in words(data, "prepared_counts")
     assert "2 labels: 0, 1" in words(data, "prepared_counts")
     assert data.findChild(TokenStrip, "sample_tokens").pieces
@@ -323,10 +323,10 @@ def test_with_the_real_engine_a_wrong_file_is_said_with_its_row(qtbot, session, 
     latin = own_folders / "latin.txt"
     latin.write_bytes("abc déf".encode("latin-1"))
     drop(page, str(latin))
-    qtbot.waitUntil(lambda: page._form._data.fields["data.encoding"].has_problem, timeout=30_000)
+    qtbot.waitUntil(lambda: page._form._data.fields["data.encoding"].has_problem)
     assert "latin.txt" in words(page, "problem_data_encoding")
     assert "byte 5" in words(page, "problem_data_encoding")
     qtbot.mouseClick(page.findChild(QPushButton, "mend_data_encoding"), Qt.MouseButton.LeftButton)
     table = page.findChild(QTableView, "preview_table")
-    qtbot.waitUntil(lambda: table.isVisible() and table.model().rowCount() == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: table.isVisible() and table.model().rowCount() == 1)
     assert table.model().index(0, 0).data() == "abc déf"

@@ -19,6 +19,10 @@ SHORT = ["training.steps=60", "training.save_every=10", "training.eval_every=30"
 LONG = ["training.steps=1000000", "training.save_every=1000000", "training.eval_every=1000000"]
 
 
+FAR = 1e-4
+"""Sums in another order differ in the seventh digit, and after sixty steps in the fifth."""
+
+
 def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -73,9 +77,9 @@ def test_a_run_whose_process_is_killed_ends_as_an_undisturbed_one(start, tmp_pat
     assert len(begun) in (1, 2), "killed too late to matter, or started again once"
     assert begun == [0] or begun[1] >= 20
     last = {event.step: event.loss for event in steps(run)}
-    assert last == {event.step: pytest.approx(event.loss, rel=1e-5) for event in steps(undisturbed)}
+    assert last == {event.step: pytest.approx(event.loss, rel=FAR) for event in steps(undisturbed)}
     evaluated = [[e.loss for e in r.events() if isinstance(e, Evaluated)][-1] for r in (run, undisturbed)]
-    assert evaluated[0] == pytest.approx(evaluated[1], rel=1e-5)
+    assert evaluated[0] == pytest.approx(evaluated[1], rel=FAR)
     wait_for(lambda: gone([launcher, *workers]))
 
 
