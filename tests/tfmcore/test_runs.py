@@ -105,7 +105,7 @@ def test_find_by_path_id_and_label(run, folder):
     assert list_runs(folder / "nowhere") == []
 
 
-@pytest.mark.parametrize("state", sorted(runs.ALIVE - {RunState.SILENT}))
+@pytest.mark.parametrize("state", sorted(state for state in RunState if state.alive and state is not RunState.SILENT))
 def test_a_live_trainer_is_what_it_says(run, child, state):
     says(run, child.pid, state)
     assert run.state() is state

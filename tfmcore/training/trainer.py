@@ -3,7 +3,6 @@
 import contextlib
 import math
 import time
-import traceback
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -14,10 +13,9 @@ import torch
 
 from tfmcore.config import TASKS, Config, SavedModel, UserError
 from tfmcore.config.branching import parent_of
-from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Cancelled, Dataset, Progress
 from tfmcore.inference.opened import OpenedModel
-from tfmcore.messages import AnyEvent, Changed, Evaluated, Examined, Failed, Finished, Saved, Started, Stepped, Warned
+from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Warned
 from tfmcore.models.weights import FILE as WEIGHTS
 from tfmcore.nn.low_rank import merged
 from tfmcore.runs import Checkpoint, Manifest, Run
@@ -25,11 +23,8 @@ from tfmcore.training.batches import Placed, ahead, groups, place
 from tfmcore.training.checkpoints import Checkpoints
 from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_device, choose_threads
-from tfmcore.training.divergence import diverged
 from tfmcore.training.evaluation import evaluate
-from tfmcore.training.examination import Examination
-from tfmcore.training.faults import Failure, is_out_of_memory
-from tfmcore.training.health import Health
+from tfmcore.training.faults import Failure
 from tfmcore.training.ingredients import dataset_of, model_of, num_known_tokens
 from tfmcore.training.learner import Learner
 from tfmcore.training.parallel.launch import launch
@@ -37,7 +32,8 @@ from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.samples import draw_samples, pinned_prompts
-from tfmcore.training.state import load_state, random_states, save_state, set_random_states
+from tfmcore.training.state import load_state, save_state
+from tfmcore.training.steps import Steps
 
 PAUSE_SECONDS = 0.2
 EVALUATION_TOKENS = 2048
@@ -97,8 +93,8 @@ class TransformerTrainer:
         self.evaluated: Evaluated | None = None
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
-        self.health = Health(dataset.tokenizer)
-        self._saved_step, self._undone = 0, False
+        self.steps = Steps(self.learner, self.counters, dataset.tokenizer)
+        self._saved_step = 0
         if checkpoint:
             self._go_on(checkpoint)
         self.parallel.seed(self.training.seed + self.step)
@@ -129,7 +125,7 @@ class TransformerTrainer:
         try:
             yield from self._train()
         except (RuntimeError, MemoryError):
-            if self._undone:
+            if self.steps.undone:
                 with contextlib.suppress(Failure, RuntimeError, MemoryError):
                     yield from self._save()
             raise
@@ -142,7 +138,7 @@ class TransformerTrainer:
             yield from self._obey()
             if self.controls.stop:
                 break
-            yield from self._learn(batches)
+            yield from self.steps.learn(batches)
             if self._due(self.training.eval_every):
                 yield from self._validate()
             if self._due(self.training.sample_every):
@@ -201,79 +197,6 @@ class TransformerTrainer:
             if not self.controls.paused or self.controls.stopping():
                 return
             time.sleep(PAUSE_SECONDS)
-
-    def _learn(self, batches: list[Placed]) -> Iterator[AnyEvent]:
-        """One optimizer step, on the mean over all labels of its batches, so that accumulation equals a large batch."""
-        begin = time.perf_counter()
-        self.counters.step += 1
-        if not any(batch.num_labels for batch in batches):
-            yield from self._skip()
-            return
-        rate = self.counters.learning_rate or learning_rate(self.training, self.config.model.d_model, self.step)
-        examination = self._examination()
-        loss, norm = self._gradient(batches)
-        if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
-            ids = [id for batch in batches for id in batch.example_ids]
-            raise diverged(self.step, loss, norm, ids, self.model, rate, self.training)
-        scale = self.learner.precision.scale
-        if examination:
-            examination.take_gradients()
-        self.learner.update(rate, norm)
-        layers = examination.finish() if examination else {}
-        if scale != self.learner.precision.scale:
-            yield from self._rescaled(batches)
-            if self.learner.precision.overflowed:
-                return
-        yield Stepped(
-            step=self.step,
-            loss=loss,
-            learning_rate=rate,
-            gradient_norm=norm,
-            tokens=sum(batch.num_tokens for batch in batches),
-            seconds=time.perf_counter() - begin,
-        )
-        yield from self.health.of_loss(self.step, loss, batches)
-        if layers:
-            yield Examined(step=self.step, layers=layers)
-            yield from self.health.of_layers(self.step, layers, batches)
-
-    def _gradient(self, batches: list[Placed]) -> tuple[float, float]:
-        """The learner's; where it needs more memory than there is, all is again as it was before the step."""
-        before = random_states()
-        try:
-            return self.learner.gradient(batches)
-        except (RuntimeError, MemoryError) as error:
-            if is_out_of_memory(error):
-                traceback.clear_frames(error.__traceback__)  # with all that it had computed
-                self.learner.drop()
-                set_random_states(before)
-                self.counters.step -= 1
-                self._undone = True
-            raise
-
-    def _examination(self) -> Examination | None:
-        """A look at the layers in this step, if it is due and one process has them all."""
-        alone, every = type(self.parallel) is Parallel, self.training.health_every
-        return Examination(self.model) if alone and every and self.step % every == 0 else None
-
-    def _skip(self) -> Iterator[AnyEvent]:
-        """A step in whose batches nothing is to be predicted; it is said now and then."""
-        self.counters.skipped_steps += 1
-        count = self.counters.skipped_steps
-        if count & (count - 1) == 0:  # 1, 2, 4, 8, …
-            sentence = f"nothing was to be predicted in the batch, so nothing was learned from it ({count} so far)"
-            yield Warned(step=self.step, sentence=sentence)
-
-    def _rescaled(self, batches: list[Placed]) -> Iterator[AnyEvent]:
-        """The loss has another scale now: the gradients were too large, or have fitted for long."""
-        precision = self.learner.precision
-        yield Changed(step=self.step, setting="loss_scale", value=precision.scale or 1.0)
-        if precision.overflowed:
-            self.counters.overflows += 1
-            if self.counters.overflows & (self.counters.overflows - 1) == 0:  # 1, 2, 4, 8, …
-                sentence = "the gradients were too large for fp16, so the step was left out and the loss is scaled less"
-                sentence = f"{sentence} ({self.counters.overflows} so far)"
-                yield self.health.noticed("overflow", self.step, sentence, batches)
 
     def _validate(self) -> Iterator[AnyEvent]:
         """Evaluate on the held-out data, unless asked to stop meanwhile."""

@@ -80,4 +80,4 @@ def weights_of(model) -> dict[str, torch.Tensor]:
 
 def steps(trainer: TransformerTrainer, count: int) -> None:
     for batches in itertools.islice(trainer._work(), count):
-        list(trainer._learn(batches))
+        list(trainer.steps.learn(batches))

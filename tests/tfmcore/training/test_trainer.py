@@ -135,8 +135,8 @@ def test_accumulation_equals_the_large_batch(make_run, preset):
     large, small = trainer_of(make_run(preset)), trainer_of(make_run(preset))
     for _ in range(2):
         [batch] = next(large._work())
-        [one] = large._learn([batch])
-        [other] = small._learn(list(halves(batch)))
+        [one] = large.steps.learn([batch])
+        [other] = small.steps.learn(list(halves(batch)))
         assert other.loss == pytest.approx(one.loss, rel=1e-5)
         assert other.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
     for a, b in zip(large.weights, small.weights, strict=True):
@@ -149,14 +149,14 @@ def test_clipping_bounds_the_gradient_but_not_what_is_said_of_it(make_run):
     clipped.optimizer.register_step_pre_hook(
         lambda *_: seen.append(torch.nn.utils.get_total_norm([w.grad for w in clipped.weights]).item())
     )
-    [one], [other] = free._learn(next(free._work())), clipped._learn(next(clipped._work()))
+    [one], [other] = free.steps.learn(next(free._work())), clipped.steps.learn(next(clipped._work()))
     assert other.gradient_norm == one.gradient_norm > 0.001
     assert seen == [pytest.approx(0.001, rel=1e-3)]
 
 
 def test_label_smoothing_changes_what_is_learned_not_what_is_reported(make_run):
     plain, smooth = trainer_of(make_run("reverse")), trainer_of(make_run("reverse", "training.label_smoothing=0.3"))
-    [one], [other] = plain._learn(next(plain._work())), smooth._learn(next(smooth._work()))
+    [one], [other] = plain.steps.learn(next(plain._work())), smooth.steps.learn(next(smooth._work()))
     assert other.loss == pytest.approx(one.loss, rel=1e-6)
     assert other.gradient_norm != one.gradient_norm
 
@@ -260,11 +260,11 @@ def test_a_step_with_nothing_to_predict_is_skipped_and_counted(make_run):
     batch = next(trainer._work())[0]
     nothing = dataclasses.replace(batch, labels=torch.full_like(batch.labels, IGNORED), num_labels=0)
     before = [weight.clone() for weight in trainer.weights]
-    said = [event for _ in range(5) for event in trainer._learn([nothing])]
+    said = [event for _ in range(5) for event in trainer.steps.learn([nothing])]
     assert [event.sentence.partition("(")[2] for event in said] == ["1 so far)", "2 so far)", "4 so far)"]
     assert trainer.counters.skipped_steps == trainer.step == 5
     assert all(torch.equal(a, b) for a, b in zip(before, trainer.weights, strict=True))
-    [half] = trainer._learn([nothing, batch])
+    [half] = trainer.steps.learn([nothing, batch])
     assert math.isfinite(half.loss)
 
 
@@ -285,7 +285,7 @@ def test_what_is_no_number_stops_before_the_optimizer(make_run, poison):
     state = {key: value.clone() for key, value in trainer.optimizer.state[weight].items()}
     before = weight.detach().clone()
     with pytest.raises(Failure, match=r"step 7 was not taken: the (loss|gradient) is (nan|inf)") as raised:
-        list(trainer._learn(batches))
+        list(trainer.steps.learn(batches))
     assert str(batches[0].example_ids[0]) in str(raised.value)
     assert all(str(id) in raised.value.details for id in batches[0].example_ids)
     if poison == "weight":

@@ -1,0 +1,105 @@
+"""A run's optimizer steps as events: what was learned in each, what was left out, and what was noticed."""
+
+import math
+import time
+import traceback
+from collections.abc import Iterator
+
+from tfmcore.config.schedules import learning_rate
+from tfmcore.data import Tokenizer
+from tfmcore.messages import AnyEvent, Changed, Examined, Stepped, Warned
+from tfmcore.training.batches import Placed
+from tfmcore.training.divergence import diverged
+from tfmcore.training.examination import Examination
+from tfmcore.training.faults import is_out_of_memory
+from tfmcore.training.health import Health
+from tfmcore.training.learner import Learner
+from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.state import Counters, random_states, set_random_states
+
+
+class Steps:
+    """Has a learner take steps, and counts them. Where one could not be taken for want of memory it is `undone`: all is
+    as it was before it."""
+
+    def __init__(self, learner: Learner, counters: Counters, tokenizer: Tokenizer) -> None:
+        self.learner, self.counters, self.health = learner, counters, Health(tokenizer)
+        self.model, self.training, self.parallel = learner.objective.model, learner.training, learner.parallel
+        self.undone = False
+
+    @property
+    def step(self) -> int:
+        return self.counters.step
+
+    def learn(self, batches: list[Placed]) -> Iterator[AnyEvent]:
+        """One optimizer step, on the mean over all labels of its batches, so that accumulation equals a large batch."""
+        begin = time.perf_counter()
+        self.counters.step += 1
+        if not any(batch.num_labels for batch in batches):
+            yield from self._skip()
+            return
+        rate = self.counters.learning_rate or learning_rate(self.training, self.model.config.d_model, self.step)
+        examination = self._examination()
+        loss, norm = self._gradient(batches)
+        if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
+            ids = [id for batch in batches for id in batch.example_ids]
+            raise diverged(self.step, loss, norm, ids, self.model, rate, self.training)
+        scale = self.learner.precision.scale
+        if examination:
+            examination.take_gradients()
+        self.learner.update(rate, norm)
+        layers = examination.finish() if examination else {}
+        if scale != self.learner.precision.scale:
+            yield from self._rescaled(batches)
+            if self.learner.precision.overflowed:
+                return
+        yield Stepped(
+            step=self.step,
+            loss=loss,
+            learning_rate=rate,
+            gradient_norm=norm,
+            tokens=sum(batch.num_tokens for batch in batches),
+            seconds=time.perf_counter() - begin,
+        )
+        yield from self.health.of_loss(self.step, loss, batches)
+        if layers:
+            yield Examined(step=self.step, layers=layers)
+            yield from self.health.of_layers(self.step, layers, batches)
+
+    def _gradient(self, batches: list[Placed]) -> tuple[float, float]:
+        """The learner's; where it needs more memory than there is, all is again as it was before the step."""
+        before = random_states()
+        try:
+            return self.learner.gradient(batches)
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                traceback.clear_frames(error.__traceback__)  # with all that it had computed
+                self.learner.drop()
+                set_random_states(before)
+                self.counters.step -= 1
+                self.undone = True
+            raise
+
+    def _examination(self) -> Examination | None:
+        """A look at the layers in this step, if it is due and one process has them all."""
+        alone, every = type(self.parallel) is Parallel, self.training.health_every
+        return Examination(self.model) if alone and every and self.step % every == 0 else None
+
+    def _skip(self) -> Iterator[AnyEvent]:
+        """A step in whose batches nothing is to be predicted; it is said now and then."""
+        self.counters.skipped_steps += 1
+        count = self.counters.skipped_steps
+        if count & (count - 1) == 0:  # 1, 2, 4, 8, …
+            sentence = f"nothing was to be predicted in the batch, so nothing was learned from it ({count} so far)"
+            yield Warned(step=self.step, sentence=sentence)
+
+    def _rescaled(self, batches: list[Placed]) -> Iterator[AnyEvent]:
+        """The loss has another scale now: the gradients were too large, or have fitted for long."""
+        precision = self.learner.precision
+        yield Changed(step=self.step, setting="loss_scale", value=precision.scale or 1.0)
+        if precision.overflowed:
+            self.counters.overflows += 1
+            if self.counters.overflows & (self.counters.overflows - 1) == 0:  # 1, 2, 4, 8, …
+                sentence = "the gradients were too large for fp16, so the step was left out and the loss is scaled less"
+                sentence = f"{sentence} ({self.counters.overflows} so far)"
+                yield self.health.noticed("overflow", self.step, sentence, batches)
