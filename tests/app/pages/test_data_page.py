@@ -199,7 +199,9 @@ def test_a_bad_byte_far_in_is_said_when_the_data_are_prepared(qtbot, page, sessi
     qtbot.mouseClick(page.findChild(QPushButton, "action_prepare_data"), Qt.MouseButton.LeftButton)
     (request,) = told.requests(PrepareData)
     told.answer(request, Refused, sentence="It is not UTF-8 text (byte 17).", fix={"data.encoding": "cp1252"})
-    qtbot.mouseClick(page.findChild(QPushButton, "mend_data_encoding"), Qt.MouseButton.LeftButton)
+    mend = page.findChild(QPushButton, "mend_data_encoding")
+    qtbot.waitUntil(lambda: mend.isVisible() and mend.height() > 10)
+    qtbot.mouseClick(mend, Qt.MouseButton.LeftButton)
     assert session.draft.value("data.encoding") == "cp1252"
 
 
@@ -326,7 +328,9 @@ def test_with_the_real_engine_a_wrong_file_is_said_with_its_row(qtbot, session, 
     qtbot.waitUntil(lambda: page._form._data.fields["data.encoding"].has_problem)
     assert "latin.txt" in words(page, "problem_data_encoding")
     assert "byte 5" in words(page, "problem_data_encoding")
-    qtbot.mouseClick(page.findChild(QPushButton, "mend_data_encoding"), Qt.MouseButton.LeftButton)
+    mend = page.findChild(QPushButton, "mend_data_encoding")
+    qtbot.waitUntil(lambda: mend.isVisible() and mend.height() > 10)
+    qtbot.mouseClick(mend, Qt.MouseButton.LeftButton)
     table = page.findChild(QTableView, "preview_table")
     qtbot.waitUntil(lambda: table.isVisible() and table.model().rowCount() == 1)
     assert table.model().index(0, 0).data() == "abc déf"
