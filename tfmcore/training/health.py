@@ -11,11 +11,13 @@ from tfmcore.training.batches import Placed
 
 WINDOW, LEAST = 100, 20
 """A loss is compared with the last ones: so many, and at least so many."""
-SPIKE, CALM = 8.0, 3.0
+SPIKE, CALM = 6.0, 3.0
 """A robust z-score from which on a loss is a spike, and below which the next one may be told."""
+PROPORTION = 8.0
+"""What the z-score of a spike's logarithm is, at the least."""
 LEAST_SPREAD = 0.01
-"""The spread of the losses' logarithms counts as at least that: a hundredth of a loss."""
-TINY = 1e-9
+"""The spread of the losses counts as at least that share of their median."""
+TINY = 1e-6
 EXAMINATIONS, FEW = 20, 5
 TIMES_LARGER = 20.0
 """A layer explodes where its gradient or its results are so many times what they were, ..."""
@@ -28,8 +30,8 @@ NUM_IDS, NUM_TEXTS, NUM_TOKENS = 256, 3, 64
 
 class LossWatch:
     """Tells spikes by a robust z-score: how far a loss lies above the median of the last ones, in units of their median
-    absolute deviation (× 1.4826, which makes it a normal distribution's standard deviation). All of it in logarithms:
-    the smaller losses become, the more they vary for their size."""
+    absolute deviation (× 1.4826, which makes it a normal distribution's standard deviation). It has to be far in the
+    logarithm too, for the smaller losses become, the more they vary for their size."""
 
     def __init__(self) -> None:
         self._losses: deque[float] = deque(maxlen=WINDOW)
@@ -37,16 +39,25 @@ class LossWatch:
 
     def score(self, loss: float) -> float | None:
         """The z-score of a loss that is a spike; None for any other. One that goes on is told once."""
-        losses, size = list(self._losses), math.log(max(loss, TINY))
-        self._losses.append(size)
+        losses = list(self._losses)
+        self._losses.append(loss)
         if len(losses) < LEAST:
             return None
-        median = statistics.median(losses)
-        spread = 1.4826 * statistics.median(abs(each - median) for each in losses)
-        z = (size - median) / max(spread, LEAST_SPREAD)
-        told = self._calm and z > SPIKE
+        z = _score(losses, loss, LEAST_SPREAD * abs(statistics.median(losses)))
+        in_proportion = _score([_log(each) for each in losses], _log(loss), LEAST_SPREAD)
+        told = self._calm and z > SPIKE and in_proportion > PROPORTION
         self._calm = z < CALM if not self._calm else not told
         return z if told else None
+
+
+def _score(values: Sequence[float], value: float, least_spread: float) -> float:
+    median = statistics.median(values)
+    spread = 1.4826 * statistics.median(abs(each - median) for each in values)
+    return (value - median) / max(spread, least_spread, TINY)
+
+
+def _log(loss: float) -> float:
+    return math.log(max(loss, TINY))
 
 
 class LayerWatch:

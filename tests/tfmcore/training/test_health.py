@@ -9,7 +9,7 @@ from tfmcore.config import SavedModel
 from tfmcore.messages import Examined, LayerState, Noticed, Stepped
 from tfmcore.models import build
 from tfmcore.training.examination import Examination, layers_of
-from tfmcore.training.health import CALM, LEAST, SPIKE, LayerWatch, LossWatch
+from tfmcore.training.health import LEAST, LayerWatch, LossWatch
 from tfmcore.training.trainer import TransformerTrainer, train
 
 
@@ -34,7 +34,7 @@ def test_a_spike_is_told_once_and_the_next_one_again():
     losses[250] = 12.0
     scores = {step: score for step, loss in enumerate(losses) if (score := watch.score(loss)) is not None}
     assert list(scores) == [150, 250]
-    assert scores[250] > 2 * SPIKE > 2 * CALM
+    assert all(score > 20 for score in scores.values())
 
 
 @pytest.mark.parametrize("seed", range(20))
