@@ -123,26 +123,20 @@ class Costs(QWidget):
 
     def try_batch(self) -> None:
         """Ask the engine to train a few steps; needs a draft without problems."""
-        config = self._session.draft.config
-        if config is None:
-            self._say(f"First mend this: {self._session.draft.problems[0]}", "error")
-            return
-        self._asked, self._tried, self._found = config, None, None
-        self._request = self._session.data_engine.ask(
-            TryBatch, self._on_reply, panel="model", config=config.raw(), vocab_size=self._preparation.vocab_size()[0]
-        )
-        self._say("", "")
-        self._show_trial()
+        self._ask(TryBatch)
 
     def find_batch(self) -> None:
         """Ask the engine for the largest batch; needs a draft without problems."""
+        self._ask(FindBatch)
+
+    def _ask(self, question: type[TryBatch] | type[FindBatch]) -> None:
         config = self._session.draft.config
         if config is None:
             self._say(f"First mend this: {self._session.draft.problems[0]}", "error")
             return
         self._asked, self._tried, self._found = config, None, None
         self._request = self._session.data_engine.ask(
-            FindBatch, self._on_reply, panel="model", config=config.raw(), vocab_size=self._preparation.vocab_size()[0]
+            question, self._on_reply, panel="model", config=config.raw(), vocab_size=self._preparation.vocab_size()[0]
         )
         self._say("", "")
         self._show_trial()
