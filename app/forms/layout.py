@@ -48,6 +48,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "ema_decay",
         ),
         "Speed and memory": ("accumulation", "precision", "gradient_checkpointing", "device", "threads"),
+        "Many devices": ("parallel", "num_processes", "parallel_sizes"),
         "While it trains": (
             "eval_every", "eval_batches", "save_every", "sample_every", "sample_prompts", "health_every", "tensorboard",
             "best_by", "early_stopping",
@@ -102,6 +103,8 @@ MATTERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "training.minimum_learning_rate": ("training.schedule", one_of("linear", "cosine", "wsd")),
     "training.decay_share": ("training.schedule", one_of("wsd")),
     "training.momentum": ("training.optimizer", one_of("muon")),
+    "training.num_processes": ("training.parallel", bool),
+    "training.parallel_sizes": ("training.parallel", lambda kinds: len(kinds) > 1),
     "training.freeze": ("training.finetune_from", bool),
     "training.layer_decay": ("training.finetune_from", bool),
     "training.lora_rank": ("training.finetune_from", bool),

@@ -19,6 +19,7 @@ from app import diagram
 from app.forms.section_form import SectionForm
 from app.page_keys import PageKeys
 from app.panels.costs import Costs
+from app.panels.devices import Devices
 from app.panels.differences import Differences
 from app.panels.preset_bar import PresetBar
 from app.panels.rate_range import RateRange
@@ -39,7 +40,8 @@ class ModelPage(QWidget):
         "and change what you like: the line above the form says what differs from the preset, a dot marks it, and a "
         "click on either returns to the preset's value. Every name has a tooltip with its meaning; "
         "numbers may be typed as 1e-3, 1_000 or 2k, and the arrow keys step. The diagram shows the model with the "
-        "shape of each tensor (B is the batch); click a block to find its options. Beside it stand the parameters, "
+        "shape of each tensor (B is the batch); click a block to find its options. Where several processes share the "
+        "training, cards below it show which layers, heads, shards and examples each has. Beside it stand parameters, "
         "the memory and the compute of the design; Try one batch measures the real time of a step on this machine, "
         "and Find a learning rate trains a little while the rate rises. "
         "Ctrl+Z undoes, Ctrl+Shift+Z redoes, Ctrl+Return trains."
@@ -56,7 +58,7 @@ class ModelPage(QWidget):
         }
         self._data = QLabel(objectName="data_summary", wordWrap=True)
         self._diagram = BlockDiagram(objectName="diagram", accessibleName="Block diagram of the model")
-        self._costs, self._rates = Costs(session), RateRange(session)
+        self._devices, self._costs, self._rates = Devices(session), Costs(session), RateRange(session)
         self._lay_out()
         self._wire()
         PageKeys(
@@ -77,7 +79,7 @@ class ModelPage(QWidget):
 
     def _lay_out(self) -> None:
         self._splitter = QSplitter(Qt.Orientation.Horizontal, objectName="model_splitter", childrenCollapsible=False)
-        for part in (self._form_side(), self._diagram, self._cost_side()):
+        for part in (self._form_side(), self._picture_side(), self._cost_side()):
             self._splitter.addWidget(part)
         self._splitter.setSizes(self._session.settings.get("model.splitter", [328, 560, 308]))
         for index, share in enumerate((1, 2, 1)):
@@ -127,6 +129,14 @@ class ModelPage(QWidget):
         row.addWidget(self._data, 1)
         row.addWidget(change, 0, Qt.AlignmentFlag.AlignTop)
         return row
+
+    def _picture_side(self) -> QWidget:
+        side = QWidget()
+        column = QVBoxLayout(side, spacing=0)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._diagram, 1)
+        column.addWidget(self._devices)
+        return side
 
     def _cost_side(self) -> QWidget:
         holder = QWidget()

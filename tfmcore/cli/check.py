@@ -1,6 +1,7 @@
 """Find what is wrong with a config, a line for each problem; or say how large its model is and what training needs."""
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config
@@ -8,11 +9,15 @@ from tfmcore.cli.output import print_json, print_line
 from tfmcore.config import Config, ConfigError
 from tfmcore.config.estimate import likely_cost
 from tfmcore.config.memory import training_memory
+from tfmcore.config.placement import held_by, layout_words, num_processes, share_of
 from tfmcore.units import count, size
 
+MOST_PROCESSES = 16
+"""So many processes have a line each."""
 EXAMPLES = """
 tfm check run.toml
 tfm check nano-decoder --set model.num_heads=3
+tfm check nano-decoder --set 'training.parallel=["data", "tensor"]' --set training.num_processes=4
 tfm check run.toml --json | jq .problems
 """
 
@@ -33,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
             return 2
         raise
     if arguments.json:
-        print_json({"ok": True, "problems": [], **cost(config)})
+        print_json({"ok": True, "problems": [], **cost(config), "processes": processes(config)})
     else:
         print_line(summary(config))
     return 0
@@ -66,4 +71,29 @@ def summary(config: Config) -> str:
         f"{count(facts['total_parameters'])} parameters, for about {facts['vocab_size']} different tokens",
         f"{training.steps} steps, each {count(compute)}FLOP in {size(facts['total_training_bytes'])} of memory",
     ]
-    return "\n".join(line.replace("_", " ") for line in lines)
+    return "\n".join([*(line.replace("_", " ") for line in lines), *placement(config)])
+
+
+def placement(config: Config) -> Iterator[str]:
+    """What each process holds, where several share the training, a line each."""
+    if not config.training.parallel:
+        return
+    yield layout_words(config.training)
+    number = num_processes(config.training)
+    shown = number if number <= MOST_PROCESSES else MOST_PROCESSES // 2
+    for process in processes(config, shown):
+        yield f"  process {process['rank'] + 1}: {', '.join(process['holds'])}"
+    if shown < number:
+        yield f"  … {number - shown:,} more"
+
+
+def processes(config: Config, most: int | None = None) -> list[dict[str, Any]]:
+    """Of each process, or of the first ones: which one it is among those of each kind, and what it holds, in words."""
+    if not config.training.parallel:
+        return []
+    number = num_processes(config.training)
+    shares = (share_of(config, rank) for rank in range(min(number, most or number)))
+    return [
+        {"rank": share.rank, "place": share.place, "holds": [each.sentence for each in held_by(config, share)]}
+        for share in shares
+    ]

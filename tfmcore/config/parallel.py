@@ -16,6 +16,8 @@ KINDS = ("pipeline", "data", "fsdp", "tensor")
 """From the one whose processes say least to each other to the one whose processes say most: the last are neighbours."""
 APART = {"fsdp", "pipeline"}
 """These two are not combined: a stage would gather its shards once for each microbatch."""
+MOST_PIECES = 4
+"""A batch is cut into up to so many pieces for each stage: then stages wait for a fifth of the time at the most."""
 
 
 def known_kinds(training: "TrainingConfig") -> list[str]:
@@ -141,6 +143,22 @@ def stage_layers(num_layers: int, num_stages: int) -> list[range]:
     few, more = divmod(num_layers, num_stages)
     starts = [stage * few + min(stage, more) for stage in range(num_stages + 1)]
     return [range(start, end) for start, end in pairwise(starts)]
+
+
+def even_rows(number: int, count: int, size: int) -> range:
+    """Which of a batch's `size` rows are in one of `count` shares."""
+    return range(number * size // count, (number + 1) * size // count)
+
+
+def piece(size: int, index: int, count: int) -> range:
+    """Which of `size` rows or columns are in one of `count` pieces, as torch.chunk cuts."""
+    step = -(-size // count)
+    return range(min(index * step, size), min((index + 1) * step, size))
+
+
+def num_pieces(num_rows: int, num_stages: int) -> int:
+    """Into how many pieces of the same size the rows are cut that pass a pipeline."""
+    return max(n for n in range(1, MOST_PIECES * num_stages + 1) if num_rows % n == 0)
 
 
 def _divisors(number: int) -> list[int]:

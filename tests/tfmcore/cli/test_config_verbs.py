@@ -97,3 +97,18 @@ def test_options_explains_each(tfm, section):
 def test_options_as_json(tfm):
     found = [json.loads(line) for line in tfm("options", "model", "--json").out.splitlines()]
     assert [(each["section"], each["name"]) for each in found] == [("model", each.name) for each in options("model")]
+
+
+def test_check_says_what_each_process_holds(tfm):
+    shared = ["--set", 'training.parallel=["data", "tensor"]', "--set"]
+    result = tfm("check", "nano-decoder", *shared, "training.num_processes=4")
+    lines = result.out.splitlines()[-5:]
+    assert lines[0] == "4 processes: data 2 × tensor 2"
+    assert lines[2] == "  process 2: heads 3–4 of 4, features 173–344 of 344, examples 1–6 of 12"
+    facts = json.loads(tfm("check", "nano-decoder", *shared, "training.num_processes=4", "--json").out)
+    assert facts["processes"][2]["place"] == {"data": 1, "tensor": 0}
+    assert facts["processes"][2]["holds"][-1] == "examples 7–12 of 12"
+    many = ["--set", "training.num_processes=64", "--set", "training.batch_size=64"]
+    result = tfm("check", "nano-decoder", "--set", 'training.parallel=["fsdp"]', *many)
+    assert result.out.splitlines()[-1] == "  … 56 more"
+    assert json.loads(tfm("check", "nano-decoder", "--json").out)["processes"] == []
