@@ -18,11 +18,16 @@ def entities(labels: Sequence[str]) -> list[tuple[int, int, str]]:
     return found
 
 
-def entity_f1(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> tuple[float, float, float]:
-    """Precision, recall and F1 (0 to 1) of (predicted, true) labels: a span counts where both its ends and its name are
-    right. All are 0 where nothing is right."""
+def count_entities(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> tuple[int, int, int]:
+    """Of (predicted, true) labels: how many spans are right, both their ends and the name; how many were predicted; how
+    many there are."""
     predicted = [set(entities(labels)) for labels, _ in pairs]
     true = [set(entities(labels)) for _, labels in pairs]
     hits = sum(len(a & b) for a, b in zip(predicted, true, strict=True))
-    precision, recall = hits / max(1, sum(map(len, predicted))), hits / max(1, sum(map(len, true)))
+    return hits, sum(map(len, predicted)), sum(map(len, true))
+
+
+def f1_of(hits: int, num_predicted: int, num_true: int) -> tuple[float, float, float]:
+    """Precision, recall and F1 (0 to 1); all are 0 where nothing is right."""
+    precision, recall = hits / max(1, num_predicted), hits / max(1, num_true)
     return precision, recall, 2 * precision * recall / max(1e-12, precision + recall)

@@ -16,7 +16,7 @@ from tfmcore.models import Model, ModelOutput
 from tfmcore.training.answers import best_match
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.losses import LOSSES
-from tfmcore.training.meters import METRICS
+from tfmcore.training.meters import METRICS, Total, alone
 from tfmcore.training.precision import PRECISIONS
 
 BATCH_SIZE = 32
@@ -41,9 +41,11 @@ def evaluate(
     precision: str = "fp32",
     labels: Sequence[str] = (),
     answer: Callable[..., ModelOutput] | None = None,
+    total: Total = alone,
 ) -> Evaluation:
     """Evaluate on `batches`, without dropout; raises UserError where they hold nothing to predict. Where no process has
-    all of the model, `answer` is how all of them together make its output."""
+    all of the model, `answer` is how all of them together make its output; where each has a share of every batch,
+    `total` adds up what they count."""
     was_training, meter, sums, num_labels = model.training, METRICS[task](labels), list[Tensor](), 0
     numbers = PRECISIONS[precision](model.device)
     model.eval()
@@ -58,7 +60,8 @@ def evaluate(
         model.train(was_training)
     if not num_labels:
         raise UserError("the validation data holds nothing to predict: hold out more of it (data.validation_fraction)")
-    return Evaluation(float(torch.stack(sums).double().sum()) / num_labels, meter.metrics(), num_labels)
+    nats = float(total(torch.stack(sums).double().sum()))
+    return Evaluation(nats / num_labels, meter.metrics(total), num_labels)
 
 
 def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Progress) -> dict[str, float | int | str]:

@@ -9,10 +9,18 @@ from torch import Tensor
 
 from tfmcore.config.labels import mark_spans
 from tfmcore.data import IGNORED
-from tfmcore.data.entities import entity_f1
+from tfmcore.data.entities import count_entities, f1_of
 from tfmcore.models import ModelOutput
 from tfmcore.training.batches import Placed
 from tfmcore.training.losses import cross_entropy
+
+Total = Callable[[Tensor], Tensor]
+"""Adds up what the processes counted that share each batch; the counts that a batch brings are those of all of it."""
+
+
+def alone(sums: Tensor) -> Tensor:
+    """The total where one process has all of every batch."""
+    return sums
 
 
 class Meter(ABC):
@@ -27,7 +35,7 @@ class Meter(ABC):
         """Count a batch, whose loss is `nats` in all."""
 
     @abstractmethod
-    def metrics(self) -> dict[str, float]: ...
+    def metrics(self, total: Total = alone) -> dict[str, float]: ...
 
 
 class Hits(Meter):
@@ -43,8 +51,8 @@ class Hits(Meter):
         self.hits.append((output.logits.argmax(-1) == batch.labels).sum())
         self.num_labels += batch.num_labels
 
-    def metrics(self) -> dict[str, float]:
-        return {self.name: int(torch.stack(self.hits).sum()) / self.num_labels}
+    def metrics(self, total: Total = alone) -> dict[str, float]:
+        return {self.name: int(total(torch.stack(self.hits).sum())) / self.num_labels}
 
 
 class TokenHits(Hits):
@@ -62,17 +70,17 @@ class Perplexity(Hits):
     def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
         super().add(output, batch, nats)
         self.nats.append(cross_entropy(output.logits, batch.labels)[1] if batch.further else nats)
-        self.num_examples += len(batch.labels)
+        self.num_examples += batch.num_examples or len(batch.labels)
         for name, labels in batch.further.items():
             self.further.setdefault(name, []).append((getattr(output, name).argmax(-1) == labels).sum())
 
-    def metrics(self) -> dict[str, float]:
-        loss = float(torch.stack(self.nats).double().sum()) / self.num_labels
+    def metrics(self, total: Total = alone) -> dict[str, float]:
+        loss = float(total(torch.stack(self.nats).double().sum())) / self.num_labels
         shares = {
-            f"{name.removesuffix('_logits')}_accuracy": int(torch.stack(hits).sum()) / self.num_examples
+            f"{name.removesuffix('_logits')}_accuracy": int(total(torch.stack(hits).sum())) / self.num_examples
             for name, hits in self.further.items()
         }
-        return {"perplexity": math.exp(min(loss, 700.0)), **super().metrics(), **shares}
+        return {"perplexity": math.exp(min(loss, 700.0)), **super().metrics(total), **shares}
 
 
 class Confusion(Meter):
@@ -87,8 +95,8 @@ class Confusion(Meter):
         pairs = (batch.labels * size + output.logits.argmax(-1))[batch.labels != IGNORED]
         self.counts.append(torch.bincount(pairs, minlength=size**2).reshape(size, size))
 
-    def metrics(self) -> dict[str, float]:
-        confusion = torch.stack(self.counts).sum(0).cpu()
+    def metrics(self, total: Total = alone) -> dict[str, float]:
+        confusion = total(torch.stack(self.counts).sum(0)).cpu()
         accuracy = float(confusion.diagonal().sum() / confusion.sum())
         return {"accuracy": accuracy, "macro_f1": macro_f1(confusion)}
 
@@ -105,12 +113,13 @@ class Entities(Hits):
         super().add(output, batch, nats)
         self.pairs.append((output.logits.argmax(-1), batch.labels))
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, total: Total = alone) -> dict[str, float]:
         if not mark_spans(self.labels):
-            return super().metrics()
+            return super().metrics(total)
         rows = [row for pair in self.pairs for row in zip(*(side.tolist() for side in pair), strict=True)]
-        precision, recall, f1 = entity_f1([self._named(*row) for row in rows])
-        return {**super().metrics(), "entity_precision": precision, "entity_recall": recall, "entity_f1": f1}
+        counts = count_entities([self._named(*row) for row in rows])
+        precision, recall, f1 = f1_of(*total(torch.tensor(counts, device=self.pairs[0][0].device)).tolist())
+        return {**super().metrics(total), "entity_precision": precision, "entity_recall": recall, "entity_f1": f1}
 
     def _named(self, predicted: list[int], true: list[int]) -> tuple[list[str], list[str]]:
         kept = [place for place, label in enumerate(true) if label != IGNORED]
@@ -130,10 +139,10 @@ class Places(Meter):
         lengths = (predicted[:, 1] - predicted[:, 0] + 1).clamp(min=0) + true[:, 1] - true[:, 0] + 1
         self.exact.append((predicted == true).all(1).sum())
         self.f1.append((2 * shared / lengths).sum())
-        self.num_examples += len(true)
+        self.num_examples += batch.num_examples or len(true)
 
-    def metrics(self) -> dict[str, float]:
-        exact, f1 = (float(torch.stack(sums).sum()) / self.num_examples for sums in (self.exact, self.f1))
+    def metrics(self, total: Total = alone) -> dict[str, float]:
+        exact, f1 = (float(total(torch.stack(sums).sum())) / self.num_examples for sums in (self.exact, self.f1))
         return {"place_accuracy": exact, "place_f1": f1}
 
 

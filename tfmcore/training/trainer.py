@@ -19,7 +19,7 @@ from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Sav
 from tfmcore.models.weights import FILE as WEIGHTS
 from tfmcore.nn.low_rank import merged
 from tfmcore.runs import Checkpoint, Manifest, Run
-from tfmcore.training.batches import Placed, ahead, groups, place
+from tfmcore.training.batches import Placed, ahead, groups
 from tfmcore.training.checkpoints import Checkpoints
 from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_device, choose_threads
@@ -204,7 +204,7 @@ class TransformerTrainer:
         try:
             with self.learner.averaged():
                 answer = self.parallel.measured(self.model)
-                found = evaluate(self.model, self._held_out(), task, precision, labels, answer)
+                found = evaluate(self.model, self._held_out(), task, precision, labels, answer, self.parallel.total)
         except Cancelled:
             return
         if not math.isfinite(found.loss):
@@ -227,7 +227,7 @@ class TransformerTrainer:
         size = max(self.training.batch_size, EVALUATION_TOKENS // self.config.model.context_length)
         for batch in islice(self.dataset.validation.once(size), self.training.eval_batches):
             self.controls.go_on()
-            yield place(batch, self.device)
+            yield self.parallel.held_out(batch, self.device)
 
     def _save(self) -> Iterator[AnyEvent]:
         """Write a checkpoint, unless there is one of this step."""

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tfmcore.data.entities import entities, entity_f1
+from tfmcore.data.entities import count_entities, entities, f1_of
 from tfmcore.data.sources.labelled_words import in_bio
 
 
@@ -56,11 +56,15 @@ def test_a_file_marks_what_its_labels_did_before_they_became_bio():
         assert entities(in_bio(list(labels))) == entities(labels), labels
 
 
+def scores(pairs: list) -> tuple[float, float, float]:
+    return f1_of(*count_entities(pairs))
+
+
 def test_precision_recall_and_f1():
     true = ["B-a", "I-a", "O", "B-b", "O", "B-a"]
     predicted = ["B-a", "I-a", "O", "B-a", "O", "B-a"]
-    assert entity_f1([(predicted, true)]) == (pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3))
-    assert entity_f1([(["I-a", "I-a", "O", "O", "O", "O"], true)]) == (1.0, pytest.approx(1 / 3), pytest.approx(1 / 2))
-    assert entity_f1([(["O"] * 6, true)]) == (0.0, 0.0, 0.0)
-    assert entity_f1([(["O"], ["O"])]) == (0.0, 0.0, 0.0)
-    assert entity_f1([(["B-a"], ["B-a"]), (["B-a"], ["O"])])[0] == 0.5  # a span of one text is none of another
+    assert scores([(predicted, true)]) == (pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert scores([(["I-a", "I-a", "O", "O", "O", "O"], true)]) == (1.0, pytest.approx(1 / 3), pytest.approx(1 / 2))
+    assert scores([(["O"] * 6, true)]) == (0.0, 0.0, 0.0)
+    assert scores([(["O"], ["O"])]) == (0.0, 0.0, 0.0)
+    assert scores([(["B-a"], ["B-a"]), (["B-a"], ["O"])])[0] == 0.5  # a span of one text is none of another

@@ -59,8 +59,16 @@ class Parallel:
         """Shorten the gradient, whose length is `norm`, to `most`."""
         clip_grads_with_norm_(weights, most, norm)
 
+    def held_out(self, batch: Batch, device: torch.device) -> Placed:
+        """This process's share of a batch that is only asked about; its counts are those of the whole batch."""
+        return place(batch, device)
+
+    def total(self, sums: Tensor) -> Tensor:
+        """The sum over all shares of what was counted in this one."""
+        return sums
+
     def measured(self, model: Model) -> Callable[..., ModelOutput]:
-        """What is asked, in place of the model, for an answer to whole batches."""
+        """What is asked, in place of the model, for an answer to shares of batches."""
         return model
 
     @contextlib.contextmanager

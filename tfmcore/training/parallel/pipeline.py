@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
 
+from tfmcore.config.parallel import num_pieces
 from tfmcore.models import ModelOutput
 from tfmcore.training.batches import Placed
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.stages import Stage, meta
 from tfmcore.training.precision import Precision
 
-MOST_PIECES = 4
-"""A batch is cut into up to so many pieces for each stage: then stages wait for a fifth of the time at the most."""
 Schedule = Schedule1F1B | ScheduleGPipe
 
 
@@ -35,7 +34,7 @@ class Pipeline:
 
     def num_pieces(self, num_rows: int) -> int:
         """Into how many pieces of the same size a batch is cut."""
-        return max(n for n in range(1, MOST_PIECES * self.count + 1) if num_rows % n == 0)
+        return num_pieces(num_rows, self.count)
 
     def backward(self, pieces: Sequence[Placed], num_labels: int, precision: Precision) -> Tensor:
         """The gradient of this stage's weights; the loss (nats), which the last stage alone knows."""

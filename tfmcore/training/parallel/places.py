@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from tfmcore.config.parallel import piece
 from tfmcore.nn.linear import FusedLinear
 
 Slices = tuple[slice, ...]
@@ -39,8 +40,7 @@ class Place:
 
     def piece(self, size: int) -> range:
         """What of `size` rows or columns this process has, if that is where the weight is cut."""
-        step = -(-size // self.count)
-        return range(min(self.index * step, size), min((self.index + 1) * step, size))
+        return piece(size, self.index, self.count)
 
     def part_shape(self, part: int) -> tuple[int, ...]:
         return (self.parts[part], *self.shape[1:])

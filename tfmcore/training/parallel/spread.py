@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from tfmcore.config import Config
+from tfmcore.config.parallel import even_rows
 from tfmcore.data import IGNORED, Batch
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.models import Model
@@ -105,9 +106,9 @@ class Spread(Parallel):
             torch.manual_seed(seed + number * SEED_STEP)
 
     def place(self, batch: Batch, device: torch.device) -> Placed:
-        whole, mine = place(batch, device), self._rows(batch, self.world.share, self.world.num_shares)
         if self.pipeline is None:
-            return _share(whole, place(mine, device))
+            return self.held_out(batch, device)
+        whole, mine = place(batch, device), self._rows(batch, self.world.share, self.world.num_shares)
         count = self.pipeline.num_pieces(len(mine.labels))
         pieces = [_share(whole, place(self._rows(mine, number, count), device)) for number in range(count)]
         return Pieces(**vars(whole), pieces=pieces)
@@ -115,9 +116,8 @@ class Spread(Parallel):
     def _rows(self, batch: Batch, number: int, count: int) -> Batch:
         """One of `count` shares of the rows; where there are too few, a row that counts for nothing."""
         size = len(batch.labels)
-        rows = slice(number * size // count, (number + 1) * size // count)
-        if rows.start < rows.stop:
-            return _cut(batch, rows)
+        if rows := even_rows(number, count, size):
+            return _cut(batch, slice(rows.start, rows.stop))
         row = _cut(batch, slice(0, 1))
         further = {name: labels * 0 + IGNORED for name, labels in row.further.items()}
         return replace(row, labels=row.labels * 0 + IGNORED, further=further)
@@ -176,6 +176,17 @@ class Spread(Parallel):
         yield
         if self.first:
             self.world.store.set("done", "")
+
+    def held_out(self, batch: Batch, device: torch.device) -> Placed:
+        mine = self._rows(batch, self.world.share, self.world.num_shares)
+        return _share(place(batch, device), place(mine, device))
+
+    def total(self, sums: Tensor) -> Tensor:
+        found = sums.clone()
+        for kind in ("data", "fsdp"):
+            if kind in self.world.sizes:
+                dist.all_reduce(found, group=self.world.group(kind))
+        return found
 
     def measured(self, model: Model) -> Callable[..., Any]:
         if self.pipeline is not None:

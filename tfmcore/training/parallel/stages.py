@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tfmcore.config.parallel import stage_layers
+from tfmcore.config.placement import stage_of
 from tfmcore.models import EncoderDecoderTransformer, ModelOutput
 from tfmcore.nn.positions import Positions
 from tfmcore.nn.stacks import EncoderStack, Stack
@@ -44,20 +44,17 @@ class Stage(nn.Module):
     def __init__(self, objective: Objective, index: int, count: int) -> None:
         super().__init__()
         self.objective, self.model = objective, objective.model
-        self.is_first, self.is_last = index == 0, index == count - 1
         self.batches: list[Placed] = []
         self.nats: list[Tensor] = []
         stacks = [(n, s) for n, s in self.model.named_children() if isinstance(s, Stack)]
-        layers = [(name, i) for name, stack in stacks for i in range(len(stack.layers))]
-        mine = [layers[place] for place in stage_layers(len(layers), count)[index]]
-        start, end = layers.index(mine[0]), layers.index(mine[-1]) + 1
+        plan = stage_of(self.model.config, index, count)
         both = isinstance(self.model, EncoderDecoderTransformer)
-        depth = sum(name == "encoder" for name, _ in layers) if both else 0  # from here on it writes
-        self.writes, self.begins_writing = end > depth, start <= depth < end
+        self.is_first, self.is_last, self.begins_writing = plan.is_first, plan.is_last, plan.begins_writing
+        self.writes = plan.writes
         self.num_outputs = 2 if both and self.writes else 1
-        self.num_inputs = 0 if self.is_first else 2 if both and start > depth else 1
+        self.num_inputs = 0 if self.is_first else 2 if both and self.writes and not self.begins_writing else 1
         for name, stack in stacks:
-            _keep(stack, [i for owner, i in mine if owner == name])
+            _keep(stack, plan.layers[name])
         self._stand_in()
 
     def _stand_in(self) -> None:

@@ -14,11 +14,33 @@ import torch
 
 from tfmcore.config import Config
 from tfmcore.messages import Evaluated, Sampled, Started, Stepped, Warned
+from tfmcore.nn.attention import MultiHeadSelfAttention
+from tfmcore.nn.feed_forward import FeedForward
 from tfmcore.runs import Run
 from tfmcore.training.controls import Controls
+from tfmcore.training.examination import LAYER
 from tfmcore.training.parallel.spread import Spread
+from tfmcore.training.parallel.stages import Passing
 from tfmcore.training.parallel.world import World
 from tfmcore.training.trainer import TransformerTrainer
+
+
+def holds(trainer: TransformerTrainer) -> dict:
+    """What this process has, as it is found in its modules and in a batch."""
+    modules = dict(trainer.model.named_modules())
+    attentions = [m for m in modules.values() if isinstance(m, MultiHeadSelfAttention)]
+    batch = next(trainer.dataset.train.batches(trainer.training.batch_size, trainer.training.seed))
+    placed = trainer.parallel.place(batch, trainer.device)
+    ids = torch.cat([piece.inputs["input_ids"] for piece in getattr(placed, "pieces", [placed])])
+    places = range(len(batch.labels) - len(ids) + 1)
+    start = next(n for n in places if (batch.inputs["input_ids"][n : n + len(ids)] == ids.numpy()).all())
+    return {
+        "layers": sorted(name for name, m in modules.items() if LAYER.fullmatch(name) and not isinstance(m, Passing)),
+        "heads": sorted({attention.num_heads for attention in attentions}),
+        "kv_heads": sorted({attention.num_kv_heads for attention in attentions}),
+        "features": sorted({m.output.weight.shape[1] for m in modules.values() if isinstance(m, FeedForward)}),
+        "examples": [start, start + len(ids)],
+    }
 
 
 def do(job: dict, number: int, rank: int, meeting: Path) -> dict:
@@ -42,7 +64,7 @@ def do(job: dict, number: int, rank: int, meeting: Path) -> dict:
     held = sum(
         weight.to_local().numel() if hasattr(weight, "to_local") else weight.numel() for weight in trainer.weights
     )
-    told = {"stepped": [], "evaluated": [], "sampled": [], "warned": [], "held": held}
+    told = {"stepped": [], "evaluated": [], "sampled": [], "warned": [], "held": held, "holds": holds(trainer)}
     for event in trainer.events():
         match event:
             case Started():

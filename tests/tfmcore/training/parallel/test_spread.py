@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tfmcore.training.parallel.processes import config, job, together
+from tfmcore.config.placement import num_processes, share_of
 from tfmcore.models import load_model
 from tfmcore.runs import Run
 
@@ -19,10 +20,14 @@ SPECIAL = {
     "deberta-v3-mini": ["tensor", "pipeline"],
     "bert-mini": ["data", "tensor"],
 }
+VALIDATED = ["tell-languages", "tag-sentences", "answer-questions", "bert-mini"]
+"""Their tasks have metrics of their own."""
 PAIRS = ["data+fsdp", "data+tensor", "data+pipeline", "fsdp+tensor", "pipeline+tensor"]
 HALF = 10
 WHOLE = ["training.accumulation=2", "training.sample_every=20"]
 DROPOUT = ["model.dropout=0.2"]
+ONCE = ["training.steps=1", "training.learning_rate=1e-9", "training.eval_batches=3"]
+HELD_OUT = {"many": [*ONCE, "data.max_examples=300"], "one": [*ONCE, "data.validation_fraction=0.02"]}
 BRIEF = ["training.steps=6", "model.attention_dropout=0.0"]
 
 
@@ -41,6 +46,9 @@ def jobs_of_two(base: Path) -> dict[tuple[str, ...], dict]:
     for preset, kinds in SPECIAL.items():
         for kind in ["", *kinds]:
             jobs["special", preset, kind] = job(config(preset, kind, *BRIEF), base / f"{preset}-{kind}")
+    for preset, kind, (many, held_out) in product(VALIDATED, ["", "data"], HELD_OUT.items()):
+        once = config(preset, kind, *held_out)
+        jobs["validated", preset, many, kind] = job(once, base / f"{preset}-{many}-{kind}-once")
     return jobs
 
 
@@ -108,6 +116,24 @@ def test_what_is_cut_is_not_kept_whole(told, architecture, kind):
         assert max(held) < 0.85
 
 
+@pytest.mark.parametrize("kind", [*EVERY, *PAIRS, "four stages"])
+def test_each_process_holds_what_the_picture_says(told, kind):
+    """The picture in the window and `tfm check` are drawn from `share_of`, which starts no process."""
+    key = ("pair", kind) if kind in PAIRS else ("four stages", "pipeline")
+    members = told["whole", "encoder_decoder", kind] if kind in EVERY else told[key]
+    config = Run(Path(members[0]["folder"])).config()
+    assert len(members) == num_processes(config.training)
+    for rank, member in enumerate(members):
+        share = share_of(config, rank)
+        assert member["holds"] == {
+            "layers": [f"{name}.layers.{n}" for name, mine in sorted(share.stage.layers.items()) for n in mine],
+            "heads": [len(share.heads)],
+            "kv_heads": [len(share.kv_heads)],
+            "features": [len(share.features)],
+            "examples": [share.examples.start, share.examples.stop],
+        }
+
+
 @pytest.mark.parametrize(("before", "after"), list(product(EVERY, EVERY)))
 def test_a_checkpoint_of_each_kind_goes_on_as_each_other(told, before, after):
     [one], members = told["whole", "encoder_decoder", ""], told["resumed", before, after]
@@ -125,6 +151,17 @@ def test_with_dropout_a_run_goes_on_as_if_it_had_not_been_broken(told, kind):
 @pytest.mark.parametrize(("preset", "kind"), [(preset, kind) for preset, kinds in SPECIAL.items() for kind in kinds])
 def test_learned_positions_convolutions_and_second_heads_are_shared_too(told, preset, kind):
     assert_same(told["special", preset, kind], told["special", preset, ""][0])
+
+
+@pytest.mark.parametrize("many", HELD_OUT)
+@pytest.mark.parametrize("preset", VALIDATED)
+def test_a_validation_by_shares_finds_what_one_process_finds(told, preset, many):
+    """Of one held-out example, too, of which the second process has nothing."""
+    [[_, *found]] = told["validated", preset, many, ""][0]["evaluated"]
+    assert len(found) > 1
+    for member in told["validated", preset, many, "data"]:
+        [[_, *shared]] = member["evaluated"]
+        assert shared == pytest.approx(found, rel=1e-6)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
