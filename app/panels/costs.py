@@ -12,6 +12,7 @@ from tfmcore import units
 from tfmcore.config import Config
 from tfmcore.config.estimate import Estimate, estimate, likely_num_labels
 from tfmcore.config.memory import training_memory
+from tfmcore.config.placement import num_processes
 from tfmcore.messages import AnyReply, Arrays, BatchFound, BatchTried, FindBatch, Progress, Refused, TryBatch
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -101,9 +102,10 @@ class Costs(QWidget):
         self._parameters_title.setText(f"<b>{units.count(cost.total)}</b> parameters")
         self._parameters.set_rows([row for row in cost.parameters.items() if row[1]])
         memory = training_memory(cost, config.training)
-        self._memory_title.setText(f"<b>{units.size(sum(memory.values()))}</b> of memory to train")
+        where = "on each device" if config.training.parallel else "to train"
+        self._memory_title.setText(f"<b>{units.size(sum(memory.values()))}</b> of memory {where}")
         self._memory.set_rows([row for row in memory.items() if row[1]])
-        lack = machine.shortage(sum(memory.values()))
+        lack = machine.shortage(sum(memory.values()) * num_processes(config.training))
         self._shortage.setText(f"{lack} It is for reading." if lack else "")
         self._shortage.setVisible(bool(lack))
         self._show_facts(_facts(config, cost, vocab_size, known))

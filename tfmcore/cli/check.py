@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def cost(config: Config) -> dict[str, Any]:
-    """The model's parameters and forward compute by part, and the bytes that a training step needs."""
+    """The model's parameters and forward compute by part, and the bytes that a training step needs on each device."""
     expected = likely_cost(config)
     needed = training_memory(expected, config.training)
     return {
@@ -69,7 +69,8 @@ def summary(config: Config) -> str:
         f"{model.architecture}: {layers} layers, {model.num_heads} heads, width {model.d_model}, "
         f"context {model.context_length}",
         f"{count(facts['total_parameters'])} parameters, for about {facts['vocab_size']} different tokens",
-        f"{training.steps} steps, each {count(compute)}FLOP in {size(facts['total_training_bytes'])} of memory",
+        f"{training.steps} steps, each {count(compute)}FLOP in {size(facts['total_training_bytes'])} of memory"
+        + (" on each device" if training.parallel else ""),
     ]
     return "\n".join([*(line.replace("_", " ") for line in lines), *placement(config)])
 

@@ -10,6 +10,8 @@ from tfmcore.config.tokenizer import TokenizerConfig
 
 BYTES = 4  # weights, gradients and the optimizer's two means are fp32 whatever the precision
 
+WITHOUT_LOGITS = ("classification", "token_tagging", "question_answering")
+"""The tasks that predict no tokens."""
 LIKELY_VOCABULARY = {"char": 100, "byte": 263}
 """Characters of a European text; 256 bytes and 7 special tokens. The other kinds reach their limit."""
 
@@ -26,12 +28,14 @@ def likely_num_labels(data: DataConfig) -> int:
 
 @dataclass(frozen=True)
 class Part:
-    """A kind of block: `parameters` and forward `flops` (per token) of one, of which the model has `count`."""
+    """A kind of block: `parameters` and forward `flops` (per token) of one, of which the model has `count`. Where each
+    process has some of the heads, features and tokens, `cut` of the parameters are shared out."""
 
     name: str
     parameters: int
     flops: int = 0
     count: int = 1
+    cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def likely_cost(config: Config) -> Estimate:
 def _parts(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Iterator[Part]:
     both, d = model.architecture == "encoder_decoder", model.d_model
     norm, stacks = _norm(model), 1 + both
-    yield Part("token embedding", vocab_size * d)
+    yield Part("token embedding", vocab_size * d, cut=vocab_size * d)
     if model.has_learned_positions:
         yield Part("position embedding", model.context_length * d, count=stacks)
     if model.position == "relative_buckets":
@@ -88,7 +92,8 @@ def _parts(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> I
     if both:
         yield from _layers(model, "decoder ", model.decoder_layers, causal=True)
         cross = _attention(model)
-        yield Part("cross-attention", cross, _flops(model, cross, model.context_length), model.decoder_layers)
+        flops = _flops(model, cross, model.context_length)
+        yield Part("cross-attention", cross, flops, model.decoder_layers, cross - _whole_in_attention(model))
         yield Part("cross-attention norms", _norms_around(model), count=model.decoder_layers)
     if model.convolution and model.architecture != "decoder":
         matrix = d * d // model.convolution_groups * model.convolution
@@ -103,12 +108,15 @@ def _parts(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> I
 def _layers(model: ModelConfig, prefix: str, count: int, causal: bool) -> Iterator[Part]:
     seen = sum(_seen(model.context_length, model.window_of(layer), causal) for layer in range(count)) / count
     attention = _attention(model)
-    yield Part(f"{prefix}attention", attention, _flops(model, attention, seen), count)
+    cut = attention - _whole_in_attention(model)
+    yield Part(f"{prefix}attention", attention, _flops(model, attention, seen), count, cut)
     if model.position == "disentangled" and not model.share_position_projections:
-        yield Part(f"{prefix}distance projections", _distance_projections(model), count=count)
+        distances = _distance_projections(model)
+        yield Part(f"{prefix}distance projections", distances, count=count, cut=distances)
     matrices = (3 if model.gated else 2) * model.d_model * model.ff_width
     biases = ((2 if model.gated else 1) * model.ff_width + model.d_model) * model.feed_forward_bias
-    yield Part(f"{prefix}feed-forward", matrices + biases, 2 * matrices, count)
+    cut = matrices + biases - model.d_model * model.feed_forward_bias
+    yield Part(f"{prefix}feed-forward", matrices + biases, 2 * matrices, count, cut)
     norms = 2 * _norms_around(model)
     if not model.skip_first_norm:
         yield Part(f"{prefix}norms", norms, count=count)
@@ -120,9 +128,14 @@ def _layers(model: ModelConfig, prefix: str, count: int, causal: bool) -> Iterat
 def _attention(model: ModelConfig) -> int:
     """Weights of one attention: queries, keys, values and output; the same for self-attention and cross-attention."""
     queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
-    biases = (queries + keys * (1 + model.key_bias)) * model.attention_bias + model.d_model * model.has_output_bias
+    biases = (queries + keys * (1 + model.key_bias)) * model.attention_bias
+    return 2 * model.d_model * (queries + keys) + biases + _whole_in_attention(model)
+
+
+def _whole_in_attention(model: ModelConfig) -> int:
+    """Those of them that all heads use: the output's bias, and the norms of queries and keys."""
     norms = 2 * _norm(model, model.width_per_head) * model.query_key_norm
-    return 2 * model.d_model * (queries + keys) + biases + norms
+    return model.d_model * model.has_output_bias + norms
 
 
 def _distance_projections(model: ModelConfig) -> int:
@@ -164,7 +177,7 @@ def _head(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Pa
     choice = d + model.classifier_bias
     match task:
         case "masked_language_modeling":
-            return Part("head", dense_norm + vocab_size + own, 2 * (d * d + matrix))
+            return Part("head", dense_norm + vocab_size + own, 2 * (d * d + matrix), cut=vocab_size + own)
         case "classification":
             return Part("head", poolers[model.pooler_layer] + num_labels * choice)
         case "token_tagging":
@@ -172,4 +185,5 @@ def _head(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Pa
         case "question_answering":
             return Part("head", of_each_token + 2 * choice, 2 * (of_each_token + 2 * d))
         case _:
-            return Part("head", own + vocab_size * model.output_bias, 2 * matrix)
+            own += vocab_size * model.output_bias
+            return Part("head", own, 2 * matrix, cut=own)

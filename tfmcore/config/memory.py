@@ -2,13 +2,17 @@
 
 Two moments need the most. When the loss is known, every activation is still there and the logits stand beside their
 gradient. When the backward pass ends, the activations are gone and every gradient is there. The larger one counts.
+Where several processes share the training, it is told of one device, whichever needs the most.
 """
 
 from dataclasses import dataclass
 
 from tfmcore.config.config import Config
-from tfmcore.config.estimate import Estimate, likely_cost
+from tfmcore.config.device import Device, device_of
+from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, likely_cost
 from tfmcore.config.model import ModelConfig
+from tfmcore.config.parallel import num_data_shares, sizes
+from tfmcore.config.placement import num_processes
 from tfmcore.config.training import TrainingConfig
 
 BYTES = 4
@@ -17,7 +21,6 @@ MOST_LOGITS = 2**24
 """So many logits exist at once, at the most: 64 MiB of fp32."""
 COPIES = 3
 """Of these logits: their log-probabilities, and the gradients of both."""
-WITHOUT_LOGITS = ("classification", "token_tagging", "question_answering")
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,17 @@ class _Moment:
 
 
 def training_memory(cost: Estimate, training: TrainingConfig, context_length: int | None = None) -> dict[str, int]:
-    """Bytes that a training step needs, by what they hold; sequences are taken to be `context_length` long (None: as
-    long as they can be), and every weight to learn."""
-    length, weights, hidden = context_length or cost.model.context_length, cost.total, _hidden_weights(cost)
-    narrow = training.precision != "fp32"
-    means = 2 * weights - (hidden if training.optimizer == "muon" else 0)
-    moment = max(_moments(cost, training, training.batch_size * length, length), key=lambda moment: moment.total)
-    parts = {
-        "weights": BYTES * weights * (2 if training.ema_decay else 1) + (2 * hidden if narrow else 0),
-        "gradients": moment.gradients,
-        "optimizer": BYTES * means,
-        "activations": moment.activations,
-        "logits": moment.logits,
-    }
-    return {name: round(size) for name, size in parts.items()}
+    """Bytes that a training step needs on each device, by what they hold; sequences are taken to be `context_length`
+    long (None: as long as they can be), and every weight to learn."""
+    length = context_length or cost.model.context_length
+    stages = sizes(training).get("pipeline", 1)
+    found = (_parts(cost, training, device_of(cost, training, length, stage), length) for stage in range(stages))
+    return max(found, key=lambda parts: sum(parts.values()))
 
 
 def memory_to_train(config: Config) -> int:
-    """All of it, as far as it can be told before the data are prepared."""
-    return sum(training_memory(likely_cost(config), config.training).values())
+    """All of it, of all processes together, as far as it can be told before the data are prepared."""
+    return num_processes(config.training) * sum(training_memory(likely_cost(config), config.training).values())
 
 
 def largest_batch(cost: Estimate, training: TrainingConfig, limit: float) -> int:
@@ -70,7 +65,8 @@ def same_step_within(cost: Estimate, training: TrainingConfig, limit: float) -> 
     """Settings with which the same step needs at most `limit` bytes, and less than now: a smaller batch, more often, or
     layers computed twice; nothing where there are none."""
     sequences = training.batch_size * training.accumulation
-    smaller = [size for size in range(training.batch_size - 1, 0, -1) if sequences % size == 0]
+    shares = num_data_shares(training)
+    smaller = [n for n in range(training.batch_size - 1, 0, -1) if sequences % n == 0 and n % shares == 0]
     ways: list[dict[str, int | bool]] = [{"batch_size": size, "accumulation": sequences // size} for size in smaller]
     if not training.gradient_checkpointing:
         ways += [{**way, "gradient_checkpointing": True} for way in ({}, *ways)]
@@ -81,18 +77,37 @@ def _needs(cost: Estimate, training: TrainingConfig, **changes: int | bool) -> i
     return sum(training_memory(cost, training.model_copy(update=changes)).values())
 
 
-def _moments(cost: Estimate, training: TrainingConfig, tokens: int, length: int) -> list[_Moment]:
+def _parts(cost: Estimate, training: TrainingConfig, device: Device, length: int) -> dict[str, int]:
+    narrow = training.precision != "fp32"
+    hidden = device.hidden / device.shards if training.optimizer == "muon" else 0
+    moment = max(_moments(cost, training, device, length), key=lambda moment: moment.total)
+    parts = {
+        "weights": BYTES * device.kept * (2 if training.ema_decay else 1) + (2 * device.hidden if narrow else 0),
+        "gathered weights": BYTES * device.gathered,
+        "gradients": moment.gradients,
+        "optimizer": BYTES * (2 * device.kept - hidden),
+        "activations": moment.activations,
+        "logits": moment.logits,
+    }
+    return {name: round(size) for name, size in parts.items() if size or name != "gathered weights"}
+
+
+def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: int) -> list[_Moment]:
     """When the loss is known, in the middle of the last layer's backward pass, and at the end of all."""
-    model, width = cost.model, BYTES if training.precision == "fp32" else 2
-    layers = [size for size, count in _activations(model, length, width) for _ in range(count)]
+    model, tokens, width = device.model, device.tokens, BYTES if training.precision == "fp32" else 2
+    numbers = (len(mine) for mine in device.stage.layers.values())
+    layers = [size for size, n in zip(_activations(model, length, width), numbers, strict=True) for _ in range(n)]
     streams = 2 if model.architecture == "encoder_decoder" else 1
     outside = 3 * model.d_model * streams * BYTES
     kept = outside + (len(layers) * model.d_model * BYTES if training.gradient_checkpointing else sum(layers))
     again = max(layers) if training.gradient_checkpointing else 0.0
-    every, matrix = BYTES * cost.total, BYTES * cost.vocab_size * model.d_model
-    before = every if training.accumulation > 1 else 0
+    every, matrix = BYTES * device.kept, BYTES * -(-cost.vocab_size // device.tensor) * model.d_model
+    writes = device.stage.is_last and cost.task not in WITHOUT_LOGITS
+    if not (device.weights["token embedding"] or writes):
+        matrix = 0
+    before = every if training.accumulation > 1 or device.early else 0
     logits, of_head = 0.0, 0.0
-    if cost.task not in WITHOUT_LOGITS:
+    if writes:
         at_once = max(1, MOST_LOGITS // cost.vocab_size)
         logits = COPIES * BYTES * cost.vocab_size * min(tokens, at_once)
         if tokens > at_once:  # piece by piece: the gradients of a piece are added to those of the others
@@ -104,21 +119,12 @@ def _moments(cost: Estimate, training: TrainingConfig, tokens: int, length: int)
     ]
 
 
-def _hidden_weights(cost: Estimate) -> int:
-    """The matrices within layers, about: all but the embeddings and the head."""
-    return sum(count for name, count in cost.parameters.items() if "attention" in name or "feed-forward" in name)
-
-
-def _activations(model: ModelConfig, length: int, width: int) -> list[tuple[float, int]]:
-    """For each kind of layer: how many bytes a token its backward pass needs, where a number takes `width` of them, and
-    how many such layers there are."""
+def _activations(model: ModelConfig, length: int, width: int) -> list[float]:
+    """For a layer of each stack: how many bytes a token its backward pass needs, where a number takes `width`."""
     layer = _attention_activations(model, length, width) + _feed_forward_activations(model) * width
     if model.architecture != "encoder_decoder":
-        return [(layer, model.num_layers)]
-    return [
-        (layer, model.num_layers),
-        (layer + _attention_activations(model, length, width, cross=True), model.decoder_layers),
-    ]
+        return [layer]
+    return [layer, layer + _attention_activations(model, length, width, cross=True)]
 
 
 def _attention_activations(model: ModelConfig, length: int, width: int, cross: bool = False) -> float:

@@ -4,7 +4,7 @@ The processes themselves go by these rules, and so do the picture in the window,
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tfmcore.config.config import Config
@@ -82,7 +82,7 @@ def num_processes(training: TrainingConfig) -> int:
     return math.prod(sizes(training).values())
 
 
-def place_of(rank: int, found: Mapping[str, int]) -> dict[str, int]:
+def place_of(rank: int, found: dict[str, int]) -> dict[str, int]:
     """Which one the process is among those of each kind: those of the last kind are neighbours."""
     place = {}
     for kind, size in reversed(found.items()):

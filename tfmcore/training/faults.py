@@ -8,6 +8,7 @@ import psutil
 from tfmcore.config import Config, UserError
 from tfmcore.config.estimate import likely_cost
 from tfmcore.config.memory import same_step_within
+from tfmcore.config.parallel import num_data_shares
 from tfmcore.messages import Failed
 from tfmcore.training.room import room_of_process
 
@@ -74,7 +75,8 @@ def smaller_step(config: Config, limit: float) -> list[str]:
     them need more, half the batch."""
     training, cost = config.training, likely_cost(config)
     way = same_step_within(cost, training, limit)
-    if not way and training.batch_size > 1:
-        size = next(size for size in range(training.batch_size // 2, 0, -1) if training.batch_size % size == 0)
+    shares = num_data_shares(training)
+    if not way and training.batch_size > shares:
+        size = next(n for n in range(training.batch_size // 2, 0, -1) if training.batch_size % n == n % shares == 0)
         way = {"batch_size": size, "accumulation": training.accumulation * training.batch_size // size}
     return [f"training.{name}={str(value).lower()}" for name, value in way.items()]

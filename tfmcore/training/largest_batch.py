@@ -36,7 +36,8 @@ def largest_batch(
     device = choose_device(config.training.device)
     limit = limit or int(SHARE * available_memory(device))
     cost = estimate(config.model, vocab_size, config.data.task, likely_num_labels(config.data))
-    size = max(1, largest_by_estimate(cost, config.training, limit))
+    alone = config.training.model_copy(update={"parallel": []})  # one process tries it
+    size = max(1, largest_by_estimate(cost, alone, limit))
     size = min(size, most or size)
     while size:
         progress(f"trying a batch of {size}", 0, 0)

@@ -207,3 +207,15 @@ def test_splitter_and_fold_are_remembered(qtbot, page, session):
     qtbot.addWidget(again)
     assert not again._forms["model"].more.folded
     assert session.settings.get("model.splitter", [0]) == page._splitter.sizes()
+
+
+def test_the_memory_of_a_shared_training_is_that_of_each_device(qapp, page, session):
+    apply_theme(qapp, "dark")
+    session.draft.load_preset("nano-decoder")
+    alone = sum(amount for _, amount in page._costs._memory.rows)
+    assert words(page, "memory_total").endswith("of memory to train")
+    session.draft.set("training.parallel", ["fsdp"])
+    assert words(page, "memory_total").endswith("of memory on each device")
+    scroll = page.findChild(QWidget, "scroll_costs")
+    assert scroll.widget().minimumSizeHint().width() <= scroll.viewport().width()
+    assert sum(amount for _, amount in page._costs._memory.rows) < alone

@@ -108,6 +108,7 @@ def test_check_says_what_each_process_holds(tfm):
     facts = json.loads(tfm("check", "nano-decoder", *shared, "training.num_processes=4", "--json").out)
     assert facts["processes"][2]["place"] == {"data": 1, "tensor": 0}
     assert facts["processes"][2]["holds"][-1] == "examples 7–12 of 12"
+    assert "iB of memory on each device" in result.out
     many = ["--set", "training.num_processes=64", "--set", "training.batch_size=64"]
     result = tfm("check", "nano-decoder", "--set", 'training.parallel=["fsdp"]', *many)
     assert result.out.splitlines()[-1] == "  … 56 more"

@@ -14,10 +14,12 @@ from tfmcore.training.losses import Objective
 
 
 def replicated(objective: Objective, group: dist.ProcessGroup, unused: bool) -> DistributedDataParallel:
-    """DDP (https://arxiv.org/abs/2006.15704): gradients are averaged while the backward pass goes on. `unused` says
-    that some weights never get one."""
+    """DDP (https://arxiv.org/abs/2006.15704): gradients are averaged while the backward pass goes on, in the buckets
+    where they stay, so that there is one copy of them. `unused` says that some weights never get one."""
     ids = [objective.model.device.index] if objective.model.device.type == "cuda" else None
-    return DistributedDataParallel(objective, ids, process_group=group, find_unused_parameters=unused)
+    return DistributedDataParallel(
+        objective, ids, process_group=group, find_unused_parameters=unused, gradient_as_bucket_view=True
+    )
 
 
 def shard(objective: Objective, mesh: DeviceMesh) -> None:

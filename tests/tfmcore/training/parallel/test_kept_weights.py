@@ -1,0 +1,67 @@
+"""The weights that a process keeps, as the estimate tells them and as the real split leaves them, for every switch."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.testing._internal.distributed.fake_pg import FakeStore
+
+from tests.tfmcore.config.test_estimate import TASK, make
+from tfmcore.config import ModelConfig
+from tfmcore.config.device import weights_of
+from tfmcore.config.estimate import estimate
+from tfmcore.config.placement import stage_of
+from tfmcore.training.losses import Objective
+from tfmcore.training.parallel.places import places_of
+from tfmcore.training.parallel.stages import Stage
+from tfmcore.training.parallel.tensor import cut_tensors
+
+TOKENS = 32
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[DeviceMesh]:
+    """Two processes, of which this is the first, and the other one is imagined."""
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
+    yield init_device_mesh("cpu", (2,), mesh_dim_names=("tensor",))
+    dist.destroy_process_group()
+
+
+def num_weights(module: nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def num_layers(config: ModelConfig) -> int:
+    return stage_of(config).num_layers
+
+
+def test_stages_of_every_switch(variant: ModelConfig) -> None:
+    task = TASK[variant.architecture]
+    cost = estimate(variant, TOKENS, task)
+    for count in range(1, num_layers(variant) + 1):
+        for index in range(count):
+            with torch.device("meta"):
+                model = make(variant, vocab_size=TOKENS)
+            stage = Stage(Objective(model, task), index, count)
+            expected = weights_of(cost, stage_of(variant, index, count))
+            assert sum(expected.values()) == num_weights(stage), (index, count, expected)
+
+
+def test_tensor_shares_of_every_switch(variant: ModelConfig, pair: DeviceMesh) -> None:
+    model = make(variant, vocab_size=TOKENS)
+    names = {name: name for name, _ in model.named_parameters()}
+    cut_tensors(model, pair, places_of(model), names)
+    expected = weights_of(estimate(variant, TOKENS, TASK[variant.architecture]), stage_of(variant), 2)
+    assert sum(expected.values()) == num_weights(model)
+
+
+def test_a_classifier_keeps_its_tokens_in_the_first_stage_alone() -> None:
+    config = ModelConfig(architecture="encoder", num_layers=2)
+    cost = estimate(config, TOKENS, "classification", 3)
+    first, last = (weights_of(cost, stage_of(config, index, 2)) for index in (0, 1))
+    assert first["token embedding"] == TOKENS * config.d_model
+    assert last["token embedding"] == first["head"] == 0
+    assert last["head"] > 0

@@ -1,0 +1,113 @@
+"""What one process keeps and computes, where several share the training: how many weights, how many tokens."""
+
+from dataclasses import dataclass
+
+from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, Part
+from tfmcore.config.model import ModelConfig
+from tfmcore.config.parallel import num_data_shares, num_pieces, sizes
+from tfmcore.config.placement import StageLayers, stage_of
+from tfmcore.config.training import TrainingConfig
+
+LAYERED = ("attention", "distance projections", "feed-forward", "norms", "first layer's norms", "cross-attention norms")
+"""What stands in layers, by the ends of the parts' names."""
+GATHERED_LAYERS = 2
+"""FSDP has so many layers whole at once: one that is computed and the next one."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What one process has: a stage's `weights` by part, with its share of the heads, and of these one of `shards`; of
+    so many `tokens` there are activations at once. `model` has the heads and features that are computed here. There is
+    an `early` gradient beside the activations: in DDP's buckets, or from pieces of the batch that have passed before."""
+
+    stage: StageLayers
+    model: ModelConfig
+    weights: dict[str, int]
+    tokens: int
+    tensor: int
+    shards: int
+    early: bool
+
+    @property
+    def kept(self) -> float:
+        """Weights of which gradients and means are here."""
+        return sum(self.weights.values()) / self.shards
+
+    @property
+    def hidden(self) -> int:
+        """The matrices within layers, about: all but the embeddings and the head."""
+        return sum(count for name, count in self.weights.items() if "attention" in name or "feed-forward" in name)
+
+    @property
+    def gathered(self) -> float:
+        """Weights of others that are whole here while they are computed with."""
+        if self.shards == 1:
+            return 0.0
+        layered, layers = sum(n for name, n in self.weights.items() if in_layers(name)), len(self.stage.mine)
+        return sum(self.weights.values()) - layered + min(GATHERED_LAYERS, layers) * layered / layers
+
+
+def device_of(cost: Estimate, training: TrainingConfig, length: int, index: int) -> Device:
+    """A process with stage `index` of the pipeline, which is the only one where there is none; sequences are `length`
+    long."""
+    found, model = sizes(training), cost.model
+    tensor, stages = found.get("tensor", 1), found.get("pipeline", 1)
+    stage = stage_of(model, index, stages)
+    early = "data" in found and "fsdp" not in found and stages == 1
+    rows = -(-training.batch_size // num_data_shares(training))
+    if stages > 1:
+        pieces = num_pieces(rows, stages)
+        early = pieces >= stages
+        rows = rows // pieces * (min(stages - index, pieces) if early else pieces)
+    if tensor > 1:
+        heads = {"num_heads": model.num_heads // tensor, "num_kv_heads": model.kv_heads // tensor}
+        shared = {"head_dim": model.width_per_head, "d_ff": model.ff_width // tensor}
+        model = model.model_copy(update=heads | shared)
+    weights = weights_of(cost, stage, tensor)
+    return Device(stage, model, weights, rows * length, tensor, found.get("fsdp", 1), early)
+
+
+def weights_of(cost: Estimate, stage: StageLayers, tensor: int = 1) -> dict[str, int]:
+    """Weights by part in one stage of a pipeline, of which each of `tensor` processes has its heads, features and
+    tokens; those with the most of them, where they do not come out even."""
+    return {part.name: _blocks(part, cost, stage) * _of_one(part, tensor) for part in cost.parts}
+
+
+def in_layers(name: str) -> bool:
+    """Whether the part of that name stands in every layer."""
+    return name.endswith(LAYERED)
+
+
+def _of_one(part: Part, tensor: int) -> int:
+    return part.parameters - part.cut + -(-part.cut // tensor)
+
+
+def _blocks(part: Part, cost: Estimate, stage: StageLayers) -> int:
+    """How many blocks of that kind the stage has."""
+    model, layers = cost.model, stage.layers
+    mine = layers.get(part.name.split()[0], layers.get("decoder", layers.get("encoder", range(0))))
+    if part.name.startswith("cross-attention"):
+        return len(layers["decoder"])
+    if in_layers(part.name):
+        first = 0 in mine
+        if part.name.endswith("first layer's norms"):
+            return int(first)
+        without_first = part.name.endswith("norms") and model.skip_first_norm
+        return len(mine) - (first and without_first)
+    begins = stage.is_first + (stage.depth > 0 and stage.begins_writing)  # how many streams of vectors begin here
+    match part.name:
+        case "token embedding":
+            tied = model.tie_embeddings and cost.task not in WITHOUT_LOGITS
+            return int(begins > 0 or (tied and stage.is_last))
+        case "position embedding" | "embedding norm":
+            return begins
+        case "token types":
+            return int(stage.is_first)
+        case "convolution":
+            return int(0 in layers["encoder"])
+        case "final norm":
+            return sum(mine.stop == depth for mine, depth in zip(layers.values(), stage.depths, strict=True) if mine)
+        case "distance biases" | "distance embedding":
+            return sum(bool(mine) for mine in layers.values())
+        case _:
+            return int(stage.is_last)  # the heads
