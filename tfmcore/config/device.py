@@ -18,7 +18,7 @@ GATHERED_LAYERS = 2
 class Device:
     """What one process has: a stage's `weights` by part, with its share of the heads, and of these one of `shards`; of
     so many `tokens` there are activations at once. `model` has the heads and features that are computed here. There is
-    an `early` gradient beside the activations: in DDP's buckets, or from pieces of the batch that have passed before."""
+    an `early` gradient beside the activations: in DDP's buckets, or of pieces of the batch that have passed before."""
 
     stage: StageLayers
     model: ModelConfig

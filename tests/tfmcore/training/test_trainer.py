@@ -20,6 +20,7 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.evaluation import Evaluation
 from tfmcore.training.faults import Failure
 from tfmcore.training.losses import LOSSES, Sums
+from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.trainer import TransformerTrainer, train
 
 SERVED = [(source, task) for source, facts in SOURCES.items() for task in facts.tasks if source != "file"]
@@ -370,13 +371,13 @@ def test_samples_leave_training_as_it_was(tiny, tmp_path):
 
 def test_stop_in_the_midst_of_a_validation_ends_it(make_run, monkeypatch):
     run = make_run("reverse", "training.eval_every=2")
-    place = trainer_module.place
+    place = Parallel.held_out
 
-    def asking(batch, device):
+    def asking(self, batch, device):
         run.command(Command(kind="stop"))
-        return place(batch, device)
+        return place(self, batch, device)
 
-    monkeypatch.setattr(trainer_module, "place", asking)
+    monkeypatch.setattr(Parallel, "held_out", asking)
     events = play(run)
     assert not of(Evaluated, events)[1:]
     assert events[-1].reason == "stopped"
