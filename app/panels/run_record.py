@@ -43,6 +43,7 @@ def event_words(event: object) -> str:
             return (
                 f"step {event.step:,}: started on {event.device} with {event.threads} threads: "
                 f"{event.parameters:,} parameters, {event.num_train:,} to train on, {event.num_validation:,} held out"
+                + (f"; {event.compilation}" if event.compilation else "")
             )
         case Evaluated():
             metrics = "".join(f", {name} {value:.4g}" for name, value in event.metrics.items())

@@ -18,6 +18,7 @@ from tfmcore.units import count, duration, size
 EXAMPLES = """
 tfm bench
 tfm bench gpt2-mini --set training.precision=bf16
+tfm bench gpt2-mini --set training.compile=always
 tfm bench run.toml --largest-batch
 tfm bench run.toml --steps 20 --random-tokens --json
 """
@@ -94,6 +95,7 @@ def measured_training(config: Config, steps: int, random_tokens: bool) -> dict[s
         "seconds_per_step": seconds,
         "tokens_per_step": trial.tokens,
         "tokens_per_second": trial.tokens / seconds,
+        "compiled": config.training.compile == "always",
         "bytes": trial.num_bytes,
         "flops_per_step": work,
         "flops_per_second": per_second,
@@ -159,7 +161,8 @@ def show(facts: dict[str, Any]) -> None:
                f"{size(facts['bytes'])}")  # fmt: skip
     print_line(f"This machine: {count(machine['flops_per_second'])}FLOP/s of {machine['precision']} matrices, "
                f"{count(machine['bytes_per_second'])}B/s of memory")  # fmt: skip
-    print_line(f"Training: {duration(seconds)} a step, {count(facts['tokens_per_second'])} tokens/s, "
+    step = "compiled step" if facts["compiled"] else "step, not compiled"
+    print_line(f"Training: {duration(seconds)} a {step}, {count(facts['tokens_per_second'])} tokens/s, "
                f"{count(facts['flops_per_second'])}FLOP/s, {facts['share_of_matrix_rate']:.0%} of that")  # fmt: skip
     print_line()
     parts = facts["seconds_by_part"].items()

@@ -78,6 +78,8 @@ class Watch:
                     f"{count(event.num_train)} examples to train on and {count(event.num_validation)} held out; "
                     f"{event.device} with {event.threads} thread{'s' if event.threads > 1 else ''}"
                 )
+                if event.compilation:
+                    self._say(event.compilation, "dim")
             case Stepped():
                 self._show_step(event)
             case Evaluated():

@@ -98,6 +98,13 @@ class TrainingConfig(Section):
         help="Recompute each layer in the backward pass: less memory, about a third more time.",
         paper="https://arxiv.org/abs/1604.06174",
     )
+    compile: Literal["auto", "always", "never"] = option(
+        "auto",
+        title="Compile",
+        help="Have torch.compile write code for the layers; auto: where it pays within the run, which a long one tries "
+        "before its first step. Needs a C++ compiler.",
+        paper="https://docs.pytorch.org/docs/stable/torch.compiler.html",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = option(
         "auto", title="Device", help="Where to train; auto takes a GPU where there is one."
     )
@@ -232,6 +239,10 @@ class TrainingConfig(Section):
     def checks(self) -> Iterator[Problem]:
         if self.schedule == "noam" and self.warmup_steps == 0:
             yield Problem("warmup_steps", "the noam schedule needs a warm-up", max(1, self.steps // 10))
+        if self.compile == "always" and self.parallel and self.parallel != ["data"]:
+            yield Problem("compile", "steps are compiled by one process, or by several of the kind data", "auto")
+        if self.compile == "always" and self.device == "mps":
+            yield Problem("compile", "steps are compiled for processors and CUDA only", "auto")
         if self.lora_rank and not self.finetune_from:
             yield Problem("lora_rank", "LoRA adapts a model that is there: name one in training.finetune_from", 0)
         known = [target for target in dict.fromkeys(self.lora_targets) if target in LORA_TARGETS]

@@ -16,7 +16,8 @@ class Event(Message):
 
 
 class Started(Event):
-    """Training starts or goes on after `step`; what earlier lines say of later steps is void."""
+    """Training starts or goes on after `step`; what earlier lines say of later steps is void. `compilation` says
+    whether its steps are compiled, and why."""
 
     kind: Literal["started"] = "started"
     steps: int
@@ -26,6 +27,7 @@ class Started(Event):
     num_validation: int
     device: str
     threads: int
+    compilation: str = ""
 
 
 class Stepped(Event):

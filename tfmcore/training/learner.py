@@ -9,6 +9,7 @@ from tfmcore.config import TrainingConfig
 from tfmcore.models import Model
 from tfmcore.training.averages import Averages
 from tfmcore.training.batches import Placed
+from tfmcore.training.compiled import CompiledLayers
 from tfmcore.training.losses import Objective
 from tfmcore.training.optimizers import make_optimizer, set_learning_rate
 from tfmcore.training.parallel.part import Parallel
@@ -22,6 +23,7 @@ class Learner:
         self.task, self.training, self.device = task, training, model.device
         self.parallel = parallel or Parallel()
         self.objective = Objective(model, task, training.label_smoothing)
+        self.compiled = CompiledLayers(model)
         self.optimizer = make_optimizer(model, training)
         self.parallel.spread(self.objective, self.optimizer)
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
@@ -32,7 +34,8 @@ class Learner:
         """Loss (nats a label) and the gradient's norm, over all labels of the batches, so that accumulation equals a
         large batch; the norm is taken before clipping."""
         num_labels = sum(batch.num_labels for batch in batches)
-        nats = self.parallel.backward(self.objective, batches, num_labels, self.precision)
+        with self.compiled.in_step():
+            nats = self.parallel.backward(self.objective, batches, num_labels, self.precision)
         self.precision.unscale(self.optimizer)
         nats, self.norm = self.parallel.totals(nats, self.weights)
         loss, norm = torch.stack([nats / num_labels, self.norm]).tolist()  # the step's one wait for the device

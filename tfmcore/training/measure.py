@@ -14,6 +14,7 @@ from tfmcore.data import prepare
 from tfmcore.data.progress import Progress
 from tfmcore.models import build
 from tfmcore.training.batches import Placed, place
+from tfmcore.training.compiling import check_compiler
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.learner import Learner
@@ -41,9 +42,10 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
     the most that a step can cost; or, where that is 0, of the data's own batches, which is what steps do cost.
 
     Raises UserError for a device that is not there and for data that cannot be used, and whatever torch raises where
-    the memory does not suffice.
+    the memory does not suffice. With training.compile always, the time is that of compiled steps; the memory is not.
     """
     device, threads_before = choose_device(config.training.device), torch.get_num_threads()
+    check_compiler(config.training, device.type)
     choose_threads(config.training.threads)
     with torch.random.fork_rng():
         small = config.replaced(model__num_layers=1, model__context_length=8, training__batch_size=1)
@@ -64,15 +66,17 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
 
         with given_back_at_once(), PeakMemory(device) as memory, ThreadPoolExecutor(1, "memory") as thread:
             thread.submit(_take_steps, config, saved, batches(2), device).result()
-        taken, tokens, parameters = _take_steps(config, saved, batches(steps + 1), device)
+        compiled = config.training.compile == "always"
+        num_first = 2 if compiled else 1  # a second length of batches is compiled anew
+        taken, tokens, parameters = _take_steps(config, saved, batches(steps + num_first), device, compiled)
     torch.set_num_threads(threads_before)
-    parts = {part: statistics.median(step[part] for step in taken[1:]) for part in PARTS}
-    seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[1:])
+    parts = {part: statistics.median(step[part] for step in taken[num_first:]) for part in PARTS}
+    seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[num_first:])
     return BatchTrial(seconds, memory.num_bytes, parameters, round(statistics.median(tokens)), parts)
 
 
 def _take_steps(
-    config: Config, saved: SavedModel, batches: Iterator[Placed], device: torch.device
+    config: Config, saved: SavedModel, batches: Iterator[Placed], device: torch.device, compiled: bool = False
 ) -> tuple[list[dict[str, float]], list[int], int]:
     """Seconds of each part of a step on each batch, its tokens, and the model's parameters."""
     training, watch = config.training, Stopwatch(device)
@@ -80,6 +84,8 @@ def _take_steps(
     choose_trained(model, training)
     model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
     learner = Learner(model, saved.task, training)
+    if compiled:
+        learner.compiled.begin()
     learner.objective.register_forward_pre_hook(lambda *_: watch.turn("forward"))
     learner.objective.register_forward_hook(lambda *_: watch.turn("backward"))
     taken, tokens = [], []

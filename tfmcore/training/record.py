@@ -186,7 +186,8 @@ def log_sentence(event: AnyEvent) -> str:
     """What log.txt says of an event; nothing of those that come by the thousand."""
     match event:
         case Started():
-            return f"training on {event.device} with {event.threads} threads, {event.parameters:,} parameters"
+            words = f"training on {event.device} with {event.threads} threads, {event.parameters:,} parameters"
+            return f"{words}; {event.compilation}" if event.compilation else words
         case Evaluated():
             return f"validation loss {event.loss:.4f}"
         case Saved():

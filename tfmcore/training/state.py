@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
@@ -21,7 +21,8 @@ class Counters(BaseModel):
     """Where the training stands. `stale` counts the validations since the best one; `learning_rate` is set where a
     person has taken the schedule's place; `new` names the weights that the model it began from did not have. Steps
     left out because gradients were too large for fp16 are `overflows`; `precision` is what its scale goes on from.
-    `averaged` counts the steps that the average of the weights has taken in."""
+    `averaged` counts the steps that the average of the weights has taken in. `compiled` says how steps are computed, by
+    kind of device."""
 
     step: int = 0
     best_score: float | None = None
@@ -33,6 +34,7 @@ class Counters(BaseModel):
     overflows: int = 0
     precision: dict[str, Any] = {}
     averaged: int = 0
+    compiled: dict[str, Literal["no", "layers", "graphs"]] = {}
 
 
 def save_state(

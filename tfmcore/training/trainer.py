@@ -21,6 +21,7 @@ from tfmcore.nn.low_rank import merged
 from tfmcore.runs import Checkpoint, Manifest, Run
 from tfmcore.training.batches import Placed, ahead, groups
 from tfmcore.training.checkpoints import Checkpoints
+from tfmcore.training.compiling import Compilation, check_compiler, choose, flops_of_step
 from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.evaluation import evaluate
@@ -94,6 +95,7 @@ class TransformerTrainer:
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
         self.steps = Steps(self.learner, self.counters, dataset.tokenizer)
+        self.compilation: Compilation | None = None
         self._saved_step = 0
         if checkpoint:
             self._go_on(checkpoint)
@@ -105,7 +107,7 @@ class TransformerTrainer:
         cls, config: Config, run: Run, controls: Controls, progress: Progress, parallel: Parallel | None = None
     ) -> Self:
         """A trainer that stands where the run's newest whole checkpoint does, or at its start; raises UserError."""
-        choose_device(config.training.device)  # said before anything that takes long
+        check_compiler(config.training, choose_device(config.training.device).type)  # before anything that takes long
         progress("looking for checkpoints", 0, 0)
         checkpoints = Checkpoints(run)
         checkpoint, faults = checkpoints.newest_whole()
@@ -115,6 +117,7 @@ class TransformerTrainer:
         progress("building the model", 0, 0)
         trainer = cls(config, dataset, checkpoints, controls, checkpoint, parallel)
         trainer.warnings += [*changes, *(f"{fault}; training goes on from an older checkpoint" for fault in faults)]
+        trainer.compile(progress)
         return trainer
 
     def events(self) -> Iterator[AnyEvent]:
@@ -131,6 +134,17 @@ class TransformerTrainer:
             raise
         yield from self._save()
         yield Finished(step=self.step, reason=self._reason, loss=self.evaluated.loss if self.evaluated else None)
+
+    def compile(self, progress: Progress) -> None:
+        """Choose whether steps are compiled, and have them so; raises UserError."""
+        flops, steps_left = flops_of_step(self.config, self.saved), self.training.steps - self.step
+        known, here = self.counters.compiled, self.device.type
+        before = known.get(here) if known or self.step == 0 else "no"
+        self.compilation = choose(self.learner, self._work, steps_left, flops, before, progress)
+        self.counters.compiled = known | {here: self.compilation.way}
+        if before and before != self.compilation.way:
+            sentence = "results will differ in their last digits from those of an unbroken run"
+            self.warnings.append(f"{sentence}: {self.compilation.sentence}, unlike before")
 
     def _train(self) -> Iterator[AnyEvent]:
         """Step by step, with what is due after each."""
@@ -175,6 +189,7 @@ class TransformerTrainer:
             num_validation=len(self.dataset.validation),
             device=self.device.type,
             threads=self.threads,
+            compilation=self.compilation.sentence if self.compilation else "",
         )
 
     def _work(self) -> Iterator[list[Placed]]:

@@ -1,0 +1,171 @@
+"""Compiled layers compute what the layers compute, in steps alone."""
+
+import itertools
+
+import pytest
+import torch
+import torch._dynamo
+
+from tests.tfmcore.training.compilers import needs_compiler, of_torch_itself
+from tfmcore.config import SavedModel
+from tfmcore.models import build
+from tfmcore.training import compiled
+from tfmcore.training.batches import place
+from tfmcore.training.compiled import CompiledLayers, missing_compiler
+from tfmcore.training.examination import Examination
+from tfmcore.training.finetuning import choose_trained
+from tfmcore.training.ingredients import dataset_of
+from tfmcore.training.learner import Learner
+
+NUM_STEPS = 20
+PADDED = ["model.num_layers=1", "model.dropout=0.1", "training.batch_size=4"]
+
+
+def learner_of(config, dataset, on: bool) -> Learner:
+    torch.manual_seed(0)
+    tokens, labels = dataset.tokenizer.vocab_size, dataset.labels
+    model = build(SavedModel(task=config.data.task, vocab_size=tokens, model=config.model, labels=labels))
+    choose_trained(model, config.training)
+    model.train().set_gradient_checkpointing(config.training.gradient_checkpointing)
+    learner = Learner(model, config.data.task, config.training)
+    if on:
+        learner.compiled.begin()
+    return learner
+
+
+def losses_of(config, dataset, on: bool) -> list[tuple[float, float]]:
+    """Loss and norm of some steps, of two batches each; those of sentences differ in length."""
+    learner, found = learner_of(config, dataset, on), []
+    torch.manual_seed(1)
+    batches = (place(batch, torch.device("cpu")) for batch in dataset.train.batches(4, 0))
+    for _ in range(NUM_STEPS):
+        loss, norm = learner.gradient(list(itertools.islice(batches, 2)))
+        learner.update(1e-3, norm)
+        found.append((loss, norm))
+    return found
+
+
+@needs_compiler
+@of_torch_itself
+@pytest.mark.parametrize(
+    ("preset", "more"),
+    [
+        ("nano-decoder", ["training.gradient_checkpointing=true"]),
+        ("tell-languages", []),
+        ("reverse", ["data.min_length=9", "data.max_length=9"]),
+    ],
+)
+def test_the_loss_is_the_same_step_by_step(tiny, make_run, preset, more):
+    run = make_run(preset, *PADDED, *more)
+    config = run.config()
+    dataset, _ = dataset_of(config, run, None, lambda *_: None)
+    breaks = torch._dynamo.utils.counters["graph_break"]
+    breaks.clear()
+    plain, new = (losses_of(config, dataset, on) for on in (False, True))
+    assert not breaks  # each layer is compiled as one
+    torch.testing.assert_close(torch.tensor(new), torch.tensor(plain), atol=1e-5, rtol=1e-5)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Layers that say when a compiled one is called, though nothing is compiled."""
+    calls = []
+
+    def compile(call, **_):
+        def counting(*inputs, **more):
+            calls.append(call)
+            return call(*inputs, **more)
+
+        return counting
+
+    monkeypatch.setattr(torch, "compile", compile)
+    return calls
+
+
+@pytest.fixture
+def model():
+    from tfmcore.config import ModelConfig
+
+    config = ModelConfig(architecture="encoder_decoder", d_model=16, num_heads=2, num_layers=2, context_length=8)
+    return build(SavedModel(task="translation", vocab_size=12, model=config))
+
+
+def test_layers_are_compiled_in_steps_alone(model, counted):
+    ids = torch.ones(1, 4, dtype=torch.long)
+    names, layers = list(model.state_dict()), CompiledLayers(model)
+    for begin, times in ((False, 0), (True, 4)):
+        if begin:
+            layers.begin()
+        with layers.in_step():
+            model(ids, decoder_input_ids=ids)
+        assert len(counted) == times
+    model(ids, decoder_input_ids=ids)
+    assert len(counted) == 4
+    assert list(model.state_dict()) == names
+    layers.end()
+    with layers.in_step():
+        model(ids, decoder_input_ids=ids)
+    assert len(counted) == 4
+
+
+def test_a_look_into_the_layers_takes_them_as_they_are(model, counted):
+    ids = torch.ones(1, 4, dtype=torch.long)
+    layers = CompiledLayers(model)
+    layers.begin()
+    look = Examination(model)
+    with layers.in_step():
+        model(ids, decoder_input_ids=ids)
+    assert not counted
+    look.stop()
+    with layers.in_step():
+        model(ids, decoder_input_ids=ids)
+    assert len(counted) == 4
+
+
+def test_after_an_error_the_layers_are_as_they_were(model, counted):
+    ids, layers = torch.ones(1, 4, dtype=torch.long), CompiledLayers(model)
+    layers.begin()
+    with pytest.raises(RuntimeError, match="wrong"), layers.in_step():
+        raise RuntimeError("wrong")
+    model(ids, decoder_input_ids=ids)
+    assert not counted
+
+
+def test_what_is_missing_is_said(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "no-such-compiler -O2")
+    assert missing_compiler("cpu") == "there is no C++ compiler here (no-such-compiler -O2)"
+    monkeypatch.delenv("CXX")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert missing_compiler("cpu").startswith("there is no C++ compiler here (")
+    assert missing_compiler("mps") == "layers are compiled for processors and CUDA only"
+    monkeypatch.setattr(compiled.shutil, "which", lambda name: name)
+    monkeypatch.setattr(compiled.sysconfig, "get_path", lambda name: str(tmp_path))
+    assert "Python.h" in missing_compiler("cpu")
+    (tmp_path / "Python.h").touch()
+    assert missing_compiler("cpu") == ""
+    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
+    assert missing_compiler("cuda") == "triton is not installed"
+
+
+@of_torch_itself
+@needs_compiler
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that CUDA knows is here")
+@pytest.mark.parametrize("graphs", [False, True])
+def test_on_a_gpu_the_loss_is_the_same(tiny, make_run, graphs):
+    run = make_run("nano-decoder", "model.num_layers=2", "training.device=cuda")
+    config, device = run.config(), torch.device("cuda")
+    dataset, _ = dataset_of(config, run, None, lambda *_: None)
+    found = []
+    for on in (False, True):
+        learner = learner_of(config, dataset, False)
+        learner.objective.to(device)
+        if on:
+            learner.compiled.begin(graphs)
+        batches = (place(batch, device) for batch in dataset.train.batches(4, 0))
+        losses = []
+        for batch in itertools.islice(batches, NUM_STEPS):
+            loss, norm = learner.gradient([batch])
+            learner.update(1e-3, norm)
+            losses.append(loss)
+        found.append(losses)
+    torch.testing.assert_close(torch.tensor(found[1]), torch.tensor(found[0]), atol=1e-4, rtol=1e-4)

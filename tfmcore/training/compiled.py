@@ -1,0 +1,101 @@
+"""The layers of a model as torch.compile makes them (https://docs.pytorch.org/docs/stable/torch.compiler.html), for the
+steps of a training alone, and what a machine needs for that."""
+
+import contextlib
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tfmcore.nn.linear import linear
+from tfmcore.training.examination import layers_of
+from tfmcore.workspace import cache_folder
+
+Options = dict[str, str | int | bool | Callable[..., Any]]
+MOST_KINDS = 64
+"""Layers, and batches, that differ may be compiled anew so many times."""
+COMPILERS = {"darwin": "clang++", "win32": "cl"}
+"""What torch looks for where CXX does not name one; elsewhere it is g++."""
+OLDEST_GPU = (7, 0)
+"""Triton's oldest compute capability."""
+
+
+class CompiledLayers:
+    """The layers of a model, each compiled by itself: those that are alike are compiled once, and all weights keep
+    their names. Only `in_step` they are the compiled ones: validation and samples, and steps in which somebody looks
+    into the layers, have them as they are."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.layers = list(layers_of(model).values())
+        self.graphs = False
+        self._modules = [module for layer in self.layers for module in layer.modules()]
+        self._calls: list[Callable[..., object]] = []
+
+    def begin(self, graphs: bool = False) -> None:
+        """Compile each layer when a step first calls it; with `graphs`, its calls on a GPU are made all at once."""
+        _set_up()
+        self.graphs = graphs
+        # dropout draws the random numbers that it always does
+        options: Options = {"fallback_random": True, "triton.cudagraphs": graphs}
+        self._calls = [torch.compile(layer._call_impl, options=options) for layer in self.layers]
+
+    def end(self) -> None:
+        """Have the layers as they are, in steps too."""
+        self._calls = []
+
+    @contextlib.contextmanager
+    def in_step(self) -> Iterator[None]:
+        """What a gradient is computed in."""
+        watched = any(module._forward_hooks or module._forward_pre_hooks for module in self._modules)
+        if not self._calls or watched:
+            yield
+            return
+        if self.graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        try:
+            for layer, call in zip(self.layers, self._calls, strict=True):
+                layer._compiled_call_impl = call
+            yield
+        finally:
+            for layer in self.layers:
+                layer._compiled_call_impl = None
+
+
+@cache
+def _set_up() -> None:
+    """What torch's compiler is told once; loading it takes a second."""
+    import torch._dynamo
+
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    torch._dynamo.config.recompile_limit = MOST_KINDS
+
+    @torch.compiler.substitute_in_graph(linear)
+    def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Without the question whether this is inference, which would cut each layer into pieces."""
+        return F.linear(x, weight, bias)
+
+
+def missing_compiler(device: str) -> str:
+    """What compiling for that device needs and this machine lacks, in words; empty where all is there."""
+    if device == "mps":
+        return "layers are compiled for processors and CUDA only"
+    if device == "cuda" and importlib.util.find_spec("triton") is None:
+        return "triton is not installed"
+    if device == "cuda" and torch.cuda.is_available() and torch.cuda.get_device_capability() < OLDEST_GPU:
+        return f"the GPU is older than compute capability {OLDEST_GPU[0]}.{OLDEST_GPU[1]}"
+    named = os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")
+    if shutil.which(shlex.split(named)[0]) is None:
+        return f"there is no C++ compiler here ({named})"
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        return "Python's headers are not here (Python.h, of the system's package python3-dev)"
+    return ""

@@ -1,0 +1,199 @@
+"""Whether the steps of a run are compiled: chosen once, before the first of them, by what it would cost and bring."""
+
+import contextlib
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Literal, NamedTuple
+
+import torch
+from torch.nn.utils import get_total_norm
+
+from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
+from tfmcore.config.estimate import estimate
+from tfmcore.data.progress import Progress, silent
+from tfmcore.training.batches import Placed
+from tfmcore.training.compiled import missing_compiler
+from tfmcore.training.learner import Learner
+from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.state import random_states, set_random_states
+from tfmcore.units import duration
+
+Way = Literal["no", "layers", "graphs"]
+"""Not compiled, compiled, or compiled into CUDA graphs."""
+
+SECONDS = {"cpu": 40.0, "cuda": 60.0}
+"""What it takes to compile, and to find out what that brings, about."""
+SHARE = 0.05
+"""So much of a run may be spent on finding out: about what is gained on a processor."""
+RATE, CALLS = {"cpu": 2e10, "cuda": 1e12}, 0.1
+"""No step takes longer than its operations at this rate and so many seconds: that tells a short run at once."""
+LEAST_GAIN = 1.02
+"""A smaller one may be chance."""
+NUM_TRIED, TIMED_SECONDS = 3, 2.0
+"""Steps whose batches are tried; how long each side is timed, once for each of them at least."""
+CLOSE = {"fp32": 1e-4, "bf16": 3e-2, "fp16": 3e-2}
+"""A compiled step's loss and gradient norm may differ from the other's by such a share of them."""
+SMALL = 50_000_000
+"""A model of fewer parameters waits for its calls on a GPU."""
+
+
+class Compilation(NamedTuple):
+    """How the steps of a run are computed, and what there is to say of it."""
+
+    way: Way
+    sentence: str
+
+
+class Taken(NamedTuple):
+    """What one gradient took, and was."""
+
+    seconds: float
+    loss: float
+    norm: float
+
+
+def flops_of_step(config: Config, saved: SavedModel) -> float:
+    """Floating-point operations of an optimizer step whose sequences are all as long as the context."""
+    cost = estimate(saved.model, saved.vocab_size, saved.task, len(saved.labels) or 2)
+    training = config.training
+    tokens = training.batch_size * training.accumulation * saved.model.context_length
+    return 3.0 * tokens * sum(cost.flops_per_token.values())  # the backward pass takes twice as many as the forward one
+
+
+def check_compiler(training: TrainingConfig, device: str) -> None:
+    """Raise UserError where steps are to be compiled, and cannot be."""
+    if training.compile == "always" and (lack := missing_compiler(device)):
+        raise UserError(f"training.compile: {lack}, so choose auto or never")
+
+
+def choose(
+    learner: Learner,
+    work: Callable[[], Iterable[list[Placed]]],
+    num_steps: int,
+    flops: float,
+    before: Way | None = None,
+    progress: Progress = silent,
+) -> Compilation:
+    """Choose for `num_steps` steps of so many floating-point operations, whose batches `work` makes, and have the
+    `learner` take them so; nothing else of it changes. `before` is what was chosen when the run began. Raises UserError
+    where training.compile is always and the layers cannot be compiled."""
+    training, device = learner.training, learner.device.type
+    always, alone = training.compile == "always", type(learner.parallel) is Parallel
+    check_compiler(training, device)
+    if training.compile == "never":
+        return Compilation("no", "not compiled, as training.compile has it")
+    if not always and (reason := _against(learner, num_steps, flops, alone, before)):
+        return Compilation("no", f"not compiled{reason}")
+    if always and not alone:
+        learner.compiled.begin()
+        return Compilation("layers", "compiled, as training.compile has it")
+    if before in ("layers", "graphs"):
+        learner.compiled.begin(graphs=before == "graphs")
+        return Compilation(before, "compiled, as when the run began")
+    groups = list(islice((batches for batches in work() if any(batch.num_labels for batch in batches)), NUM_TRIED))
+    if not groups or not num_steps:
+        return Compilation("no", "not compiled: there is nothing to learn")
+    with _as_it_was(learner):
+        return _tried(learner, groups, num_steps, progress)
+
+
+def _against(learner: Learner, num_steps: int, flops: float, alone: bool, before: Way | None) -> str:
+    """What speaks against compiling, before anything is tried."""
+    device = learner.device.type
+    if lack := missing_compiler(device):
+        return f": {lack}"
+    if not alone:
+        return ": steps that several processes share are compiled where training.compile is always"
+    if before == "no":
+        return ", as when the run began"
+    if before is None and (longest := num_steps * (CALLS + flops / RATE[device])) * SHARE < SECONDS[device]:
+        return f": that takes about {duration(SECONDS[device])}, too long for a run of less than {duration(longest)}"
+    return ""
+
+
+def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, progress: Progress) -> Compilation:
+    """Compile, and take what is fastest; with training.compile always, of what is compiled."""
+    device, always = learner.device.type, learner.training.compile == "always"
+    plain = min(_gradient(learner, groups[0]).seconds for _ in range(2))  # the first one sets things up
+    if not always and (likely := num_steps * plain) * SHARE < SECONDS[device]:
+        rest = f"too long for a run of about {duration(likely)}"
+        return Compilation("no", f"not compiled: that takes about {duration(SECONDS[device])}, {rest}")
+    progress("compiling the layers", 0, 0)
+    found, begin, trouble = dict[Way, float](), time.perf_counter(), ""
+    for way in _ways(learner, groups):
+        learner.compiled.begin(graphs=way == "graphs")
+        try:
+            found[way] = _gain(learner, groups, plain)
+        except Exception as error:  # whatever a compiler says
+            trouble = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+            learner.drop()
+    learner.compiled.end()
+    took = duration(time.perf_counter() - begin)
+    if always and not found:
+        raise UserError(f"training.compile: the layers cannot be compiled ({trouble}), so choose auto or never")
+    if not found:
+        return Compilation("no", f"not compiled: that was tried and failed ({trouble})")
+    best = max(found, key=lambda way: found[way])
+    if not always and found[best] < LEAST_GAIN:
+        return Compilation("no", f"not compiled: that was tried for {took}, and made no step faster")
+    learner.compiled.begin(graphs=best == "graphs")
+    as_graphs = " into CUDA graphs" if best == "graphs" else ""
+    return Compilation(best, f"compiled{as_graphs} in {took}: steps take {1 / found[best]:.0%} of the time")
+
+
+def _ways(learner: Learner, groups: Sequence[list[Placed]]) -> Iterator[Way]:
+    """How this learner's steps can be compiled. A graph is of one shape, and what it leaves is overwritten when it runs
+    again, so that gradients cannot be added up."""
+    yield "layers"
+    shapes = {tuple(tensor.shape for tensor in batch.inputs.values()) for batches in groups for batch in batches}
+    training, small = learner.training, learner.objective.model.num_parameters() < SMALL
+    fits = len(shapes) == 1 and training.accumulation == 1 and not training.gradient_checkpointing
+    if learner.device.type == "cuda" and small and fits:
+        yield "graphs"
+
+
+def _gain(learner: Learner, groups: Sequence[list[Placed]], plain: float) -> float:
+    """How many times as fast the compiled steps are; raises ArithmeticError where they compute something else."""
+    near = CLOSE[learner.training.precision]
+    for _ in range(2):  # other lengths are compiled anew, once
+        for batches in groups:
+            one, other = _gradient(learner, batches), _gradient(learner, batches, compiled=True)
+            for name in ("loss", "norm"):
+                a, b = getattr(one, name), getattr(other, name)
+                if not math.isclose(a, b, rel_tol=near) and math.isfinite(a):
+                    raise ArithmeticError(f"the {name} is {b:g}, not {a:g}")
+    return statistics.median(
+        _gradient(learner, batches).seconds / _gradient(learner, batches, compiled=True).seconds
+        for _ in range(max(1, round(TIMED_SECONDS / plain / len(groups))))
+        for batches in groups
+    )
+
+
+def _gradient(learner: Learner, batches: Sequence[Placed], compiled: bool = False) -> Taken:
+    """Compute a gradient and forget it, with the random numbers of the next step."""
+    before, begin = random_states(), time.perf_counter()
+    num_labels = sum(batch.num_labels for batch in batches)
+    with learner.compiled.in_step() if compiled else contextlib.nullcontext():
+        nats = learner.parallel.backward(learner.objective, batches, num_labels, learner.precision)
+    norm = get_total_norm([weight.grad for weight in learner.weights if weight.grad is not None])
+    loss, length = torch.stack([nats / num_labels, norm]).tolist()  # waits for a GPU
+    seconds = time.perf_counter() - begin
+    learner.drop()
+    set_random_states(before)
+    return Taken(seconds, loss, length)
+
+
+@contextlib.contextmanager
+def _as_it_was(learner: Learner) -> Iterator[None]:
+    """Leave no trace in the model's mode, the gradients and the random numbers."""
+    before, training = random_states(), learner.objective.training
+    learner.objective.train()
+    try:
+        yield
+    finally:
+        learner.drop()
+        learner.objective.train(training)
+        set_random_states(before)
