@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from tfmcore.nn.cache import KeyValueCache
 from tfmcore.nn.disentangled import DistanceScores
-from tfmcore.nn.linear import FusedLinear
+from tfmcore.nn.linear import FusedLinear, Linear
 from tfmcore.nn.mask import FULL, Band, Mask, Timeline, fill
 from tfmcore.nn.positions import rotate
 from tfmcore.nn.probe import Probe
+from tfmcore.nn.scaled_dot_product import scaled_dot_product
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values as attention uses them: (B, K, S, E) each."""
@@ -57,7 +58,7 @@ class _Attention(nn.Module):
         self.head_dim = head_dim or d_model // num_heads
         self.dropout, self.scale, self.softcap = dropout, scale or self.head_dim**-0.5, softcap
         self.biases = (bias, bias and key_bias, bias)  # of queries, keys and values
-        self.output = nn.Linear(num_heads * self.head_dim, d_model, bias if output_bias is None else output_bias)
+        self.output = Linear(num_heads * self.head_dim, d_model, bias if output_bias is None else output_bias)
         self.query_norm = None if head_norm is None else head_norm()
         self.key_norm = None if head_norm is None else head_norm()
         self.probe_q, self.probe_k, self.probe_v = Probe(), Probe(), Probe()
@@ -75,10 +76,7 @@ class _Attention(nn.Module):
             weights = self.probe_weights(self.weigh(q, k.repeat_interleave(groups, 1), mask))
             mixed = F.dropout(weights, dropout) @ v.repeat_interleave(groups, 1)
         else:
-            gqa = self.num_kv_heads != self.num_heads
-            mixed = F.scaled_dot_product_attention(
-                q, k, v, mask.tensor, dropout, is_causal=mask.causal, scale=self.scale, enable_gqa=gqa
-            )
+            mixed = scaled_dot_product(q, k, v, mask, dropout, self.scale)
         result = self.probe_output(self.output(mixed.transpose(1, 2).flatten(2)))  # (B, T, H·E) → (B, T, D)
         return result, weights if return_attention else None
 
@@ -100,7 +98,7 @@ class MultiHeadAttention(_Attention):
 
     def __init__(self, d_model: int, num_heads: int, **options: Unpack[HeadOptions]) -> None:
         super().__init__(d_model, num_heads, **options)
-        self.query = nn.Linear(d_model, self.num_heads * self.head_dim, self.biases[0])
+        self.query = Linear(d_model, self.num_heads * self.head_dim, self.biases[0])
         self.key_value = FusedLinear(d_model, [self.num_kv_heads * self.head_dim] * 2, self.biases[1:])
 
     def project(self, memory: Tensor) -> KeysValues:

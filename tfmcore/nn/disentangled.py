@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tfmcore.nn.linear import FusedLinear
+from tfmcore.nn.linear import FusedLinear, Linear
 from tfmcore.nn.positions import Relative
 
 
@@ -31,8 +31,8 @@ class DistanceScores(nn.Module):
         own_key, own_query = self.content_to_position, self.position_to_content
         if share_projections:
             own_key = own_query = False
-        self.key = nn.Linear(d_model, num_kv_heads * head_dim, biases[1]) if own_key else None
-        self.query = nn.Linear(d_model, num_heads * head_dim, biases[0]) if own_query else None
+        self.key = Linear(d_model, num_kv_heads * head_dim, biases[1]) if own_key else None
+        self.query = Linear(d_model, num_heads * head_dim, biases[0]) if own_query else None
 
     def forward(self, q: Tensor, k: Tensor, relative: Relative, projection: FusedLinear) -> Tensor:
         """q (B, H, T, E) and k (B, K, S, E) → scores (B, H, T, S), still to be scaled; `projection` is of queries,

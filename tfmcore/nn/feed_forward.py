@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from tfmcore.config.model import GATED
 from tfmcore.nn.activations import ACTIVATIONS
-from tfmcore.nn.linear import FusedLinear
+from tfmcore.nn.linear import FusedLinear, Linear
 from tfmcore.nn.probe import Probe
 
 
@@ -17,7 +17,7 @@ class FeedForward(nn.Module):
         self.gated = activation in GATED
         self.activation = ACTIVATIONS[GATED.get(activation, activation)]
         self.input = FusedLinear(d_model, [d_ff, d_ff] if self.gated else [d_ff], bias)
-        self.output = nn.Linear(d_ff, d_model, bias)
+        self.output = Linear(d_ff, d_model, bias)
         self.probe_hidden, self.probe_output = Probe(), Probe()
 
     def forward(self, x: Tensor) -> Tensor:

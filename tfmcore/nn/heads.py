@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tfmcore.nn.activations import ACTIVATIONS, Activation
-from tfmcore.nn.linear import linear
+from tfmcore.nn.linear import Linear, linear
 from tfmcore.nn.packed import PackedLinear
 
 Pooling = Literal["first", "mean", "last"]
@@ -31,7 +31,7 @@ class LanguageModelHead(VocabularyHead):
         softcap: float | None = None,
     ) -> None:
         super().__init__()
-        self.projection = tokens if tokens is not None else nn.Linear(d_model, vocab_size, bias=False)
+        self.projection = tokens if tokens is not None else Linear(d_model, vocab_size, bias=False)
         self.bias = nn.Parameter(torch.zeros(vocab_size)) if bias else None
         self.scale, self.softcap = scale, softcap
         self.packed: PackedLinear | None = None
@@ -55,7 +55,7 @@ class MaskedLanguageModelHead(VocabularyHead):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.dense = nn.Linear(d_model, d_model, bias)
+        self.dense = Linear(d_model, d_model, bias)
         self.norm = norm
         self.activation = ACTIVATIONS[activation]
         self.decoder = decoder
@@ -69,7 +69,7 @@ class Pooler(nn.Sequential):
     """What vectors pass before a choice is made: a dense layer, an activation, and a norm if there is one."""
 
     def __init__(self, d_model: int, activation: str, bias: bool = True, norm: nn.Module | None = None) -> None:
-        layers = [nn.Linear(d_model, d_model, bias), Activation(activation)]
+        layers = [Linear(d_model, d_model, bias), Activation(activation)]
         super().__init__(*layers, *([] if norm is None else [norm]))
 
 
@@ -89,7 +89,7 @@ class ClassificationHead(nn.Module):
         self.pooling: Pooling = pooling
         self.pooler = pooler or nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(d_model, num_labels, bias)
+        self.classifier = Linear(d_model, num_labels, bias)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         logits: Tensor = self.classifier(self.dropout(self.pooler(pool(hidden, attention_mask, self.pooling))))
@@ -117,7 +117,7 @@ class TaggingHead(nn.Module):
         super().__init__()
         self.pooler = pooler or nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(d_model, num_labels, bias)
+        self.classifier = Linear(d_model, num_labels, bias)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         logits: Tensor = self.classifier(self.dropout(self.pooler(hidden)))
@@ -130,7 +130,7 @@ class SpanHead(nn.Module):
     def __init__(self, d_model: int, pooler: nn.Module | None = None, bias: bool = True) -> None:
         super().__init__()
         self.pooler = pooler or nn.Identity()
-        self.start_end = nn.Linear(d_model, 2, bias)
+        self.start_end = Linear(d_model, 2, bias)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         logits: Tensor = self.start_end(self.pooler(hidden))

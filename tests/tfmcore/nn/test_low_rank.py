@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from tfmcore.nn.linear import FusedLinear
+from tfmcore.nn.linear import FusedLinear, Linear
 from tfmcore.nn.low_rank import AdaptedLinear, add_low_rank, merged, unmerged
 
 LINEARS = {
-    "plain": lambda: nn.Linear(6, 5),
-    "without bias": lambda: nn.Linear(6, 5, bias=False),
+    "plain": lambda: Linear(6, 5),
+    "without bias": lambda: Linear(6, 5, bias=False),
     "fused": lambda: FusedLinear(6, [4, 3, 3]),
     "fused, some biases": lambda: FusedLinear(6, [4, 3, 3], [True, False, True]),
 }

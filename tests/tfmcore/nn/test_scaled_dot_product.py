@@ -1,0 +1,80 @@
+"""Plain products in bf16 give what torch's kernel gives in fp32, and its gradients, as closely as bf16 allows."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tfmcore.nn import scaled_dot_product as module
+from tfmcore.nn.mask import Mask
+from tfmcore.nn.scaled_dot_product import scaled_dot_product
+
+B, H, T, S, E = 3, 4, 7, 7, 8
+PADDING = torch.arange(S)[None] < torch.tensor([[7], [4], [5]])
+BIAS = torch.randn(1, H, T, S, generator=torch.Generator().manual_seed(2))
+MASKS = {
+    "everything": Mask(),
+    "causal": Mask(causal=True),
+    "padding": Mask(PADDING[:, None, None]),
+    "band of each": Mask((PADDING[:, None] & torch.ones(T, S, dtype=torch.bool).tril())[:, None]),
+    "shared bias": Mask(BIAS),
+    "bias of each": Mask(BIAS.expand(B, H, T, S).masked_fill(~PADDING[:, None, None], float("-inf"))),
+}
+
+
+def learned(function, heads):
+    """Its result and the gradients of q, k, v."""
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(B, T, H, E, generator=generator).transpose(1, 2).requires_grad_()
+    k, v = (torch.randn(B, S, heads, E, generator=generator).transpose(1, 2).requires_grad_() for _ in "kv")
+    result = function(q, k, v)
+    into = torch.randn(result.shape, generator=generator)
+    return [result, *torch.autograd.grad(result, (q, k, v), into.to(result.dtype))]
+
+
+@pytest.mark.parametrize("heads", [H, 2, 1])
+@pytest.mark.parametrize("chunk", [1, 2 * H * T * S, 2**20])
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_it_learns_as_the_kernel_does(monkeypatch, mask, chunk, heads):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    exact = learned(
+        lambda q, k, v: F.scaled_dot_product_attention(
+            q, k, v, mask.tensor, is_causal=mask.causal, scale=0.3, enable_gqa=True
+        ),
+        heads,
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        found = learned(lambda q, k, v: scaled_dot_product(q, k, v, mask, 0.0, 0.3), heads)
+    assert found[0].dtype == torch.bfloat16
+    for near, true in zip(found, exact, strict=True):
+        assert (near - true).norm() < 0.02 * true.norm()
+
+
+@pytest.mark.parametrize("shape", [(1, H, T, S), (B, H, T, S), (1, 1, T, S)], ids=str)
+def test_a_bias_learns_too(shape):
+    into, gradients = torch.randn(B, H, T, E), []
+    for narrow in (False, True):
+        bias = torch.randn(shape, generator=torch.Generator().manual_seed(3)).requires_grad_()
+        q, k, v = (torch.randn(B, H, T, E, generator=torch.Generator().manual_seed(i)) for i in range(3))
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            result = scaled_dot_product(q, k, v, Mask(bias), 0.0, 0.3)
+        gradients.append(*torch.autograd.grad(result, bias, into.to(result.dtype)))
+    assert gradients[1].shape == shape
+    assert (gradients[1] - gradients[0]).norm() < 0.02 * gradients[0].norm()
+
+
+def test_a_query_that_may_look_nowhere_is_a_number_and_spoils_no_gradient():
+    allowed = torch.zeros(1, 1, T, S, dtype=torch.bool)
+    allowed[:, :, 1:] = True
+    for mask in (Mask(allowed), Mask(torch.zeros(1, 1, T, S).masked_fill(~allowed, float("-inf")))):
+        with torch.autocast("cpu", torch.bfloat16):
+            for part in learned(lambda q, k, v, mask=mask: scaled_dot_product(q, k, v, mask, 0.0, 0.3), H):
+                assert part.isfinite().all()
+
+
+def test_longer_keys_than_queries():
+    q, k = torch.randn(2, H, 3, E), torch.randn(2, H, 9, E)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = scaled_dot_product(q.requires_grad_(), k, k, Mask(), 0.0, 0.3)
+    exact = F.scaled_dot_product_attention(q, k, k, scale=0.3)
+    assert found.shape == exact.shape
+    assert (found - exact).norm() < 0.02 * exact.norm()
