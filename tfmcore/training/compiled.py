@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import sysconfig
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -78,6 +79,7 @@ def _set_up() -> None:
 
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     torch._dynamo.config.recompile_limit = MOST_KINDS
+    warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex")  # of rotations
 
     @torch.compiler.substitute_in_graph(linear)
     def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
