@@ -12,17 +12,18 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
-from tests.bench.peers import PEERS
+from tests.bench.peers import PEERS, Made
 from tfmcore.config import Config, SavedModel
 from tfmcore.data import IGNORED, Batch
 from tfmcore.models import build
-from tfmcore.training.batches import place
+from tfmcore.training.batches import Placed, place
 from tfmcore.training.learner import Learner
 
 Step = Callable[[], float]
@@ -81,26 +82,25 @@ def batch_of(s: Setting) -> Batch:
     return Batch(inputs, labels.numpy())
 
 
-def our_step(s: Setting, precision: str) -> Step:
-    config, batch = our_config(s, precision), place(batch_of(s), torch.device("cpu"))
+def our_step(s: Setting, config: Config, batches: Iterator[Placed]) -> Step:
     model = build(SavedModel(task=s.task, vocab_size=s.vocab_size, model=config.model)).train()
     learner = Learner(model, s.task, config.training)
 
     def step() -> float:
-        loss, norm = learner.gradient([batch])
+        loss, norm = learner.gradient([next(batches)])
         learner.update(1e-3, norm)
         return loss
 
     return step
 
 
-def peer_step(model: nn.Module, logits_of: Callable[[nn.Module, dict[str, Tensor]], Tensor], s: Setting, precision: str
-              ) -> Step:  # fmt: skip
+def peer_step(made: Made, precision: str, batches: Iterator[Placed]) -> Step:
     """The loop that nanoGPT and the libraries' own examples have."""
-    batch, model = place(batch_of(s), torch.device("cpu")), model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    model, logits_of = made
+    optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-3, fused=True)
 
     def step() -> float:
+        batch = next(batches)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             logits = logits_of(model, batch.inputs)
             loss = F.cross_entropy(logits.flatten(0, -2).float(), batch.labels.flatten(), ignore_index=IGNORED)
@@ -114,10 +114,11 @@ def peer_step(model: nn.Module, logits_of: Callable[[nn.Module, dict[str, Tensor
 
 
 def sides(s: Setting, precision: str) -> Iterator[tuple[str, Step]]:
+    batch = place(batch_of(s), torch.device("cpu"))
     for name, make in PEERS.items():
         if made := make(s):
-            yield name, peer_step(*made, s, precision)
-    yield "ours", our_step(s, precision)
+            yield name, peer_step(made, precision, repeat(batch))
+    yield "ours", our_step(s, our_config(s, precision), repeat(batch))
 
 
 def compare(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
