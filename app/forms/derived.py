@@ -1,4 +1,4 @@
-"""What an empty optional option stands for, as a value to step from and as words for its field."""
+"""What an empty option stands for, as a value to step from and as words for its field."""
 
 import math
 from typing import Any
@@ -15,11 +15,14 @@ WORDS = {
     "training.threads": "all cores",
     "training.eval_batches": "all",
     "training.early_stopping": "never",
+    "training.parallel": "one process",
+    "training.parallel_sizes": "evenly",
 }
+"""Where there is no value to step from."""
 
 
 def derived(config: Config, path: str) -> tuple[Any, str]:
-    """(value or None, words) for the optional option `path`, beside the other values of `config`."""
+    """(value or None, words) for the option `path`, beside the other values of `config`."""
     model = config.model
     values: dict[str, Any] = {
         "model.num_decoder_layers": model.decoder_layers,

@@ -172,10 +172,7 @@ class ChoiceEditor(ElidedCombo):
             self.set_value(self._value)
 
     def _title(self, value: Any) -> str:
-        if value is None:
-            return EMPTY_CHOICE
-        named = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else None
-        return self._titles.get(value) or named or str(value).replace("_", "-")
+        return EMPTY_CHOICE if value is None else choice_title(value, self._titles)
 
     @property
     def value(self) -> Any:
@@ -257,6 +254,12 @@ class ListEditor(QPlainTextEdit):
 
     def _say(self) -> None:
         self.edited.emit(self.value)
+
+
+def choice_title(value: Any, titles: Mapping[Any, str]) -> str:
+    """A value as a choice shows it."""
+    named = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else None
+    return titles.get(value) or named or str(value).replace("_", "-")
 
 
 def _same(first: Any, second: Any) -> bool:

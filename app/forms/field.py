@@ -17,6 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions import make_action
+from app.forms.choices import ChoicesEditor
+from app.forms.derived import WORDS
 from app.forms.editors import (
     ChoiceEditor,
     CodesEditor,
@@ -41,18 +43,20 @@ TITLES = {
     "data.encoding": ENCODINGS,
     "data.source_language": LANGUAGES,
     "data.target_language": LANGUAGES,
+    "data.languages": LANGUAGES,
 }
 
 TEXTS = ("training.sample_prompts",)
-"""Lists of texts; the other lists are of short codes."""
+"""Lists of texts; the other lists are of short codes, or of choices."""
 FOLDERS = ("training.finetune_from", "training.branch_from")
 """Paths of folders."""
 
 
 def make_editor(option: Option) -> Any:
     """The editor of an option, by its kind; paths and languages have their own."""
-    if option.path in ("data.source_language", "data.target_language"):
-        return ChoiceEditor(option, sorted(LANGUAGES, key=LANGUAGES.__getitem__), LANGUAGES)
+    if TITLES.get(option.path) is LANGUAGES:
+        editor = ChoicesEditor if option.kind == "list" else ChoiceEditor
+        return editor(option, sorted(LANGUAGES, key=LANGUAGES.__getitem__), LANGUAGES)
     match option.kind:
         case "bool" if not option.optional:
             return SwitchEditor()
@@ -62,6 +66,8 @@ def make_editor(option: Option) -> Any:
             return ChoiceEditor(option, option.choices, TITLES.get(option.path))
         case "int" | "float":
             return NumberEditor(option)
+        case "list" if option.choices:
+            return ChoicesEditor(option, option.choices, TITLES.get(option.path))
         case "list":
             return ListEditor() if option.path in TEXTS else CodesEditor(option)
         case "table":
@@ -257,9 +263,10 @@ def value_words(option: Option, value: Any) -> str:
         return "empty"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list | dict):
-        items = value if isinstance(value, list) else [f"{role}: {column}" for role, column in value.items()]
-        return ", ".join(map(str, items)) or "none"
+    if isinstance(value, list):
+        return ", ".join(value_words(option, item) for item in value) or WORDS.get(option.path, "none")
+    if isinstance(value, dict):
+        return ", ".join(f"{role}: {column}" for role, column in value.items()) or "none"
     if isinstance(value, str):
         return (
             TITLES.get(option.path, {}).get(value) or (value.replace("_", "-") if option.choices else value) or "empty"

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.draft import Draft
 from app.forms import layout
-from app.forms.derived import derived
+from app.forms.derived import WORDS, derived
 from app.forms.field import Field
 from app.theme import GRID
 from app.widgets.section import FoldedSection
@@ -78,7 +78,7 @@ class SectionForm(QWidget):
         preset, reasons = preset_config(draft.preset), preset_reasons(draft.preset)
         for path, field in self.fields.items():
             option, problem = field.option, problems.get(path)
-            if config and option.optional:
+            if config and (option.optional or path in WORDS):
                 field.editor.set_derived(*derived(config, path))
             field.explain(reasons.get(path, ""))
             field.set_preset_value(getattr(getattr(preset, option.section), option.name))

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def check(kinds: list[str], num_processes: int, num_hosts: int) -> None:
+def check(kinds: Sequence[str], num_processes: int, num_hosts: int) -> None:
     """Raise UserError where the processes of a run cannot be shared by so many machines."""
     if not kinds:
         raise UserError("training.parallel is empty, so one machine is all that it needs: `tfm train`")

@@ -31,7 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def reference(option: Option) -> str:
     """The option's paragraph: a line of facts, then its meaning, indented."""
-    facts = [", ".join(option.choices) if option.choices else option.kind, f"default {shown_default(option)}"]
+    values = ", ".join(option.choices) or option.kind
+    if option.kind == "list":
+        values = f"list of {values}" if option.choices else values
+        values += f", up to {option.max_items}" if option.max_items else ""
+    facts = [values, f"default {shown_default(option)}"]
     facts += [bounds] if (bounds := shown_bounds(option)) else []
     help_lines = textwrap.wrap(f"{option.title}. {option.help}", 96)
     lines = [f"{option.path}  ({'; '.join(facts)})", *help_lines, *([option.paper] if option.paper else [])]

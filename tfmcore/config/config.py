@@ -5,7 +5,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from tfmcore.config.data import DataConfig
 from tfmcore.config.model import ModelConfig
-from tfmcore.config.option import Section
+from tfmcore.config.option import Section, choices_of, max_items
 from tfmcore.config.parallel import parallel_problems
 from tfmcore.config.parts import nearest_part, weights_of
 from tfmcore.config.problems import ConfigError, Problem, UserError
@@ -23,6 +23,8 @@ from tfmcore.config.training import TrainingConfig
 
 MAX_CONFIG_BYTES = 1_000_000
 FORMAT = 1
+MAX_ITEMS_READ = 64
+"""Of a list of choices that is wrong, so many items are read to find what it should be."""
 
 Raw = dict[str, dict[str, Any]]
 
@@ -114,6 +116,8 @@ def _field_problem(raw: Mapping[str, Any], detail: ErrorDetails) -> Problem:
         return Problem(field, "is a section, not a value")
     info = section.annotation.model_fields[path[1]]  # type: ignore[union-attr]
     given, default, shown = detail["input"], info.get_default(call_default_factory=True), _shown(detail["input"])
+    if get_origin(info.annotation) is list and choices_of(info.annotation):
+        default = _nearest_items(raw[path[0]][path[1]], info) or default
     match kind:
         case "greater_than_equal" | "less_than_equal":
             bound = context["ge"] if kind == "greater_than_equal" else context["le"]
@@ -124,8 +128,13 @@ def _field_problem(raw: Mapping[str, Any], detail: ErrorDetails) -> Problem:
             return Problem(field, f"{shown} is out of range, must be {word} {context.popitem()[1]}", default)
         case "literal_error":
             choices = [choice.strip("'") for choice in context["expected"].replace(" or ", ", ").split(", ")]
-            near = difflib.get_close_matches(shown.strip('"'), choices, n=1, cutoff=0.3)
+            near = _near(given, choices) if len(path) == 2 else []  # else the value is a list, and this an item
             return Problem(field, f"{shown} is not one of {', '.join(choices)}", near[0] if near else default)
+        case "repeated":
+            return Problem(field, detail["msg"], default)
+        case "too_short" | "too_long":
+            word, bound = ("least", context["min_length"]) if kind == "too_short" else ("most", context["max_length"])
+            return Problem(field, f"must have at {word} {bound} item{'s' * (bound > 1)}", default)
         case "finite_number":
             return Problem(field, "must be a finite number", default)
         case "int_type" if isinstance(given, float) and abs(given) < 1e18:
@@ -133,6 +142,18 @@ def _field_problem(raw: Mapping[str, Any], detail: ErrorDetails) -> Problem:
             return Problem(field, f"{shown} is not a whole number", min(max(round(given), least), most))
         case _:
             return Problem(field, f"{shown}: {detail['msg'][0].lower()}{detail['msg'][1:]}", default)
+
+
+def _near(value: Any, choices: Iterable[str]) -> list[str]:
+    """The choice that `value` is a slip of, if any."""
+    return difflib.get_close_matches(_shown(value).strip('"'), choices, n=1, cutoff=0.3)
+
+
+def _nearest_items(given: Any, info: Any) -> list[str]:
+    """What a list of choices has of `given`, slips put right, each once and no more than it can have."""
+    items = given[:MAX_ITEMS_READ] if isinstance(given, list) else [given]
+    known = dict.fromkeys(near for item in items for near in _near(item, choices_of(info.annotation)))
+    return list(known)[: max_items(info)]
 
 
 def _shown(value: Any) -> str:

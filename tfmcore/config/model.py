@@ -9,7 +9,6 @@ from tfmcore.config.problems import Problem
 
 GATED = {"reglu": "relu", "geglu": "gelu", "geglu_tanh": "gelu_tanh", "swiglu": "silu"}
 REACHES = ("global", "local")
-TERMS = ("content_to_position", "position_to_content")
 
 
 class ModelConfig(OutputOptions, PositionOptions, AttentionOptions, ShapeOptions):
@@ -110,10 +109,6 @@ class ModelConfig(OutputOptions, PositionOptions, AttentionOptions, ShapeOptions
                 yield Problem("rope_low_frequency_factor", "must be below the high factor", 1.0)
 
     def _disentangled_checks(self) -> Iterator[Problem]:
-        wrong = [term for term in self.position_terms if term not in TERMS]
-        if wrong or len(set(self.position_terms)) != len(self.position_terms) or not self.position_terms:
-            kept = [term for term in TERMS if term in self.position_terms]
-            yield Problem("position_terms", f"must be one or both of {' and '.join(TERMS)}", kept or list(TERMS))
         if self.num_relative_buckets is not None:
             half = self.num_relative_buckets // 2
             if self.num_relative_buckets % 2:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from tfmcore.config.option import Section, option
+from tfmcore.config.option import Section, SomeOf, option
 
 
 class AttentionOptions(Section):
@@ -165,10 +165,11 @@ class PositionOptions(Section):
         ge=2,
         le=65_536,
     )
-    position_terms: list[str] = option(
+    position_terms: SomeOf[Literal["content_to_position", "position_to_content"]] = option(
         ["content_to_position", "position_to_content"],
         title="Position terms",
         help="Disentangled: queries meet distances (content_to_position), keys meet them (position_to_content).",
+        min_length=1,
         max_length=2,
     )
     share_position_projections: bool = option(

@@ -9,12 +9,16 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from tfmcore.config.config import Config
+from tfmcore.config.option import choices_of, max_items
 from tfmcore.config.problems import Problem
 
 
 @dataclass(frozen=True)
 class Option:
-    """One field: `kind` is bool, int, float, str, choice, list or table; bounds are None where there are none."""
+    """One field: `kind` is bool, int, float, str, choice, list or table; bounds are None where there are none.
+
+    A list that has `choices` has some of them, each once; `max_items` says how many items any list can have.
+    """
 
     section: str
     name: str
@@ -31,6 +35,7 @@ class Option:
     maximum: float | None = None
     exclusive_minimum: bool = False
     exclusive_maximum: bool = False
+    max_items: int | None = None
 
     @property
     def path(self) -> str:
@@ -71,11 +76,12 @@ def _option(section: str, name: str, info: Any) -> Option:
         help=info.description,
         default=info.get_default(call_default_factory=True),
         optional=optional,
-        choices=typing.get_args(annotation) if origin is Literal else (),
+        choices=choices_of(annotation),
         minimum=minimum,
         maximum=maximum,
         exclusive_minimum=_bound(info, Gt) is not None,
         exclusive_maximum=_bound(info, Lt) is not None,
+        max_items=max_items(info) if origin is list else None,
         **info.json_schema_extra,
     )
 

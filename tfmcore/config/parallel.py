@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from tfmcore.config.problems import Problem
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from tfmcore.config.model import ModelConfig
     from tfmcore.config.training import TrainingConfig
 
-KINDS = ("pipeline", "data", "fsdp", "tensor")
+Kind = Literal["pipeline", "data", "fsdp", "tensor"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 """From the one whose processes say least to each other to the one whose processes say most: the last are neighbours."""
 APART = {"fsdp", "pipeline"}
 """These two are not combined: a stage would gather its shards once for each microbatch."""
@@ -20,16 +21,10 @@ MOST_PIECES = 4
 """A batch is cut into up to so many pieces for each stage: then stages wait for a fifth of the time at the most."""
 
 
-def known_kinds(training: "TrainingConfig") -> list[str]:
-    """The kinds that the config names, without what is none."""
-    return [kind for kind in dict.fromkeys(training.parallel) if kind in KINDS]
-
-
 def sizes(training: "TrainingConfig") -> dict[str, int]:
     """Kind → number of processes, their product `num_processes`; in the order of KINDS. Empty for one process."""
-    kinds = known_kinds(training)
-    given = training.parallel_sizes or default_sizes(len(kinds), training.num_processes)
-    named = dict(zip(kinds, given, strict=False))
+    given = training.parallel_sizes or default_sizes(len(training.parallel), training.num_processes)
+    named = dict(zip(training.parallel, given, strict=False))
     return {kind: named[kind] for kind in KINDS if kind in named}
 
 
@@ -52,8 +47,8 @@ def parallel_problems(config: "Config") -> Iterator[Problem]:
     training = config.training
     if not training.parallel:
         return
-    if problems := list(_kinds(training)):
-        yield from problems
+    if set(training.parallel) >= APART:
+        yield Problem("training.parallel", "cannot be both fsdp and pipeline", training.parallel[:1])
         return
     if problems := list(_numbers(training)):
         yield from problems
@@ -62,18 +57,8 @@ def parallel_problems(config: "Config") -> Iterator[Problem]:
     yield from _companions(training)
 
 
-def _kinds(training: "TrainingConfig") -> Iterator[Problem]:
-    known = known_kinds(training)
-    if known != training.parallel:
-        wrong = next((kind for kind in training.parallel if kind not in KINDS), None)
-        reason = "names a kind twice" if wrong is None else f"{wrong!r} is not one of {', '.join(KINDS)}"
-        yield Problem("training.parallel", reason, known[:2] or ["data"])
-    elif set(known) >= APART:
-        yield Problem("training.parallel", "fsdp and pipeline cannot be combined", [known[0]])
-
-
 def _numbers(training: "TrainingConfig") -> Iterator[Problem]:
-    kinds, processes = known_kinds(training), training.num_processes
+    kinds, processes = training.parallel, training.num_processes
     default = default_sizes(len(kinds), processes)
     if 1 in default:
         reason = f"{processes} processes cannot be split between {' and '.join(kinds)}"

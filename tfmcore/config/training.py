@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from tfmcore.config.option import Section, option
+from tfmcore.config.option import Section, SomeOf, option
+from tfmcore.config.parallel import Kind
 from tfmcore.config.problems import Problem
-
-LORA_TARGETS = ("attention", "feed_forward")
 
 
 class TrainingConfig(Section):
@@ -116,7 +115,7 @@ class TrainingConfig(Section):
         ge=1,
         le=1024,
     )
-    parallel: list[str] = option(
+    parallel: SomeOf[Kind] = option(
         [],
         title="Parallel",
         help="How several processes share the training: data (shares of each batch), fsdp (and shards of the weights), "
@@ -228,7 +227,7 @@ class TrainingConfig(Section):
     lora_dropout: float = option(
         0.0, title="LoRA dropout", help="Share of an update's inputs set to zero in training.", ge=0.0, le=0.95
     )
-    lora_targets: list[str] = option(
+    lora_targets: SomeOf[Literal["attention", "feed_forward"]] = option(
         ["attention"],
         title="LoRA targets",
         help="Whose matrices get an update: attention, feed_forward.",
@@ -245,8 +244,3 @@ class TrainingConfig(Section):
             yield Problem("compile", "steps are compiled for processors and CUDA only", "auto")
         if self.lora_rank and not self.finetune_from:
             yield Problem("lora_rank", "LoRA adapts a model that is there: name one in training.finetune_from", 0)
-        known = [target for target in dict.fromkeys(self.lora_targets) if target in LORA_TARGETS]
-        if known != self.lora_targets:
-            wrong = next((target for target in self.lora_targets if target not in LORA_TARGETS), None)
-            reason = "names a part twice" if wrong is None else f"{wrong!r} is not one of {', '.join(LORA_TARGETS)}"
-            yield Problem("lora_targets", reason, known or list(LORA_TARGETS[:1]))

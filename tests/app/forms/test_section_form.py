@@ -205,7 +205,7 @@ def test_what_the_engine_says_stays_until_the_draft_changes(draft, forms):
 
 @pytest.mark.parametrize(
     ("path", "words", "value"),
-    [("training.parallel", "data, tensor", ["data", "tensor"]), ("training.parallel_sizes", "2 4", [2, 4])],
+    [("training.freeze", "head, layers.0-3", ["head", "layers.0-3"]), ("training.parallel_sizes", "2 4", [2, 4])],
 )
 def test_a_list_is_written_as_words(forms, draft, qtbot, path, words, value):
     section, name = path.split(".")

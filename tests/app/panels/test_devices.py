@@ -1,6 +1,7 @@
 """The picture of a shared training follows the draft, and is not there where nothing is shared."""
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 
 from app.pages.model import ModelPage
@@ -46,6 +47,22 @@ def test_it_follows_each_edit(panel, session):
     for rank in range(4):
         assert list(grid(panel).card(rank).lines) == held_by(config, share_of(config, rank))
     assert grid(panel).card(2).tip.startswith("Process 3 of 4 (rank 2)\ndata 2 of 2, tensor 1 of 2\nheads 1–2 of 4")
+
+
+def test_a_kind_ticked_with_the_mouse_is_shown(qtbot, session):
+    page = ModelPage(session)
+    qtbot.addWidget(page)
+    page.resize(1196, 736)
+    page.show()
+    editor, panel = page._forms["training"].fields["training.parallel"].editor, page.findChild(Devices, "devices")
+    assert panel.isHidden()
+    editor.showPopup()
+    place = editor.menu.actionGeometry(editor.ticks["tensor"]).center()
+    qtbot.mouseClick(editor.menu, Qt.MouseButton.LeftButton, pos=place)
+    assert not panel.isHidden()
+    assert title(panel) == "<b>2 processes: tensor 2</b>"
+    qtbot.mouseClick(editor.menu, Qt.MouseButton.LeftButton, pos=place)
+    assert panel.isHidden()
 
 
 def test_what_cannot_be_shared_is_said_in_its_place(panel, session):

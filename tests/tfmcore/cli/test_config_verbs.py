@@ -94,6 +94,12 @@ def test_options_explains_each(tfm, section):
         assert all(choice in result.out for choice in option.choices)
 
 
+def test_options_says_what_a_list_can_have(tfm):
+    lines = tfm("options", "training").out.splitlines()
+    assert 'training.lora_targets  (list of attention, feed_forward, up to 2; default ["attention"])' in lines
+    assert "training.freeze  (list, up to 64; default [])" in lines
+
+
 def test_options_as_json(tfm):
     found = [json.loads(line) for line in tfm("options", "model", "--json").out.splitlines()]
     assert [(each["section"], each["name"]) for each in found] == [("model", each.name) for each in options("model")]

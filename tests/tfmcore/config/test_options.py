@@ -40,6 +40,7 @@ def test_default_passes_its_own_check(option):
 def test_value_of_another_type_is_named(option):
     nearest = problem_of(option, WRONG[option.kind]).nearest
     assert nearest is None or nearest in option.choices or option.problem(nearest) is None
+    assert isinstance(nearest, list) or option.kind != "list"
 
 
 @each(NUMBERS)
@@ -77,13 +78,30 @@ def test_fraction_is_rounded_into_the_bounds(option):
         assert option.minimum <= nearest <= option.maximum
 
 
-@each({path: option for path, option in OPTIONS.items() if option.choices})
+@each({path: option for path, option in OPTIONS.items() if option.kind == "choice"})
 def test_every_choice_is_accepted_and_a_slip_finds_it(option):
     for choice in option.choices:
         clash = option.problem(choice)
         assert clash is None or "is not one of" not in clash.reason
         if len(choice) > 3:
             assert problem_of(option, choice[:-1] + "~").nearest in option.choices
+
+
+@each({path: option for path, option in OPTIONS.items() if option.kind == "list" and option.choices})
+def test_a_list_of_choices_takes_each_once_and_no_more_than_it_can_have(option):
+    choices, most = list(option.choices), option.max_items or len(option.choices)
+    for choice in choices:
+        assert option.problem([choice]) is None
+        slip = problem_of(option, [choice[:-1] + "~"])
+        assert "is not one of" in slip.reason
+        assert slip.nearest == [choice]
+        assert problem_of(option, choice).nearest == [choice]
+        twice = problem_of(option, [choice, choice])
+        assert (twice.reason, twice.nearest) == (f"names {choice} twice", [choice])
+    many = problem_of(option, [*choices[:most], choices[-1]])
+    assert (many.reason, many.nearest) == (f"must have at most {most} items", choices[:most])
+    assert problem_of(option, [choices[1], 3]).nearest == [choices[1]]
+    assert problem_of(option, ["?"]).nearest == option.default
 
 
 def test_sections_and_their_order():

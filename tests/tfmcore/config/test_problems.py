@@ -41,6 +41,8 @@ CLASHES = {
     "language twice": ({"data": {"languages": ["en", "de", "en"]}}, "data.languages", ["en", "de"]),
     "one language twice": ({"data": {"languages": ["en", "en"]}}, "data.languages", Config().data.languages),
     "unknown languages": ({"data": {"languages": ["en", "xx", "de"]}}, "data.languages", ["en", "de"]),
+    "no target of LoRA": ({"training": {"lora_targets": []}}, "training.lora_targets", ["attention"]),
+    "no position term": ({"model": {"position_terms": []}}, "model.position_terms", Config().model.position_terms),
     "no tokenizer.json": ({"tokenizer": {"kind": "file"}}, "tokenizer.path", None),
     "fewer than the bytes": ({"tokenizer": {"kind": "byte", "vocab_size": 100}}, "tokenizer.vocab_size", 263),
     "noam without warm-up": ({"training": {"schedule": "noam", "warmup_steps": 0}}, "training.warmup_steps", 100),

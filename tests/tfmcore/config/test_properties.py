@@ -36,6 +36,8 @@ def within(option):
             return st.dictionaries(st.sampled_from(["text", "label", "a b", "ä"]), text, max_size=3)
         case "list" if option.name == "languages":
             return st.lists(st.sampled_from(sorted(LANGUAGES)), min_size=2, max_size=5)
+        case "list" if option.choices:
+            return st.lists(st.sampled_from(option.choices), unique=True, max_size=option.max_items)
         case "list":
             return st.lists(text, max_size=3)
         case _:
