@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -26,6 +25,7 @@ from app.panels.rate_range import RateRange
 from app.preparation import Preparation
 from app.session import Session
 from app.theme import GRID
+from app.widgets.column_area import ColumnArea
 from app.widgets.diagram import BlockDiagram
 from tfmcore.config import SOURCES, TASKS
 
@@ -107,10 +107,7 @@ class ModelPage(QWidget):
             if name == "model":
                 inner.addLayout(self._data_summary())
             inner.addStretch(1)
-            area = QScrollArea(widgetResizable=True, objectName=f"scroll_{name}")
-            area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-            area.setWidget(holder)
-            self._stack.addWidget(area)
+            self._stack.addWidget(ColumnArea(holder, f"scroll_{name}"))
         side = QWidget()
         column = QVBoxLayout(side, spacing=GRID // 2)
         column.setContentsMargins(GRID, GRID // 2, 0, 0)
@@ -145,10 +142,7 @@ class ModelPage(QWidget):
         inner.addWidget(self._costs)
         inner.addWidget(self._rates)
         inner.addStretch(1)
-        area = QScrollArea(widgetResizable=True, objectName="scroll_costs", minimumWidth=296)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(holder)
-        return area
+        return ColumnArea(holder, "scroll_costs")
 
     # ── wiring ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
