@@ -52,6 +52,7 @@ class Differences(QWidget):
     def _fill(self) -> None:
         while item := self._flow.takeAt(0):
             if widget := item.widget():
+                widget.hide()  # it is there until the next event
                 widget.deleteLater()
         self.setVisible(bool(self.shown))
         if not self.shown:
