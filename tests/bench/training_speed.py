@@ -2,14 +2,18 @@
 
     OMP_NUM_THREADS=2 python -m tests.bench.training_speed [XS S MLM S2S] [--precision bf16] [--rounds 9]
 
-The sides alternate in one process; printed are each one's median step and, to the first peer, the median of the ratios
-of the rounds with their spread. Peers: transformers, torch.nn, and x-transformers where it is installed.
+The sides alternate in one run, each in a process of its own, where ours keeps freed memory as a trainer does. Printed
+are each one's median step and, to the first peer, the median of the ratios of the rounds with their spread. Peers:
+transformers, torch.nn, and x-transformers where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -24,6 +28,7 @@ from tfmcore.config import Config, SavedModel
 from tfmcore.data import IGNORED, Batch
 from tfmcore.models import build
 from tfmcore.training.batches import Placed, place
+from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.learner import Learner
 
 Step = Callable[[], float]
@@ -113,29 +118,60 @@ def peer_step(made: Made, precision: str, batches: Iterator[Placed]) -> Step:
     return step
 
 
-def sides(s: Setting, precision: str) -> Iterator[tuple[str, Step]]:
+def make_step(side: str, s: Setting, precision: str) -> Step | None:
+    """A side's step, if its library is there."""
     batch = place(batch_of(s), torch.device("cpu"))
-    for name, make in PEERS.items():
-        if made := make(s):
-            yield name, peer_step(made, precision, repeat(batch))
-    yield "ours", our_step(s, our_config(s, precision), repeat(batch))
+    if side == "ours":
+        return our_step(s, our_config(s, precision), repeat(batch))
+    made = PEERS[side](s)
+    return made and peer_step(made, precision, repeat(batch))
 
 
-def compare(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
-    """Seconds a step of each side, round by round; a round takes at least a fifth of a second of each."""
-    repeats = {}
-    for name, step in steps.items():
-        step()
-        begin = time.perf_counter()
-        step()
-        repeats[name] = max(1, round(0.2 / (time.perf_counter() - begin)))
-    found: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
+def serve(side: str, setting: str, precision: str) -> None:
+    """In a side's own process: for each line read, the seconds of a step, over at least a fifth of a second."""
+    with freed_memory_kept() if side == "ours" else contextlib.nullcontext():
+        if not (step := make_step(side, SETTINGS[setting], precision)):
+            return
+        for _ in range(3):
             begin = time.perf_counter()
-            for _ in range(repeats[name]):
+            step()
+        repeats = max(1, round(0.2 / (time.perf_counter() - begin)))
+        print("ready", flush=True)
+        for _ in sys.stdin:
+            begin = time.perf_counter()
+            for _ in range(repeats):
                 step()
-            found[name].append((time.perf_counter() - begin) / repeats[name])
+            print((time.perf_counter() - begin) / repeats, flush=True)
+
+
+class Side:
+    """The process of a side."""
+
+    def __init__(self, *words: str) -> None:
+        command = [sys.executable, "-m", "tests.bench.training_speed", "--serve", *words]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.is_there = bool(self.process.stdout and self.process.stdout.readline())
+
+    def seconds(self) -> float:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.communicate()
+
+
+def compare(setting: str, precision: str, rounds: int) -> dict[str, list[float]]:
+    """Seconds a step of each side that is there, round by round."""
+    sides = {name: Side(name, setting, precision) for name in (*PEERS, "ours")}
+    found: dict[str, list[float]] = {name: [] for name, side in sides.items() if side.is_there}
+    for _ in range(rounds):
+        for name, seconds in found.items():
+            seconds.append(sides[name].seconds())
+    for side in sides.values():
+        side.end()
     return found
 
 
@@ -144,9 +180,13 @@ def main() -> None:
     parser.add_argument("settings", nargs="*", default=[])
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     arguments: Any = parser.parse_args()
+    if arguments.serve:
+        serve(*arguments.serve)
+        return
     for name in arguments.settings or SETTINGS:
-        found = compare(dict(sides(SETTINGS[name], arguments.precision)), arguments.rounds)
+        found = compare(name, arguments.precision, arguments.rounds)
         first = next(iter(found.values()))
         for side, seconds in found.items():
             ratios = [a / b for a, b in zip(first, seconds, strict=True)]

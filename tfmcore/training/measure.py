@@ -17,8 +17,9 @@ from tfmcore.training.batches import Placed, place
 from tfmcore.training.compiling import check_compiler
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
+from tfmcore.training.heap import freed_memory_kept, given_back_at_once
 from tfmcore.training.learner import Learner
-from tfmcore.training.peak_memory import PeakMemory, given_back_at_once
+from tfmcore.training.peak_memory import PeakMemory
 from tfmcore.training.stopwatch import Stopwatch
 
 PARTS = ("data", "forward", "backward", "optimizer")
@@ -68,7 +69,8 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
             thread.submit(_take_steps, config, saved, batches(2), device).result()
         compiled = config.training.compile == "always"
         num_first = 2 if compiled else 1  # a second length of batches is compiled anew
-        taken, tokens, parameters = _take_steps(config, saved, batches(steps + num_first), device, compiled)
+        with freed_memory_kept():
+            taken, tokens, parameters = _take_steps(config, saved, batches(steps + num_first), device, compiled)
     torch.set_num_threads(threads_before)
     parts = {part: statistics.median(step[part] for step in taken[num_first:]) for part in PARTS}
     seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[num_first:])

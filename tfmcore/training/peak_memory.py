@@ -1,11 +1,7 @@
 """The most memory that was in use during a piece of work."""
 
-import contextlib
-import ctypes
 import gc
-import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,13 +9,11 @@ from typing import Self
 import psutil
 import torch
 
+from tfmcore.training.heap import give_back_free_memory
 from tfmcore.training.room import room_of_process
 
 SAMPLE_SECONDS = 0.001
 STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-M_MMAP_THRESHOLD, SMALL, LARGE = -3, 2**16, 2**25
-"""glibc's name for the size from which on a block is given back to the system when it is freed; the last is its own
-highest."""
 
 
 class PeakMemory:
@@ -78,32 +72,8 @@ def peak_since_forgotten() -> int:
     return int(line.split()[1]) * 1024
 
 
-def give_back_free_memory() -> None:
-    """What an earlier measurement has freed, glibc keeps: then the next one would seem to need less."""
-    if trim := _glibc("malloc_trim"):
-        trim(0)
-
-
-@contextlib.contextmanager
-def given_back_at_once() -> Iterator[None]:
-    """Within, what a new thread frees is given back, so that what is in use is what is needed. glibc would keep up to
-    as much again, since that is faster; and a thread that has kept some takes from there first."""
-    mallopt = _glibc("mallopt")
-    if mallopt:
-        mallopt(M_MMAP_THRESHOLD, SMALL)
-    try:
-        yield
-    finally:
-        if mallopt:
-            mallopt(M_MMAP_THRESHOLD, LARGE)
-
-
 def available_memory(device: torch.device) -> int:
     """Bytes that this process may still take: of the device, or of the machine, within what it is limited to."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return room_of_process()
-
-
-def _glibc(name: str) -> "ctypes._FuncPointer | None":
-    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

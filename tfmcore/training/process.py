@@ -20,6 +20,7 @@ from tfmcore.messages import AnyEvent, Finished
 from tfmcore.runs import Exit, Run, RunState
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, failed
+from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.record import Record
 from tfmcore.training.tensorboard import mirror_of
 
@@ -119,7 +120,7 @@ def live(
         on_progress(phase, done, total)
         controls.go_on()
 
-    with record:
+    with record, freed_memory_kept():
         try:
             config = run.config()
             record.mirror = mirror_of(run, config.training)

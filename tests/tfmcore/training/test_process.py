@@ -207,11 +207,10 @@ def test_too_little_memory_says_how_much_and_what_would_fit(make_run):
 
 
 LIMIT_LATER = """
-import ctypes, psutil
+import psutil
 from tfmcore.messages import Stepped
-from tfmcore.training import process
-if hasattr(ctypes.CDLL(None), "mallopt"):
-    ctypes.CDLL(None).mallopt(-3, 65536)  # what is freed is given back, so that the next step must ask for it again
+from tfmcore.training import heap, process
+process.freed_memory_kept = heap.given_back_at_once  # so that the next step must ask for it again
 take = process.Record.take
 def limited(self, event, code=0):
     take(self, event, code)
