@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -119,7 +120,7 @@ def test_batches_without_labels_are_skipped_counted_and_remembered(make_run, mon
 
     def without_labels(batch, device):
         """Every second batch to learn from has nothing to predict."""
-        if next(numbers) % 2:
+        if threading.current_thread().name.startswith("batches") and next(numbers) % 2:
             batch.labels[:] = IGNORED
         return place(batch, device)
 
