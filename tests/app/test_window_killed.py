@@ -25,6 +25,7 @@ from tfmcore.runs import Run, RunState, list_runs, start_trainer
 
 LONGEST_MS = 180_000
 """A run that a window starts is of low priority, and starves beside tests that keep all cores busy."""
+pytestmark = pytest.mark.timeout(600)
 LONG = [*TINY, "training.steps=1000000", "training.eval_every=1000000", "training.save_every=20"]
 WINDOW = f"""
 import sys
