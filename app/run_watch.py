@@ -12,7 +12,7 @@ from app.history import Block, History, blocks
 from tfmcore.config import Config, UserError
 from tfmcore.messages import AnyEvent
 from tfmcore.queue import Queue
-from tfmcore.runs import EventReader, Exit, Run, RunState, Status, list_runs
+from tfmcore.runs import EventReader, Exit, Run, RunState, Status, list_runs, state_of
 
 LIST_EVERY_MS = 1000
 FOLLOW_EVERY_MS = 250
@@ -118,7 +118,9 @@ class RunList(QObject):
             return seen
         has_checkpoint = any((run.folder / "checkpoints").glob("step-*/manifest.json"))
         config = seen.config if seen and seen.config else _config(run)
-        return RunFacts(run, run.id, run.label, run.state(), run.status(), run.exit(), config, has_checkpoint, stamp)
+        status, ended = run.status(), run.exit()
+        state = state_of(status, ended)
+        return RunFacts(run, run.id, run.label, state, status, ended, config, has_checkpoint, stamp)
 
     def _on_looked(self, found: list[RunFacts]) -> None:
         self._looking, self._fault = False, ""

@@ -56,6 +56,7 @@ __all__ = [
     "own_status",
     "start_time",
     "start_trainer",
+    "state_of",
 ]
 
 
@@ -144,16 +145,7 @@ class Run:
 
     def state(self) -> RunState:
         """What the folder and, on this host, the process say together."""
-        status, ended = self.status(), self.exit()
-        if ended:
-            return ended.state
-        if not status:
-            return RunState.WAITING
-        if not status.is_local:
-            return status.state if status.age < SILENT_AFTER_SECONDS * 3 else RunState.INTERRUPTED
-        if not is_process(status.pid, status.started, status.boot):
-            return RunState.INTERRUPTED
-        return RunState.SILENT if status.age > SILENT_AFTER_SECONDS else status.state
+        return state_of(self.status(), self.exit())
 
     def events(self) -> Iterator[AnyEvent]:
         yield from EventReader(self.folder).read()
@@ -246,6 +238,19 @@ def find_model(name: str, runs: Path | None = None) -> Path:
     if not (best := run.best()):
         raise UserError(f"the run {run.label!r} has no checkpoint yet: let it train until its first one")
     return best.folder
+
+
+def state_of(status: Status | None, ended: Exit | None) -> RunState:
+    """The state of a run whose folder says that, and whose process, on this host, is there or is not."""
+    if ended:
+        return ended.state
+    if not status:
+        return RunState.WAITING
+    if not status.is_local:
+        return status.state if status.age < SILENT_AFTER_SECONDS * 3 else RunState.INTERRUPTED
+    if not is_process(status.pid, status.started, status.boot):
+        return RunState.INTERRUPTED
+    return RunState.SILENT if status.age > SILENT_AFTER_SECONDS else status.state
 
 
 def start_trainer(run: Run) -> subprocess.Popen[bytes]:

@@ -72,8 +72,8 @@ def test_a_run_that_has_ended_is_read_again_only_when_its_folder_changes(
     runs = RunList(run.folder.parent)
     qtbot.waitUntil(lambda: bool(runs.facts))
     read: list[Run] = []
-    state = Run.state
-    monkeypatch.setattr(Run, "state", lambda run: read.append(run) or state(run))
+    status = Run.status
+    monkeypatch.setattr(Run, "status", lambda run: read.append(run) or status(run))
     runs._look()
     assert not read
     run.rename("Another name")
