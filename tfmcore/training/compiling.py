@@ -13,7 +13,7 @@ from torch.nn.utils import get_total_norm
 
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.estimate import estimate
-from tfmcore.data.progress import Progress, silent
+from tfmcore.data.progress import Cancelled, Progress, silent
 from tfmcore.training.batches import Placed
 from tfmcore.training.compiled import missing_compiler
 from tfmcore.training.learner import Learner
@@ -122,12 +122,13 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
     if not always and (likely := num_steps * plain) * SHARE[device] < SECONDS[device]:
         rest = f"too long for a run of about {duration(likely)}"
         return Compilation("no", f"not compiled: that takes about {duration(SECONDS[device])}, {rest}")
-    progress("compiling the layers", 0, 0)
     found, begin, trouble = dict[Way, float](), time.perf_counter(), ""
     for way in _ways(learner, groups):
         learner.compiled.begin(graphs=way == "graphs")
         try:
-            found[way] = _gain(learner, groups, plain)
+            found[way] = _gain(learner, groups, plain, progress)
+        except Cancelled:
+            raise
         except Exception as error:  # whatever a compiler says
             trouble = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
             learner.drop()
@@ -156,11 +157,12 @@ def _ways(learner: Learner, groups: Sequence[list[Placed]]) -> Iterator[Way]:
         yield "graphs"
 
 
-def _gain(learner: Learner, groups: Sequence[list[Placed]], plain: float) -> float:
+def _gain(learner: Learner, groups: Sequence[list[Placed]], plain: float, progress: Progress) -> float:
     """How many times as fast the compiled steps are; raises ArithmeticError where they compute something else."""
-    near = CLOSE[learner.training.precision]
-    for _ in range(2):  # other lengths are compiled anew, once
-        for batches in groups:
+    near, checks = CLOSE[learner.training.precision], 2 * len(groups)  # other lengths are compiled anew, once
+    for first in range(0, checks, len(groups)):
+        for done, batches in enumerate(groups, first):
+            progress("compiling the layers", done, checks)
             one, other = _gradient(learner, batches), _gradient(learner, batches, compiled=True)
             for name in ("loss", "norm"):
                 a, b = getattr(one, name), getattr(other, name)

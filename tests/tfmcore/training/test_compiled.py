@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch._dynamo
 
-from tests.tfmcore.training.compilers import needs_compiler, of_torch_itself
+from tests.tfmcore.training.compilers import count_compiled_calls, needs_compiler, of_torch_itself
 from tfmcore.config import SavedModel
 from tfmcore.models import build
 from tfmcore.training import compiled
@@ -69,17 +69,7 @@ def test_the_loss_is_the_same_step_by_step(tiny, make_run, preset, more):
 @pytest.fixture
 def counted(monkeypatch):
     """Layers that say when a compiled one is called, though nothing is compiled."""
-    calls = []
-
-    def compile(call, **_):
-        def counting(*inputs, **more):
-            calls.append(call)
-            return call(*inputs, **more)
-
-        return counting
-
-    monkeypatch.setattr(torch, "compile", compile)
-    return calls
+    return count_compiled_calls(monkeypatch)
 
 
 @pytest.fixture

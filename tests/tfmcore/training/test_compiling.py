@@ -5,10 +5,11 @@ import shutil
 import pytest
 import torch
 
-from tests.tfmcore.training.compilers import needs_compiler, of_torch_itself
+from tests.tfmcore.training.compilers import count_compiled_calls, needs_compiler, of_torch_itself
 from tfmcore.config import ConfigError, SavedModel, UserError
 from tfmcore.config.config import to_toml
 from tfmcore.config.resuming import changed
+from tfmcore.data.progress import Cancelled
 from tfmcore.messages import Saved, Started, Stepped, Warned
 from tfmcore.models import build
 from tfmcore.training import compiling
@@ -32,18 +33,8 @@ def quick(monkeypatch):
 @pytest.fixture
 def compiler(monkeypatch):
     """A machine with a compiler that does nothing; `calls` are those of compiled layers."""
-    calls = []
     monkeypatch.setattr(compiling, "missing_compiler", lambda device: "")
-
-    def compile(call, **_):
-        def counting(*inputs, **more):
-            calls.append(call)
-            return call(*inputs, **more)
-
-        return counting
-
-    monkeypatch.setattr(torch, "compile", compile)
-    return calls
+    return count_compiled_calls(monkeypatch)
 
 
 @pytest.fixture
@@ -70,7 +61,7 @@ def case(make_run):
 
 def gains(monkeypatch, factor):
     """Compiled steps are that many times as fast."""
-    monkeypatch.setattr(compiling, "_gain", lambda learner, groups, plain: factor)
+    monkeypatch.setattr(compiling, "_gain", lambda learner, groups, plain, progress: factor)
 
 
 def is_compiled(learner, work, calls):
@@ -140,6 +131,21 @@ def test_the_trial_leaves_no_trace(case, compiler):
     assert all(weight.grad is None for weight in learner.weights)
     assert not learner.objective.training
     assert not learner.optimizer.state
+
+
+@pytest.mark.parametrize("last", [0, 1, 3])
+def test_the_trial_can_be_cancelled_in_its_midst(case, compiler, last):
+    learner, work = case("training.compile=always")
+
+    def progress(phase, done, total):
+        assert (phase, total) == ("compiling the layers", 6)
+        if done == last:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        choose(learner, work, 3, 1.0, progress=progress)
+    assert bool(compiler) == (last > 0)
+    assert all(weight.grad is None for weight in learner.weights)
 
 
 @pytest.mark.parametrize("wrong", ["fails", "computes something else"])
