@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Made = tuple[nn.Module, Callable[[nn.Module, dict[str, Tensor]], Tensor]]
 """A model, and how it makes logits (B, T, V) of a batch's inputs."""
@@ -64,7 +67,7 @@ class TorchTransformer(nn.Module):
         if self.decoder is not None and decoder_input_ids is not None:
             mask = nn.Transformer.generate_square_subsequent_mask(decoder_input_ids.shape[1])
             x = self.decoder(self.embed(decoder_input_ids), x, mask, tgt_is_causal=True)
-        return nn.functional.linear(self.norm(x), self.tokens.weight)
+        return F.linear(self.norm(x), self.tokens.weight)
 
     def embed(self, ids: Tensor) -> Tensor:
         return self.tokens(ids) + self.positions.weight[: ids.shape[1]]
@@ -72,6 +75,42 @@ class TorchTransformer(nn.Module):
 
 def torch_nn(s: Any) -> Made:
     return TorchTransformer(s), lambda model, inputs: model(**inputs)
+
+
+class PlainGPT(nn.Module):
+    """GPT-2 in as few operations as its peers' shortest training codes have: one matrix for queries, keys and values,
+    torch's fused attention, the exact gelu, and logits of the tied embedding."""
+
+    def __init__(self, s: Any) -> None:
+        super().__init__()
+        D = s.d_model
+        self.num_heads = s.num_heads
+        self.tokens, self.positions = nn.Embedding(s.vocab_size, D), nn.Embedding(s.context, D)
+        kinds = [nn.LayerNorm(D), nn.Linear(D, 3 * D), nn.Linear(D, D), nn.LayerNorm(D), nn.Linear(D, 4 * D)]
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(copy.deepcopy([*kinds, nn.Linear(4 * D, D)])) for _ in range(s.num_layers)
+        )
+        self.norm = nn.LayerNorm(D)
+        for weights in (module.weight for module in self.modules() if isinstance(module, nn.Linear | nn.Embedding)):
+            nn.init.normal_(weights, std=0.02)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        B, T = input_ids.shape
+        x = self.tokens(input_ids) + self.positions(torch.arange(T))
+        for norm, query_key_value, output, second_norm, widen, narrow in self.blocks:
+            q, k, v = (
+                each.view(B, T, self.num_heads, -1).transpose(1, 2) for each in query_key_value(norm(x)).chunk(3, -1)
+            )
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + output(mixed.transpose(1, 2).reshape(B, T, -1))
+            x = x + narrow(F.gelu(widen(second_norm(x))))
+        return F.linear(self.norm(x), self.tokens.weight)
+
+
+def plain_gpt(s: Any) -> Made | None:
+    if s.architecture != "decoder":
+        return None
+    return PlainGPT(s), lambda model, inputs: model(**inputs)
 
 
 def x_transformers(s: Any) -> Made | None:
@@ -88,6 +127,7 @@ def x_transformers(s: Any) -> Made | None:
 
 PEERS: dict[str, Callable[[Any], Made | None]] = {
     "transformers": hugging_face,
+    "plain GPT": plain_gpt,
     "torch.nn": torch_nn,
     "x-transformers": x_transformers,
 }

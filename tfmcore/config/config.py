@@ -73,6 +73,8 @@ class Config(BaseModel):
         if wrong := [part for part in self.training.freeze if not weights_of(part, self.model)]:
             nearest = [nearest_part(part, self.model) if part in wrong else part for part in self.training.freeze]
             yield Problem("training.freeze", f"this {self.model.architecture} has no part {wrong[0]!r}", nearest)
+        if self.data.packing and self.model.convolution:
+            yield Problem("data.packing", "the model's convolution would let texts of one row see each other", False)
         yield from parallel_problems(self)
 
 

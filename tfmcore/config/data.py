@@ -197,6 +197,14 @@ class DataConfig(Section):
         le=1_000_000,
     )
 
+    packing: bool = option(
+        False,
+        title="Packing",
+        help="Short texts share rows as long as the context, and no token sees another text than its own: no padding, "
+        "the same loss. Of running text, each document is read by itself.",
+        paper="https://arxiv.org/abs/2107.02027",
+    )
+
     def checks(self) -> Iterator[Problem]:
         source, task = SOURCES[self.source], TASKS[self.task]
         if self.task not in source.tasks:
@@ -206,6 +214,10 @@ class DataConfig(Section):
             yield Problem("path", "the source `file` needs the path of a file")
         if self.min_length > self.max_length:
             yield Problem("min_length", f"is above max_length ({self.max_length})", self.max_length)
+        of_whole_texts = self.next_sentence_prediction and "next_sentence_prediction" in task.options
+        if self.packing and ("packing" not in task.options or of_whole_texts):
+            other = "next_sentence_prediction" if of_whole_texts else self.task
+            yield Problem("packing", f"is for tasks that predict tokens of one text each, not for {other}", False)
         roles = task.roles + task.optional_roles
         if foreign := [role for role in self.columns if role not in roles]:
             kept = {role: column for role, column in self.columns.items() if role in roles}

@@ -26,6 +26,7 @@ TASKS = {
         roles=("text",),
         architectures=("decoder",),
         verb="generate",
+        options=("packing",),
     ),
     "masked_language_modeling": TaskFacts(
         title="Masked language modelling",
@@ -33,7 +34,7 @@ TASKS = {
         roles=("text",),
         architectures=("encoder",),
         verb="fill",
-        options=("whole_word_masking", "next_sentence_prediction"),
+        options=("whole_word_masking", "next_sentence_prediction", "packing"),
     ),
     "span_corruption": TaskFacts(
         title="Span corruption",
@@ -68,7 +69,7 @@ TASKS = {
         architectures=("encoder", "decoder"),
         verb="tag",
         metric="entity_f1",
-        options=("stride",),
+        options=("stride", "packing"),
     ),
     "question_answering": TaskFacts(
         title="Question answering",
@@ -86,7 +87,7 @@ TASKS = {
         roles=("source", "target"),
         architectures=("encoder_decoder",),
         verb="translate",
-        options=("prefix",),
+        options=("prefix", "packing"),
     ),
 }
 TEXT_TASKS = tuple(name for name, facts in TASKS.items() if facts.roles == ("text",))

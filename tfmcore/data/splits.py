@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tfmcore.config.problems import UserError
 from tfmcore.data.arrays import Stored
+from tfmcore.data.packing import apart, packed
 from tfmcore.data.sources import Example
 from tfmcore.data.tasks import Batch, Item, Task
 from tfmcore.data.tokenizers import Ids, Tokenizer
@@ -106,7 +107,8 @@ class TextSplit(Split):
         items = [
             Item({"text": self._window(start)}, other=None if n is None else self._window(n)) for start, n in pairs
         ]
-        return self._collated(items, starts, *seed)
+        batch = self._collated(items, starts, *seed)
+        return apart(batch, self.tokenizer.eos_id) if self.task.data.packing else batch
 
     def _window(self, start: int) -> Ids:
         found: Ids = self.text[start : start + self.window]
@@ -124,7 +126,7 @@ class TextSplit(Split):
 
 
 class ExampleSplit(Split):
-    """Examples of their own, in a new order in each epoch, those of like lengths together."""
+    """Examples of their own, in a new order in each epoch: those of like lengths together, or packed."""
 
     def __init__(self, stored: Stored, task: Task, tokenizer: Tokenizer, context_length: int) -> None:
         super().__init__(stored, task, tokenizer, context_length)
@@ -140,7 +142,8 @@ class ExampleSplit(Split):
         epoch, place = divmod(step, len(self) // size)
         if self._epoch[0] != (seed, epoch, size):
             self._epoch = (seed, epoch, size), self._order(size, np.random.default_rng((seed, epoch)))[0]
-        return self._examples(self._epoch[1][place], seed, step, 1)
+        batch = self._examples(self._epoch[1][place], seed, step, 1)
+        return packed(batch, self.context_length, self.tokenizer.pad_id) if self.task.data.packing else batch
 
     def once(self, batch_size: int) -> Iterator[Batch]:
         order, rest = self._order(min(batch_size, len(self)), np.random.default_rng(VALIDATION_SEED))
@@ -160,13 +163,15 @@ class ExampleSplit(Split):
     def _order(self, size: int, random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The batches of an epoch (number, size), and the examples that are left over.
 
-        Examples are shuffled, sorted by length within pools of some batches, and each pool's batches shuffled.
+        Examples are shuffled, sorted by length within pools of some batches, and each pool's batches shuffled; those
+        that are packed are only shuffled.
         """
+        pool_size = size if self.task.data.packing else POOL * size
         shuffled = random.permutation(len(self))
         whole = len(self) // size * size
         pools = []
-        for start in range(0, whole, POOL * size):
-            pool = shuffled[start : min(start + POOL * size, whole)]
+        for start in range(0, whole, pool_size):
+            pool = shuffled[start : min(start + pool_size, whole)]
             pool = pool[np.argsort(self._lengths[pool], kind="stable")].reshape(-1, size)
             pools.append(random.permutation(pool))
         return np.concatenate(pools), shuffled[whole:]

@@ -1,5 +1,6 @@
 """Writing token by token with a cache: one text as long as one likes, or many side by side."""
 
+import contextlib
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple, TypeVar
@@ -9,12 +10,14 @@ from torch import Tensor
 
 from tfmcore.config import UserError
 from tfmcore.inference.sampling import GREEDY, Sampling, choose
-from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer
+from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer, Model
 from tfmcore.nn.cache import Cache
 
 Writer = DecoderOnlyTransformer | EncoderDecoderTransformer
 """A model that writes from left to right."""
 T = TypeVar("T")
+ALONE = 2**19
+"""A product of a token and a matrix of d_model² weights is over, if they are fewer, before another thread has woken."""
 Ends = Callable[[Sequence[int]], bool]
 """Whether a text is done, by the tokens written so far."""
 
@@ -73,13 +76,32 @@ def next_logits(
 ) -> Tensor:
     """Read the new tokens (B, T), of which those with 0 in `attention_mask` are padding on the left, and say what may
     follow the last of them: (B, V)."""
-    if isinstance(model, EncoderDecoderTransformer):
-        memory, mask = source or (None, None)
-        features = model.decode(ids, memory, mask, attention_mask, cache=cache)
-    else:
-        features = model.features(ids, attention_mask, cache=cache)
-    logits: Tensor = model.head(features.hidden[:, -1])
+    with _threads_that_pay(model, ids.numel()):
+        if isinstance(model, EncoderDecoderTransformer):
+            memory, mask = source or (None, None)
+            features = model.decode(ids, memory, mask, attention_mask, cache=cache)
+        else:
+            features = model.features(ids, attention_mask, cache=cache)
+        logits: Tensor = model.head(features.hidden[:, -1])
     return logits
+
+
+def reads_alone(model: Model, num_tokens: int = 1) -> bool:
+    """Whether one thread of a processor reads so many tokens faster than several."""
+    return model.device.type == "cpu" and num_tokens * model.config.d_model**2 < ALONE
+
+
+@contextlib.contextmanager
+def _threads_that_pay(model: Model, num_tokens: int) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    if threads == 1 or not reads_alone(model, num_tokens):
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tfmcore.config import UserError
-from tfmcore.inference.decoding import Source, Writer, read_source, write_batch
+from tfmcore.inference.decoding import Source, Writer, read_source, reads_alone, write_batch
 from tfmcore.inference.sampling import Sampling
 from tfmcore.messages import WritingPrecision
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer
@@ -55,7 +55,7 @@ def prepared(model: W, precision: WritingPrecision) -> W:
             raise UserError("precision: int8 is for writing on a CPU, and this model is on a GPU (nearest: bf16)")
         model = copy.deepcopy(model, {id(weight): weight for weight in weights})
         _pack(model, PACKED[precision])
-    elif on_cpu:
+    elif writes(model) and (reads_alone(model) or torch.get_num_threads() == 1):
         _lay_out(model)
     return model
 

@@ -33,9 +33,12 @@ class DecoderOnlyTransformer(Model):
         token_type_ids: Tensor | None = None,
         return_attention: bool = False,
         cache: Cache | None = None,
+        document_ids: Tensor | None = None,
     ) -> Features:
-        make = Timeline.of if cache is None else cache.advance
-        timeline = make(input_ids, attention_mask)
+        if cache is None:
+            timeline = Timeline.of(input_ids, attention_mask, document_ids)
+        else:
+            timeline = cache.advance(input_ids, attention_mask)
         x = self.embedding(input_ids, timeline.queries, token_type_ids)
         hidden, attentions, _ = self.decoder(x, timeline, cache=cache, return_attention=return_attention)
         return Features(hidden=hidden, attentions=attentions)
@@ -47,8 +50,10 @@ class DecoderOnlyTransformer(Model):
         token_type_ids: Tensor | None = None,
         return_attention: bool = False,
         cache: Cache | None = None,
+        document_ids: Tensor | None = None,
     ) -> ModelOutput:
         """Ids (B, T), and `attention_mask` (B, T) with 1 for real tokens where there is padding; a batch that is padded
-        on the right needs none, since no token looks to its right. With a `cache`, both are of the new tokens only."""
-        features = self.features(input_ids, attention_mask, token_type_ids, return_attention, cache)
+        on the right needs none, since no token looks to its right. With a `cache`, both are of the new tokens only.
+        Where texts share a row, `document_ids` (B, T) are instead the number of each token's text, from 1 on."""
+        features = self.features(input_ids, attention_mask, token_type_ids, return_attention, cache, document_ids)
         return self.answer(features, attention_mask)

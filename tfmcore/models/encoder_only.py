@@ -29,8 +29,9 @@ class EncoderOnlyTransformer(Model):
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         return_attention: bool = False,
+        document_ids: Tensor | None = None,
     ) -> Features:
-        timeline = Timeline.of(input_ids, attention_mask)
+        timeline = Timeline.of(input_ids, attention_mask, document_ids)
         x = self.embedding(input_ids, timeline.queries, token_type_ids)
         hidden, attentions = self.encoder(x, timeline, return_attention)
         return Features(hidden=hidden, attentions=attentions)
@@ -41,7 +42,9 @@ class EncoderOnlyTransformer(Model):
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         return_attention: bool = False,
+        document_ids: Tensor | None = None,
     ) -> ModelOutput:
-        """Ids (B, T), and `attention_mask` (B, T) with 1 for real tokens where there is padding."""
-        features = self.features(input_ids, attention_mask, token_type_ids, return_attention)
+        """Ids (B, T), and `attention_mask` (B, T) with 1 for real tokens where there is padding; where texts share a
+        row, instead of it `document_ids` (B, T), the number of each token's text from 1 on."""
+        features = self.features(input_ids, attention_mask, token_type_ids, return_attention, document_ids)
         return self.answer(features, attention_mask)

@@ -28,6 +28,13 @@ class Mask(NamedTuple):
         """Every query sees every real key: `attention_mask` (B, S), 1 for a real token."""
         return cls() if attention_mask is None else cls(attention_mask.bool()[:, None, None, :])
 
+    @classmethod
+    def of_documents(cls, queries: Tensor, keys: Tensor) -> Self:
+        """Every query sees the keys of its own document: `queries` (B, T) and `keys` (B, S) are document numbers from 1
+        on. What padding, of the number 0, sees does not matter, as long as it sees something."""
+        queries = queries[:, None, :, None]
+        return cls((queries == keys[:, None, None, :]) | (queries == 0))
+
     def allowed(self, scores: Tensor) -> Tensor | None:
         """True where a query of `scores` (…, T, S) may look; None where every query may look everywhere."""
         if self.causal:
@@ -47,15 +54,21 @@ class Mask(NamedTuple):
 @dataclass(frozen=True)
 class Timeline:
     """Where tokens stand. `queries` (B or 1, T) and `keys` (B or 1, S) are positions, counted over real tokens only;
-    `real` (B, S) is False for padding, None where there is none."""
+    `real` (B, S) is False for padding, None where there is none. Where texts share a row, `documents` (B, S) are the
+    number of each token's text, and positions are counted in it."""
 
     queries: Tensor
     keys: Tensor
     real: Tensor | None = None
+    documents: Tensor | None = None
 
     @classmethod
-    def of(cls, x: Tensor, attention_mask: Tensor | None = None) -> Self:
-        """The timeline of a whole sequence `x` (B, T) or (B, T, D), padded at either end."""
+    def of(cls, x: Tensor, attention_mask: Tensor | None = None, document_ids: Tensor | None = None) -> Self:
+        """The timeline of a whole sequence `x` (B, T) or (B, T, D), padded at either end; or of several in a row, told
+        apart by `document_ids` (B, T) from 1 on, 0 for padding."""
+        if document_ids is not None:
+            positions = count_in_documents(document_ids)
+            return cls(positions, positions, document_ids > 0, document_ids)
         if attention_mask is None:
             positions = torch.arange(x.shape[1], device=x.device)[None]
             return cls(positions, positions)
@@ -69,7 +82,8 @@ class Timeline:
             return Mask(
                 causal=bool(T > 1)
             )  # the kernel's own causal mask needs no tensor; an exporter's T is no number
-        allowed = Mask.of_padding(self.real).tensor
+        own = self.documents
+        allowed = (Mask.of_padding(self.real) if own is None else Mask.of_documents(own, own)).tensor
         queries, keys = self.queries[:, None, :, None], self.keys[:, None, None, :]
         if left is not None:
             allowed = _both(allowed, keys >= queries - left)  # (B or 1, 1, T, S)
@@ -83,6 +97,13 @@ class Timeline:
 def count_positions(attention_mask: Tensor) -> Tensor:
     """Position of each token among the real ones: (B, T) → (B, T). Padding takes the position before it."""
     return (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
+
+
+def count_in_documents(document_ids: Tensor) -> Tensor:
+    """Position of each token in its document, whose tokens stand side by side: (B, T) → (B, T)."""
+    places = torch.arange(document_ids.shape[-1], device=document_ids.device)
+    begins = document_ids != document_ids.roll(1, -1)
+    return places - (places * begins).cummax(-1).values
 
 
 def _both(first: Tensor | None, second: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from tfmcore.nn.mask import Mask
 
 CHUNK = 2**20
 """So many weights at a time stay in the processor's cache."""
+BLOCK = 256
+"""So many queries at a time: what causal ones may not see is then hardly calculated."""
 
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
@@ -20,7 +22,7 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: flo
         q, k, v = q.bfloat16(), k.bfloat16(), v.bfloat16()
         if groups > 1:
             k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-        return cast(Tensor, _PlainProducts.apply(q, k, v, _bias(mask, q, k), scale))  # type: ignore[no-untyped-call]
+        return cast(Tensor, _PlainProducts.apply(q, k, v, _bias(mask, q), mask.causal, scale))  # type: ignore[no-untyped-call]
     return F.scaled_dot_product_attention(
         q, k, v, mask.tensor, dropout, is_causal=mask.causal, scale=scale, enable_gqa=groups > 1
     )
@@ -32,67 +34,89 @@ def _trains_in_bf16_on_cpu(q: Tensor) -> bool:
     return trains and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
-def _bias(mask: Mask, q: Tensor, k: Tensor) -> Tensor:
-    """What `mask` adds to the scores, in bf16: (B or 1, H or 1, T or 1, S). Where nothing is allowed it is not -inf,
-    whose softmax is no number, but the least number."""
+def _bias(mask: Mask, q: Tensor) -> Tensor | None:
+    """What the tensor of `mask` adds to the scores, in bf16: (B or 1, H or 1, T or 1, S). Where nothing is allowed it
+    is not -inf, whose softmax is no number, but the least number."""
     least = torch.finfo(torch.bfloat16).min
-    if mask.tensor is not None and mask.tensor.is_floating_point():
+    if mask.tensor is None:
+        return None
+    if mask.tensor.is_floating_point():
         return mask.tensor.bfloat16().clamp(min=least)
-    allowed = mask.allowed(q.new_empty((1, 1, q.shape[2], k.shape[2])))
-    if allowed is None:
-        return q.new_zeros((1, 1, 1, k.shape[2]))
-    return q.new_zeros(allowed.shape).masked_fill_(~allowed, least).expand(*(1,) * (4 - allowed.dim()), *allowed.shape)
+    bias = q.new_zeros(mask.tensor.shape).masked_fill_(~mask.tensor, least)
+    return bias.expand(*(1,) * (4 - bias.dim()), *bias.shape)
 
 
 class _PlainProducts(torch.autograd.Function):
-    """All in bf16. A few sequences at a time, so that their weights stay in the processor's cache; for the gradient the
+    """All in bf16. A few queries at a time, so that their weights stay in the processor's cache; for the gradient the
     weights are calculated once more, which takes less time than fetching them (https://arxiv.org/abs/2205.14135)."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, causal: bool, scale: float) -> Tensor:
+        shape = q.shape
+        q, k, v = (x.flatten(0, 1) for x in (q, k, v))  # (B·H, T or S, E)
         ctx.save_for_backward(q, k, v, bias)
-        ctx.scale = scale
-        B, H, T, E = q.shape
-        out = q.new_empty((B, T, H, E)).transpose(1, 2)  # so that the heads of a token lie beside each other
+        ctx.facts = shape, causal, scale
+        out = torch.empty_like(q)
         with torch.autocast("cpu", enabled=False):
-            for few in _chunks(q, k):
-                weights = _weights(q[few], k[few], _of(bias, few), scale)
-                out[few] = (weights @ v[few].flatten(0, 1)).view(-1, H, T, E)
-        return out
+            for few, rows, seen in _parts(shape, k.shape[1], bias is not None, causal):
+                weights = _weights(q[few, rows], k[few, seen], _of(bias, few, shape), causal, scale)
+                out[few, rows].baddbmm_(weights, v[few, seen], beta=0)
+        return out.view(shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, bias = ctx.saved_tensors
-        (_, H, T, E), S = q.shape, k.shape[2]
+        shape, causal, scale = ctx.facts
+        into_out, S = gradient.flatten(0, 1), k.shape[1]
         into_q, into_k, into_v = (torch.empty_like(x) for x in (q, k, v))
         into_bias = torch.zeros_like(bias) if ctx.needs_input_grad[3] else None
-        for few in _chunks(q, k):
-            weights = _weights(q[few], k[few], _of(bias, few), ctx.scale)  # (b·H, T, S)
-            into_out = gradient[few].flatten(0, 1)
-            into_v[few] = (weights.transpose(1, 2) @ into_out).view(-1, H, S, E)
-            into_weights = into_out @ v[few].flatten(0, 1).transpose(1, 2)
+        for few, rows, seen in _parts(shape, S, bias is not None, causal):
+            weights = _weights(q[few, rows], k[few, seen], _of(bias, few, shape), causal, scale)
+            into_weights = into_out[few, rows] @ v[few, seen].transpose(1, 2)
             into_scores = torch._softmax_backward_data(into_weights, weights, -1, weights.dtype)
-            into_q[few] = (into_scores @ k[few].flatten(0, 1)).mul_(ctx.scale).view(-1, H, T, E)
-            into_k[few] = (into_scores.transpose(1, 2) @ q[few].flatten(0, 1)).mul_(ctx.scale).view(-1, H, S, E)
+            before = 0 if seen.stop == S else 1  # the first part of these heads sees all keys
+            into_v[few, seen].baddbmm_(weights.transpose(1, 2), into_out[few, rows], beta=before)
+            into_k[few, seen].baddbmm_(into_scores.transpose(1, 2), q[few, rows], beta=before, alpha=scale)
+            into_q[few, rows].baddbmm_(into_scores, k[few, seen], beta=0, alpha=scale)
             if into_bias is not None:
-                part = _of(into_bias, few)
-                part += into_scores.view(-1, H, T, S).sum_to_size(part.shape)
-        return into_q, into_k, into_v, into_bias, None
+                part = _sequences(into_bias, few, shape)
+                part += into_scores.view(-1, *shape[1:3], S).sum_to_size(part.shape)
+        B, H, _, E = shape
+        return into_q.view(shape), into_k.view(B, H, S, E), into_v.view(B, H, S, E), into_bias, None, None
 
 
-def _chunks(q: Tensor, k: Tensor) -> Iterator[slice]:
-    """Slices of the batch."""
-    size = max(1, CHUNK // (q.shape[1] * q.shape[2] * k.shape[2]))
-    return (slice(start, start + size) for start in range(0, len(q), size))
+def _parts(shape: torch.Size, S: int, biased: bool, causal: bool) -> Iterator[tuple[slice, slice, slice]]:
+    """Which of the B·H heads, which of their queries, the last ones first, and which keys these see; whole sequences
+    where there is a bias."""
+    B, H, T, _ = shape
+    block = min(T, BLOCK) if causal else T
+    size = max(1, CHUNK // (block * S))
+    if biased:
+        size = max(1, size // H) * H
+    for start in range(0, B * H, size):
+        for end in range(T, 0, -block):
+            few, rows = slice(start, min(B * H, start + size)), slice(max(0, end - block), end)
+            yield few, rows, slice(0, end if causal else S)
 
 
-def _of(bias: Tensor, few: slice) -> Tensor:
+def _sequences(bias: Tensor, few: slice, shape: torch.Size) -> Tensor:
     """The sequences' own, unless they share it."""
-    return bias if len(bias) == 1 else bias[few]
+    return bias if len(bias) == 1 else bias[few.start // shape[1] : few.stop // shape[1]]
 
 
-def _weights(q: Tensor, k: Tensor, bias: Tensor, scale: float) -> Tensor:
-    """softmax(q kᵀ · scale + bias): (b·H, T, S)"""
-    b, H, T, _ = q.shape
-    added = bias[0, 0] if bias.shape[:2] == (1, 1) else bias.expand(b, H, T, -1).flatten(0, 1)
-    return torch.baddbmm(added, q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2), alpha=scale).softmax(-1)
+def _of(bias: Tensor | None, few: slice, shape: torch.Size) -> Tensor | None:
+    """The bias of some heads: (b·H or 1, T or 1, S)."""
+    if bias is None or bias.shape[:2] == (1, 1):
+        return bias if bias is None else bias[0]
+    _, H, T, _ = shape
+    return _sequences(bias, few, shape).expand((few.stop - few.start) // H, H, T, -1).flatten(0, 1)
+
+
+def _weights(q: Tensor, k: Tensor, bias: Tensor | None, causal: bool, scale: float) -> Tensor:
+    """softmax(q kᵀ · scale + bias) of the last queries that see these keys, if it is causal: (b·H, t, s)"""
+    added = q.new_empty((1, 1, 1)) if bias is None else bias
+    scores = torch.baddbmm(added, q, k.transpose(1, 2), beta=int(bias is not None), alpha=scale)
+    if causal:
+        t = q.shape[1]
+        scores[:, :, -t:] += q.new_full((t, t), float("-inf")).triu_(1)
+    return scores.softmax(-1)

@@ -90,11 +90,16 @@ class DecoderStack(Stack):
         return_attention: bool = False,
     ) -> tuple[Tensor, Weights, Weights]:
         """x (B, T, D) → (B, T, D), and each layer's attention and cross-attention if asked for. `memory` (B, S, D)
-        with `memory_mask` (B, S) is projected once where a cache keeps it; with a cache, x is the newest tokens."""
+        with `memory_mask` (B, S) is projected once where a cache keeps it; with a cache, x is the newest tokens. Where
+        texts share a row, `memory_mask` are document numbers, as the timeline has them."""
         timeline = timeline or Timeline.of(x)
         masks, rotations = self.masks(timeline), self.rotations(timeline)
         memories = self.memories(memory, memory_mask, cache)
-        far = Mask.of_padding(memory_mask if cache is None else cache.memory_mask)
+        memory_mask = memory_mask if cache is None else cache.memory_mask
+        if timeline.documents is None or memory_mask is None:
+            far = Mask.of_padding(memory_mask)
+        else:
+            far = Mask.of_documents(timeline.documents, memory_mask)
         attentions, cross_attentions = [], []
         for i, layer in enumerate(self.layers):
             near, rotation = masks[self.bands[i]], rotations[self.bands[i]]

@@ -69,7 +69,7 @@ def _tensor(array: np.ndarray[Any, Any], device: torch.device) -> Tensor:
 
 
 def _num_tokens(inputs: dict[str, np.ndarray[Any, Any]], prefix: str) -> int:
-    mask = inputs.get(f"{prefix}attention_mask")
+    mask = inputs.get(f"{prefix}attention_mask", inputs.get(f"{prefix}document_ids"))
     if mask is not None:
         return int(np.count_nonzero(mask))
     ids = inputs.get(f"{prefix}input_ids")

@@ -14,7 +14,6 @@ from tfmcore.training.examination import Examination
 from tfmcore.training.faults import is_out_of_memory
 from tfmcore.training.health import Health
 from tfmcore.training.learner import Learner
-from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.state import Counters, random_states, set_random_states
 
 
@@ -81,9 +80,9 @@ class Steps:
             raise
 
     def _examination(self) -> Examination | None:
-        """A look at the layers in this step, if it is due and one process has them all."""
-        alone, every = type(self.parallel) is Parallel, self.training.health_every
-        return Examination(self.model) if alone and every and self.step % every == 0 else None
+        """A look at the layers in this step, if it is due."""
+        every = self.training.health_every
+        return Examination(self.model, self.parallel) if every and self.step % every == 0 else None
 
     def _skip(self) -> Iterator[AnyEvent]:
         """A step in whose batches nothing is to be predicted; it is said now and then."""

@@ -32,10 +32,11 @@ def learned(function, heads):
 
 
 @pytest.mark.parametrize("heads", [H, 2, 1])
-@pytest.mark.parametrize("chunk", [1, 2 * H * T * S, 2**20])
+@pytest.mark.parametrize(("chunk", "block"), [(1, 2), (3 * T * S, 4), (2 * H * T * S, T), (2**20, 256)])
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-def test_it_learns_as_the_kernel_does(monkeypatch, mask, chunk, heads):
+def test_it_learns_as_the_kernel_does(monkeypatch, mask, chunk, block, heads):
     monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(module, "BLOCK", block)
     exact = learned(
         lambda q, k, v: F.scaled_dot_product_attention(
             q, k, v, mask.tensor, is_causal=mask.causal, scale=0.3, enable_gqa=True

@@ -59,6 +59,19 @@ class Parallel:
         """Shorten the gradient, whose length is `norm`, to `most`."""
         clip_grads_with_norm_(weights, most, norm)
 
+    def held(self, tensor: Tensor) -> Tensor:
+        """What of a weight, or of its gradient, this process has."""
+        return tensor
+
+    def copies_of(self, weight: nn.Parameter) -> int:
+        """How many processes have the same of a weight."""
+        return 1
+
+    def layer_sums(self, sums: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The sum over all processes of what each has found of its layers, (5,) each: three sums over weights, one over
+        results, and how many counted in that."""
+        return sums
+
     def held_out(self, batch: Batch, device: torch.device) -> Placed:
         """This process's share of a batch that is only asked about; its counts are those of the whole batch."""
         return place(batch, device)

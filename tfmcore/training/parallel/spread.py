@@ -22,6 +22,7 @@ from tfmcore.models.weights import allocate, skeleton, write_tensors
 from tfmcore.runs import Manifest
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.checkpoints import Checkpoints, Written
+from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.holdings import Holdings
 from tfmcore.training.parallel.part import Parallel
@@ -58,6 +59,7 @@ class Spread(Parallel):
 
     def spread(self, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
         world, model = self.world, objective.model
+        self.layers = list(layers_of(model))
         whole = {weight: name for name, weight in model.named_parameters()}
         shapes = {name: torch.empty_like(weight, device="meta") for weight, name in whole.items()}
         places, in_part = places_of(model), set[str]()
@@ -75,6 +77,8 @@ class Spread(Parallel):
         self.holdings = Holdings(world, shapes, places, names, self.weights)
         self.known_in_part = [self.weights[name] for name in sorted(in_part)]
         self._share_between_stages()
+        self._copies_of = {self.weights[name]: count for name, count in self.copies.items()}
+        self.device = model.device
         for group in optimizer.param_groups:
             kept = [whole[weight] for weight in group["params"] if whole[weight] in self.weights]
             group["params"][:] = [self.weights[name] for name in kept]
@@ -163,6 +167,20 @@ class Spread(Parallel):
         found = torch.stack([nats / self.world.count("tensor"), torch.stack(squares).sum()]).double()
         dist.all_reduce(found)
         return found[0].float(), found[1].sqrt().float()
+
+    def held(self, tensor: Tensor) -> Tensor:
+        return local(tensor)
+
+    def copies_of(self, weight: nn.Parameter) -> int:
+        return self._copies_of[weight]
+
+    def layer_sums(self, sums: dict[str, Tensor]) -> dict[str, Tensor]:
+        none = torch.zeros(5, device=self.device)
+        rows = torch.stack([sums.get(name, none) for name in self.layers])
+        if self.world.share:
+            rows[:, 3:] = 0  # results are those of the batch's first sequence, wherever it is
+        dist.all_reduce(rows)
+        return dict(zip(self.layers, rows, strict=True))
 
     def clip(self, weights: Sequence[nn.Parameter], most: float, norm: Tensor) -> None:
         gradients = [local(weight.grad) for weight in weights if weight.grad is not None]

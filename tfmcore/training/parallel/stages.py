@@ -105,13 +105,12 @@ class Stage(nn.Module):
         model = self.model
         if not isinstance(model, EncoderDecoderTransformer):
             return model.features(**inputs).hidden.float()
-        mask = inputs.get("attention_mask")
-        memory = model.encode(inputs["input_ids"], mask, inputs.get("token_type_ids"))[0].float()
+        read: dict[str, Any] = {name: inputs.get(name) for name in ("attention_mask", "document_ids")}
+        memory = model.encode(inputs["input_ids"], token_type_ids=inputs.get("token_type_ids"), **read)[0].float()
         if not self.writes:
             return memory
-        hidden = model.decode(
-            inputs["decoder_input_ids"], memory, mask, inputs.get("decoder_attention_mask")
-        ).hidden.float()
+        written: dict[str, Any] = {name: array for name, array in inputs.items() if name.startswith("decoder_")}
+        hidden = model.decode(memory=memory, **read, **written).hidden.float()
         return hidden, memory.view_as(memory)  # what came in is not what goes out, even where nothing was done to it
 
     def shapes(self, inputs: dict[str, Tensor], arriving: bool) -> list[tuple[int, ...]]:

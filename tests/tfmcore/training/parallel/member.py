@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from tfmcore.config import Config
-from tfmcore.messages import Evaluated, Sampled, Started, Stepped, Warned
+from tfmcore.messages import Evaluated, Examined, Sampled, Started, Stepped, Warned
 from tfmcore.nn.attention import MultiHeadSelfAttention
 from tfmcore.nn.feed_forward import FeedForward
 from tfmcore.runs import Run
@@ -64,7 +64,8 @@ def do(job: dict, number: int, rank: int, meeting: Path) -> dict:
     held = sum(
         weight.to_local().numel() if hasattr(weight, "to_local") else weight.numel() for weight in trainer.weights
     )
-    told = {"stepped": [], "evaluated": [], "sampled": [], "warned": [], "held": held, "holds": holds(trainer)}
+    told = {kind: [] for kind in ("stepped", "evaluated", "sampled", "warned", "examined")}
+    told |= {"held": held, "holds": holds(trainer)}
     for event in trainer.events():
         match event:
             case Started():
@@ -73,6 +74,8 @@ def do(job: dict, number: int, rank: int, meeting: Path) -> dict:
                 told["stepped"].append([event.step, event.loss, event.gradient_norm, event.tokens])
             case Evaluated():
                 told["evaluated"].append([event.step, event.loss, *event.metrics.values()])
+            case Examined():
+                told["examined"].append({name: list(dict(layer).values()) for name, layer in event.layers.items()})
             case Sampled():
                 told["sampled"].append(event.text)
             case Warned():

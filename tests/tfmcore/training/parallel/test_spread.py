@@ -24,10 +24,11 @@ VALIDATED = ["tell-languages", "tag-sentences", "answer-questions", "bert-mini"]
 """Their tasks have metrics of their own."""
 PAIRS = ["data+fsdp", "data+tensor", "data+pipeline", "fsdp+tensor", "pipeline+tensor"]
 HALF = 10
-WHOLE = ["training.accumulation=2", "training.sample_every=20"]
+WHOLE = ["training.accumulation=2", "training.sample_every=20", "training.health_every=20"]
 DROPOUT = ["model.dropout=0.2"]
 ONCE = ["training.steps=1", "training.learning_rate=1e-9", "training.eval_batches=3"]
 HELD_OUT = {"many": [*ONCE, "data.max_examples=300"], "one": [*ONCE, "data.validation_fraction=0.02"]}
+PACKED = ["data.packing=true", "training.steps=6"]
 BRIEF = ["training.steps=6", "model.attention_dropout=0.0"]
 
 
@@ -46,6 +47,8 @@ def jobs_of_two(base: Path) -> dict[tuple[str, ...], dict]:
     for preset, kinds in SPECIAL.items():
         for kind in ["", *kinds]:
             jobs["special", preset, kind] = job(config(preset, kind, *BRIEF), base / f"{preset}-{kind}")
+    for kind in ["", "data", "pipeline"]:
+        jobs["packed", kind] = job(config("nano-seq2seq", kind, *PACKED), base / f"packed-{kind}")
     for preset, kind, (many, held_out) in product(VALIDATED, ["", "data"], HELD_OUT.items()):
         once = config(preset, kind, *held_out)
         jobs["validated", preset, many, kind] = job(once, base / f"{preset}-{many}-{kind}-once")
@@ -103,6 +106,21 @@ def test_each_kind_learns_what_one_process_learns(told, architecture, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("architecture", PRESETS)
+def test_all_layers_are_looked_at_wherever_they_are(told, architecture, kind):
+    """Gradients and results are the same; how far weights move is seen from other rows of them."""
+    [one], members = told["whole", architecture, ""], told["whole", architecture, kind]
+    [alone] = one["examined"]
+    for member in members:
+        [shared] = member["examined"]
+        assert shared.keys() == alone.keys()
+        for name, (gradient, update, scale) in alone.items():
+            assert shared[name] == [
+                pytest.approx(gradient, rel=1e-3), pytest.approx(update, rel=0.3), pytest.approx(scale, rel=1e-4)
+            ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", PRESETS)
 def test_what_is_cut_is_not_kept_whole(told, architecture, kind):
     [one], members = told["whole", architecture, ""], told["whole", architecture, kind]
     held = [member["held"] / one["held"] for member in members]
@@ -114,6 +132,12 @@ def test_what_is_cut_is_not_kept_whole(told, architecture, kind):
     else:  # norms, positions and the vectors shared by both ends are kept more than once
         assert 1 <= sum(held) < 1.6
         assert max(held) < 0.85
+
+
+@pytest.mark.parametrize("kind", ["data", "pipeline"])
+def test_packed_rows_are_shared_as_others_are(told, kind):
+    [one] = told["packed", ""]
+    assert_same(told["packed", kind], one)
 
 
 @pytest.mark.parametrize("kind", [*EVERY, *PAIRS, "four stages"])
