@@ -189,7 +189,7 @@ class Costs(QWidget):
             self._take.hide()
             return
         (config, found), draft = self._found, self._session.draft.config
-        words = f"{units.size(found.bytes)}, {units.duration(found.seconds)} a step"
+        words = f"{units.size(found.bytes)}, {units.duration(found.seconds)} a step{_by_whom(config)}"
         same = draft is not None and draft.replaced(training__batch_size=config.training.batch_size) == config
         if same:
             self._say(f"A batch of {found.batch_size:,} fits: {words}.", "")
@@ -211,8 +211,13 @@ def trial_words(config: Config, tried: BatchTried) -> str:
     steps = config.training.steps
     return (
         f"{units.duration(tried.seconds)} a step · ≈ {units.duration(tried.seconds * steps)} for {steps:,} steps · "
-        f"{units.rate(tried.tokens / tried.seconds, 'tokens')} · {units.size(tried.bytes)} of memory"
+        f"{units.rate(tried.tokens / tried.seconds, 'tokens')} · {units.size(tried.bytes)} of memory{_by_whom(config)}"
     )
+
+
+def _by_whom(config: Config) -> str:
+    """What is measured is one process, with all of the model and of the batch."""
+    return ", by one process alone" if config.training.parallel else ""
 
 
 def _facts(config: Config, cost: Estimate, vocab_size: int, known: bool) -> dict[str, str]:

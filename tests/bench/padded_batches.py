@@ -1,9 +1,9 @@
-"""Training on pairs of real lengths: ours, in batches of like lengths, beside transformers' T5 of the same size on
-batches that are padded as the pairs come.
+"""Training on pairs of real lengths: ours, in batches of like lengths and in packed rows, beside transformers' T5 of
+the same size on batches that are padded as the pairs come.
 
     OMP_NUM_THREADS=2 python -m tests.bench.padded_batches SOURCE_FILE TARGET_FILE [--precision bf16] [--rounds 9]
 
-A round is a few batches of each side; printed are useful tokens a second (padding is none) and the median ratio.
+A round is a few batches of each side; printed are useful tokens a second (padding is none) and the median ratios.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def as_they_come(split: Any, size: int, count: int) -> list[Batch]:
     return [split._examples(order[start : start + size], 0) for start in range(0, size * count, size)]
 
 
-def of_like_lengths(split: Split, size: int, count: int) -> list[Batch]:
+def as_we_take_them(split: Split, size: int, count: int) -> list[Batch]:
     return list(islice(split.batches(size, seed=0), count))
 
 
@@ -45,16 +45,18 @@ def main() -> None:
     data = {"data__source": "file", "data__path": arguments.source, "data__target_path": arguments.target}
     tokens = {"tokenizer__kind": "bpe", "tokenizer__vocab_size": s.vocab_size}
     config = our_config(s, arguments.precision).replaced(**data, **tokens)
-    dataset = prepare(config)
+    dataset, dense = prepare(config), prepare(config.replaced(data__packing=True))
     s = s._replace(vocab_size=dataset.tokenizer.vocab_size)
     count = BATCHES * (arguments.rounds + 1)
-    batches = {
-        name: [place(batch, torch.device("cpu")) for batch in order(dataset.train, s.batch, count)]
-        for name, order in [("transformers", as_they_come), ("ours", of_like_lengths)]
+    made = {
+        "transformers": as_they_come(dataset.train, s.batch, count),
+        "ours": as_we_take_them(dataset.train, s.batch, count),
+        "ours, packed": as_we_take_them(dense.train, s.batch, count),
     }
+    batches = {name: [place(batch, torch.device("cpu")) for batch in side] for name, side in made.items()}
     steps = {
         "transformers": peer_step(hugging_face(s), arguments.precision, iter(batches["transformers"])),
-        "ours": our_step(s, config, iter(batches["ours"])),
+        **{name: our_step(s, config, iter(batches[name])) for name in ("ours", "ours, packed")},
     }
     speeds: dict[str, list[float]] = {name: [] for name in steps}
     for first in range(0, count, BATCHES):
@@ -68,9 +70,10 @@ def main() -> None:
         cells = sum(batch.inputs[ids].numel() for batch in side for ids in ("input_ids", "decoder_input_ids"))
         share = sum(batch.num_tokens for batch in side) / cells
         print(f"{name:<14}{statistics.median(speeds[name]):8.0f} useful tokens/s, {share:.0%} of a batch are tokens")
-    ratios = [a / b for a, b in zip(speeds["ours"][1:], speeds["transformers"][1:], strict=True)]  # 1: warm by then
-    spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
-    print(f"{arguments.precision}: ours ÷ transformers {statistics.median(ratios):.2f} {spread}")
+    for name in ("ours", "ours, packed"):
+        ratios = [a / b for a, b in zip(speeds[name][1:], speeds["transformers"][1:], strict=True)]  # 1: warm by then
+        spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"{arguments.precision}: {name} ÷ transformers {statistics.median(ratios):.2f} {spread}")
 
 
 if __name__ == "__main__":

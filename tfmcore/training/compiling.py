@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 import torch
-from torch.nn.utils import get_total_norm
 
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.estimate import estimate
@@ -88,16 +87,14 @@ def choose(
         return Compilation("no", "not compiled, as training.compile has it")
     if not always and (reason := _against(learner, num_steps, flops, alone, before)):
         return Compilation("no", f"not compiled{reason}")
-    if always and not alone:
-        learner.compiled.begin()
-        return Compilation("layers", "compiled, as training.compile has it")
-    if before in ("layers", "graphs"):
-        learner.compiled.begin(graphs=before == "graphs")
-        return Compilation(before, "compiled, as when the run began")
     groups = list(islice((batches for batches in work() if any(batch.num_labels for batch in batches)), NUM_TRIED))
     if not groups or not num_steps:
-        return Compilation("no", "not compiled: there is nothing to learn")
+        return Compilation(before or "no", "not compiled: there is nothing to learn")
     with _as_it_was(learner):
+        if before in ("layers", "graphs"):
+            return _begun(learner, groups, before, "as when the run began", progress)
+        if not alone:
+            return _begun(learner, groups, "layers", "as training.compile has it", progress)
         return _tried(learner, groups, num_steps, progress)
 
 
@@ -115,6 +112,28 @@ def _against(learner: Learner, num_steps: int, flops: float, alone: bool, before
     return ""
 
 
+def _begun(learner: Learner, groups: Sequence[list[Placed]], way: Way, why: str, progress: Progress) -> Compilation:
+    """Compile as is known, unless that fails."""
+    progress("compiling the layers", 0, 1)
+    learner.compiled.begin(graphs=way == "graphs")
+    try:
+        _gradient(learner, groups[0], compiled=True)
+    except Exception as error:  # whatever a compiler says
+        learner.compiled.end()
+        if learner.training.compile == "always":
+            raise _cannot(_first_line(error)) from None
+        return Compilation("no", f"not compiled: that failed ({_first_line(error)})")
+    return Compilation(way, f"compiled, {why}")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+
+
+def _cannot(trouble: str) -> UserError:
+    return UserError(f"training.compile: the layers cannot be compiled ({trouble}), so choose auto or never")
+
+
 def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, progress: Progress) -> Compilation:
     """Compile, and take what is fastest; with training.compile always, of what is compiled."""
     device, always = learner.device.type, learner.training.compile == "always"
@@ -130,12 +149,12 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
         except Cancelled:
             raise
         except Exception as error:  # whatever a compiler says
-            trouble = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+            trouble = _first_line(error)
             learner.drop()
     learner.compiled.end()
     took = duration(time.perf_counter() - begin)
     if always and not found:
-        raise UserError(f"training.compile: the layers cannot be compiled ({trouble}), so choose auto or never")
+        raise _cannot(trouble)
     if not found:
         return Compilation("no", f"not compiled: that was tried and failed ({trouble})")
     best = max(found, key=lambda way: found[way])
@@ -181,7 +200,7 @@ def _gradient(learner: Learner, batches: Sequence[Placed], compiled: bool = Fals
     num_labels = sum(batch.num_labels for batch in batches)
     with learner.compiled.in_step() if compiled else contextlib.nullcontext():
         nats = learner.parallel.backward(learner.objective, batches, num_labels, learner.precision)
-    norm = get_total_norm([weight.grad for weight in learner.weights if weight.grad is not None])
+    nats, norm = learner.parallel.totals(nats, learner.weights)
     loss, length = torch.stack([nats / num_labels, norm]).tolist()  # waits for a GPU
     seconds = time.perf_counter() - begin
     learner.drop()

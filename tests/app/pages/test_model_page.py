@@ -88,6 +88,16 @@ def test_a_batch_is_measured_and_kept_beside_the_config_it_was_of(qtbot, page, s
     assert words(page, "try_outcome").startswith("Before the last change")
 
 
+def test_what_is_measured_of_a_shared_design_is_one_process(qtbot, page, session, told):
+    session.draft.set("training.parallel", ["data"])
+    click(qtbot, page, "action_try_batch")
+    told.answer(told.requests(TryBatch)[-1], BatchTried, seconds=0.1, tokens=2048, bytes=2**20, parameters=1)
+    assert words(page, "try_outcome").endswith("1 MiB of memory, by one process alone")
+    click(qtbot, page, "action_largest_batch")
+    told.answer(told.requests(FindBatch)[-1], BatchFound, batch_size=96, seconds=1.5, bytes=2**30, limit=2**31)
+    assert words(page, "try_outcome") == "A batch of 96 fits: 1 GiB, 1.5 s a step, by one process alone."
+
+
 def test_a_measurement_can_be_cancelled_and_can_fail(qtbot, page, told):
     click(qtbot, page, "action_try_batch")
     click(qtbot, page, "action_cancel_try")

@@ -171,6 +171,31 @@ def test_what_cannot_be_compiled(case, compiler, monkeypatch, wrong):
         choose(learner, work, LONG, 1e15)
 
 
+def test_what_cannot_be_compiled_any_more(case, compiler, monkeypatch):
+    """A run goes on without, and one that must be compiled ends with a sentence, shared or not."""
+
+    def compile(call, **_):
+        def failing(*inputs, **more):
+            raise RuntimeError("no room for the compiler\nand more")
+
+        return failing
+
+    class Shared(Parallel):
+        pass
+
+    monkeypatch.setattr(torch, "compile", compile)
+    learner, work = case()
+    expected = "not compiled: that failed (RuntimeError: no room for the compiler)"
+    assert choose(learner, work, LONG, 1e15, "layers") == ("no", expected)
+    learner.gradient(next(iter(work())))
+    for before, parallel in (("layers", Parallel()), (None, Shared())):
+        learner, work = case("training.compile=always", parallel=parallel)
+        with pytest.raises(
+            UserError, match=r"the layers cannot be compiled \(RuntimeError: no room for the compiler\)"
+        ):
+            choose(learner, work, LONG, 1e15, before)
+
+
 def test_without_a_compiler(case, no_compiler):
     learner, work = case()
     expected = "not compiled: there is no C++ compiler here (no-such-compiler)"
