@@ -1,10 +1,10 @@
 """Writing greedily with one text at a time, and by beams, beside transformers with its dynamic cache in fp32.
 
-    OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python -m tests.bench.generation_speed [S GPT-2 S2S] [--rounds 5]
+    OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE python -m tests.bench.generation_speed [S GPT-2 S2S] [--rounds 5]
 
 The sides alternate in one process. Printed are the tokens per second of each and, to transformers, the median of the
-ratios of the rounds with their spread. With one thread the clock is the processor's time, which neighbours on the same
-cores lengthen less than the wall's.
+ratios of the rounds with their spread. Threads that sleep while they wait are what a model of the window writes with.
+With one thread the clock is the processor's time, which neighbours on the same cores lengthen less than the wall's.
 """
 
 from __future__ import annotations
