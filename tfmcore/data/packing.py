@@ -37,6 +37,8 @@ def apart(batch: Batch, end_id: int) -> Batch:
     nothing is predicted."""
     ids = batch.inputs["input_ids"]
     ends = ids == end_id
+    if not ends.any():
+        return batch
     numbers = (1 + ends.cumsum(1) - ends) * batch.inputs.get(MASK, 1)
     inputs = {name: array for name, array in batch.inputs.items() if name != MASK} | {DOCUMENTS: numbers}
     return replace(batch, inputs=inputs, labels=np.where(ends, IGNORED, batch.labels))

@@ -78,29 +78,32 @@ def test_documents_of_running_text_are_apart():
     short = replace(batch, inputs=batch.inputs | {"attention_mask": np.array([[1] * 6, [1] * 4 + [0] * 2])})
     assert apart(short, end).inputs["document_ids"][1].tolist() == [1, 2, 2, 3, 0, 0]
     assert "attention_mask" not in apart(short, end).inputs
+    assert apart(batch, 99) is batch, "one document needs no numbers"
 
 
 @pytest.mark.parametrize(
     ("source", "task"),
-    [
-        ("copy", "translation"),
-        ("cldr_tagging", "token_tagging"),
-        ("induction", "language_modeling"),
-        ("python_manual", "masked_language_modeling"),
-        ("python_manual", "language_modeling"),
-    ],
+    [("copy", "translation"), ("cldr_tagging", "token_tagging"), ("induction", "language_modeling")],
 )
-def test_training_batches_are_packed_and_others_not(config, source, task):
+def test_training_batches_of_examples_are_packed_and_others_not(config, source, task):
     given = config(source, task, data__max_examples=500, model__context_length=256)
     plain, dense = prepare(given), prepare(given.replaced(data__packing=True))
     assert plain.folder == dense.folder
     batch = dense.train.batch(0, 16, seed=0)
     assert batch.inputs["document_ids"].max() > 1
-    assert len(batch.example_ids) == 16
-    running = source == "python_manual"
-    assert (len(batch.labels) == 16) == running
-    held_out = next(dense.validation.once(16)).inputs
-    assert ("document_ids" in held_out) == running
+    assert len(batch.example_ids) == 16 > len(batch.labels)
+    assert "document_ids" not in next(dense.validation.once(16)).inputs
+    assert "document_ids" not in plain.train.batch(0, 16, seed=0).inputs
+
+
+@pytest.mark.parametrize("task", ["language_modeling", "masked_language_modeling"])
+def test_documents_of_a_file_are_apart_in_both_parts(config, file, task):
+    lines = "".join(f'{{"text": "Document {n} is short."}}\n' for n in range(200))
+    given = config("file", task, data__path=str(file("a.jsonl", lines)), model__context_length=64)
+    plain, dense = prepare(given), prepare(given.replaced(data__packing=True))
+    for part in (dense.train.batch(0, 16, seed=0), next(dense.validation.once(16))):
+        assert part.inputs["document_ids"].max() > 1
+        assert len(part.labels) == len(part.example_ids)
     assert "document_ids" not in plain.train.batch(0, 16, seed=0).inputs
 
 
