@@ -26,9 +26,11 @@ LONG_LABEL = 40
 
 
 def is_header(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> bool:
-    """Whether the first of some rows names the columns: it holds the `wanted` names, a known name, or a word above
-    numbers or above few labels that come again and again."""
+    """Whether the first of some rows names the columns: it holds the `wanted` names (which are no places: "1", "2", …),
+    a known name, or a word above numbers or above few labels that come again and again."""
     first, *rest = rows
+    if wanted and set(wanted) <= {str(n + 1) for n in range(len(first))}:
+        return False
     if wanted:
         return set(wanted) <= set(first)
     if len(set(first)) < len(first) or not all(cell.strip() for cell in first) or max(map(len, first)) > LONG_LABEL:

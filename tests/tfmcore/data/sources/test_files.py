@@ -81,6 +81,14 @@ def test_a_table_without_header(file):
     assert len(read(path, header="yes")) == 49
 
 
+def test_a_column_named_by_its_place_is_not_looked_for_in_the_first_row(file):
+    path = file("sst2.tsv", "".join(f"a longer sentence of some words {n}\t{1 - n % 2}\n" for n in range(50)))
+    for columns in ({"text": "1"}, {"text": "1", "label": "2"}):
+        examples = read(path, columns=columns)
+        assert len(examples) == 50
+        assert examples[0] == {"text": "a longer sentence of some words 0", "label": "1"}
+
+
 def test_a_header_is_found_by_what_stands_below_it(file):
     rows = "".join(f"some words {n},{n % 3}\n" for n in range(30))
     assert read(file("a.csv", "was,wie\n" + rows))[0] == {"text": "some words 0", "label": "0"}
