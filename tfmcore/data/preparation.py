@@ -29,7 +29,7 @@ from tfmcore.data.tasks import TASKS
 from tfmcore.data.tokenizer_training import train_tokenizer
 from tfmcore.data.tokenizers import Tokenizer
 
-VERSION = 5
+VERSION = 6
 """Goes into every fingerprint: another one makes all datasets anew."""
 TRAIN, VALIDATION = "training", "validation"
 TOKENIZER_CHARACTERS = 32_000_000
