@@ -16,6 +16,8 @@ from tfmcore.nn.cache import Cache
 Writer = DecoderOnlyTransformer | EncoderDecoderTransformer
 """A model that writes from left to right."""
 T = TypeVar("T")
+FEW = 16
+"""Tokens at a time, as in writing; a prompt is more."""
 ALONE = 2**19
 """A product of a token and a matrix of d_model² weights is over, if they are fewer, before another thread has woken."""
 Ends = Callable[[Sequence[int]], bool]
@@ -76,7 +78,7 @@ def next_logits(
 ) -> Tensor:
     """Read the new tokens (B, T), of which those with 0 in `attention_mask` are padding on the left, and say what may
     follow the last of them: (B, V)."""
-    with _threads_that_pay(model, ids.numel()):
+    with _quickly(model, ids):
         if isinstance(model, EncoderDecoderTransformer):
             memory, mask = source or (None, None)
             features = model.decode(ids, memory, mask, attention_mask, cache=cache)
@@ -88,20 +90,26 @@ def next_logits(
 
 def reads_alone(model: Model, num_tokens: int = 1) -> bool:
     """Whether one thread of a processor reads so many tokens faster than several."""
-    return model.device.type == "cpu" and num_tokens * model.config.d_model**2 < ALONE
+    return num_tokens * model.config.d_model**2 < ALONE
 
 
 @contextlib.contextmanager
-def _threads_that_pay(model: Model, num_tokens: int) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    if threads == 1 or not reads_alone(model, num_tokens):
+def _quickly(model: Model, ids: Tensor) -> Iterator[None]:
+    """On a processor few tokens are read with one thread where others would come too late, and without oneDNN where it
+    is not called by name: it looks for its kernel longer than a gelu of a few numbers takes."""
+    if not ids.is_cpu or ids.numel() > FEW:
         yield
         return
-    torch.set_num_threads(1)
+    threads, onednn = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+    if alone := threads > 1 and reads_alone(model, ids.numel()):
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.backends.mkldnn.enabled = onednn
+        if alone:
+            torch.set_num_threads(threads)
 
 
 @torch.inference_mode()

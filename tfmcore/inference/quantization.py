@@ -55,7 +55,7 @@ def prepared(model: W, precision: WritingPrecision) -> W:
             raise UserError("precision: int8 is for writing on a CPU, and this model is on a GPU (nearest: bf16)")
         model = copy.deepcopy(model, {id(weight): weight for weight in weights})
         _pack(model, PACKED[precision])
-    elif writes(model) and (reads_alone(model) or torch.get_num_threads() == 1):
+    elif on_cpu and writes(model) and (reads_alone(model) or torch.get_num_threads() == 1):
         _lay_out(model)
     return model
 
