@@ -48,6 +48,21 @@ def test_data_is_prepared_and_the_first_batch_shown(engine, task):
     assert bool(targets) == (task != "classification")
 
 
+@pytest.mark.parametrize("task", ["translation", "masked_language_modeling"])
+def test_texts_that_share_a_row_are_shown_one_by_one(engine, task):
+    source = "copy" if task == "translation" else "python_manual"
+    data = {"task": task, "source": source, "max_examples": 200, "packing": True}
+    model = {"architecture": TASKS[task].architectures[0], "context_length": 64}
+    shown = engine.answer(PrepareData, config={"data": data, "model": model}, sample="")[0].batch
+    if task == "translation":  # a text, and the same again
+        assert [each.name for each in shown[:4]] == ["1.1, encoder", "1.1, decoder", "1.2, encoder", "1.2, decoder"]
+        for read, written in zip(shown[::2], shown[1::2], strict=True):
+            assert read.tokens == [*written.tokens[1:], "[EOS]"] == written.targets
+    else:  # long documents, of which few end in a window
+        assert {each.name.partition(".")[0] for each in shown} == {str(n + 1) for n in range(16)}
+        assert all(each.masked for each in shown if each.targets and "." not in each.name)
+
+
 def test_whether_a_second_text_follows_is_told_of_the_first_batch(engine):
     data = {"task": "masked_language_modeling", "next_sentence_prediction": True}
     reply, _ = engine.answer(PrepareData, config={"data": data, "model": {"architecture": "encoder"}}, sample="")

@@ -9,6 +9,7 @@ from tfmcore.config import Config
 from tfmcore.data import IGNORED, Batch, Dataset, prepare
 from tfmcore.data.preview import preview
 from tfmcore.data.progress import Progress
+from tfmcore.data.tasks import Inputs
 from tfmcore.engine.desk import Desk
 from tfmcore.engine.handlers import Answer
 from tfmcore.messages import DataPrepared, DataPreviewed, PrepareData, PreviewData, ShownSequence
@@ -61,18 +62,33 @@ def _some_lengths(dataset: Dataset) -> list[int]:
 
 
 def _shown(batch: Batch, row: int, dataset: Dataset) -> Iterator[ShownSequence]:
-    """A row of a batch as the model sees it, padding included, with what it is to predict at each place or of all."""
-    tokenizer, task, name = dataset.tokenizer, dataset.train.task, str(row + 1)
-    read, labels = batch.inputs["input_ids"][row].tolist(), batch.labels[row]
+    """A row of a batch as the model sees it, padding included, with what it is to predict at each place or of all;
+    where texts share the row, one after the other."""
+    tokenizer, task = dataset.tokenizer, dataset.train.task
+    hides, sides = task.data.task == "masked_language_modeling", [_texts(batch.inputs, row, "")]
     if "decoder_input_ids" in batch.inputs:
-        yield ShownSequence(name=f"{name}, encoder", tokens=tokenizer.tokens(read), ids=read)
-        read, name = batch.inputs["decoder_input_ids"][row].tolist(), f"{name}, decoder"
-    hides = task.data.task == "masked_language_modeling"
-    yield ShownSequence(
-        name=name,
-        tokens=tokenizer.tokens(read),
-        ids=read,
-        targets=task.targets(labels, len(read), tokenizer, dataset.labels),
-        masked=np.flatnonzero(labels != IGNORED).tolist() if hides else [],
-        label=task.label(batch, row, dataset.labels),
-    )
+        sides.append(_texts(batch.inputs, row, "decoder_"))
+    shared = len(sides[0]) > 1
+    for number, places in enumerate(zip(*sides, strict=True), 1):
+        name = f"{row + 1}.{number}" if shared else str(row + 1)
+        read, labels = batch.inputs["input_ids"][row, places[0]].tolist(), batch.labels[row]
+        if len(sides) > 1:
+            yield ShownSequence(name=f"{name}, encoder", tokens=tokenizer.tokens(read), ids=read)
+            read, name = batch.inputs["decoder_input_ids"][row, places[1]].tolist(), f"{name}, decoder"
+        labels = labels[places[-1]] if shared else labels
+        yield ShownSequence(
+            name=name,
+            tokens=tokenizer.tokens(read),
+            ids=read,
+            targets=task.targets(labels, len(read), tokenizer, dataset.labels),
+            masked=np.flatnonzero(labels != IGNORED).tolist() if hides else [],
+            label=task.label(batch, row, dataset.labels),
+        )
+
+
+def _texts(inputs: Inputs, row: int, side: str) -> list[slice]:
+    """Where each text of a row stands."""
+    if (numbers := inputs.get(f"{side}document_ids")) is None:
+        return [slice(None)]
+    lengths = np.bincount(numbers[row])[1:]
+    return [slice(end - length, end) for length, end in zip(lengths, lengths.cumsum(), strict=True)]
