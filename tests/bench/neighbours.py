@@ -12,11 +12,14 @@ import statistics
 import subprocess
 import sys
 
-KINDS = {"window": {"OMP_WAIT_POLICY": "PASSIVE"}, "terminal": {"GOMP_SPINCOUNT": "1000"}, "torch": {}}
+KINDS = {"window": {"OMP_WAIT_POLICY": "PASSIVE"}, "terminal": {}, "torch": {}}
 NUM_NEIGHBOURS = (0, 1, 2)
 STEPS = """
 import sys, time
 from itertools import repeat
+from tfmcore.training.waiting import choose_waiting
+if sys.argv[2] == "terminal":
+    choose_waiting()
 import torch
 from tests.bench.training_speed import SETTINGS, batch_of, our_config, our_step
 from tfmcore.training.batches import place
@@ -38,7 +41,7 @@ def median_step(kind: str, neighbours: int, seconds: float) -> float:
     free = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(neighbours)]
     try:
-        command = [sys.executable, "-c", STEPS, str(seconds)]
+        command = [sys.executable, "-c", STEPS, str(seconds), kind]
         done = subprocess.run(command, env=free | KINDS[kind], capture_output=True, text=True, check=True)
     finally:
         for process in busy:

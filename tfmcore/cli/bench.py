@@ -2,7 +2,6 @@
 steps are taken on the data's own batches, and nothing is kept."""
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -44,8 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     config, name = chosen_config(arguments)
     if arguments.largest_batch:
         return find_largest_batch(config, name, arguments.json)
-    if "OMP_WAIT_POLICY" not in os.environ:  # before torch loads: as the trainer waits for its threads
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    from tfmcore.training.waiting import choose_waiting
+
+    choose_waiting()  # as the trainer does
     training = measured_training(config, arguments.steps, arguments.random_tokens)
     facts = {"config": name, **training, "writing": measured_writing(config, training)}
     if arguments.json:

@@ -23,6 +23,7 @@ from tfmcore.training.faults import exit_code, failed
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.record import Record
 from tfmcore.training.tensorboard import mirror_of
+from tfmcore.training.waiting import choose_waiting
 
 if TYPE_CHECKING:
     from tfmcore.training.parallel.part import Parallel
@@ -64,8 +65,7 @@ def run_trainer(
 
     if on_event is None:
         lower_priority()
-    if "OMP_WAIT_POLICY" not in os.environ:  # read when torch loads: threads that spin for long lose their cores, and
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # a step beside a busy neighbour then takes ten times as long
+    choose_waiting()
     with stop_signals(controls):
         life = live(record, lambda *news: tell(on_progress, *news))
         try:
