@@ -121,6 +121,7 @@ ARCHITECTURES = ("encoder", "decoder", "encoder_decoder")
 VARIANTS: dict[str, Callable[[], dict[str, ModelConfig]]] = {
     "variant": lambda: {name: model for kind in ARCHITECTURES for name, model in variants(kind, settings()).items()},
     "computed": lambda: {name: model for kind in ARCHITECTURES for name, model in computed(kind).items()},
+    "packable": lambda: {name: model for name, model in VARIANTS["computed"]().items() if not model.convolution},
     "writer": lambda: computed("decoder") | computed("encoder_decoder"),
     "decoder": decoders,
 }

@@ -200,8 +200,8 @@ class DataConfig(Section):
     packing: bool = option(
         False,
         title="Packing",
-        help="Short texts share rows as long as the context, and no token sees another text than its own: no padding, "
-        "the same loss. Of running text, each document is read by itself.",
+        help="Short texts share rows as long as the context, and no token sees another text than its own: less "
+        "padding, the same loss. Of running text, each document is read by itself.",
         paper="https://arxiv.org/abs/2107.02027",
     )
 

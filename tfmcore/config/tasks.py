@@ -6,8 +6,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class TaskFacts:
     """`roles` are the texts of an example; `verb` is what a person does with the trained model; `options` names the
-    fields of `[data]` that matter to this task, and `metric` what its best checkpoint has the most of, if anything,
-    or else the lowest loss."""
+    fields of `[data]` that matter to this task (`packing` where labels line up with tokens), and `metric` what its best
+    checkpoint has the most of, if anything, or else the lowest loss."""
 
     title: str
     help: str
