@@ -5,9 +5,11 @@ gradient. When the backward pass ends, the activations are gone and every gradie
 Where several processes share the training, it is told of one device, whichever needs the most.
 """
 
+import math
 from dataclasses import dataclass
 
 from tfmcore.config.config import Config
+from tfmcore.config.cuda import has_cuda
 from tfmcore.config.device import Device, device_of
 from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, likely_cost
 from tfmcore.config.model import ModelConfig
@@ -17,8 +19,10 @@ from tfmcore.config.training import TrainingConfig
 
 BYTES = 4
 """Weights, gradients, the optimizer's means and the loss are fp32 whatever the precision."""
-MOST_LOGITS = 2**24
-"""So many logits exist at once, at the most: 64 MiB of fp32."""
+HALF = ("bf16", "fp16")
+"""Precisions whose activations take two bytes."""
+MOST_LOGITS = {"cpu": 2**24, "cuda": 2**28}
+"""So many logits exist at once, at the most: 64 MiB of fp32, or 1 GiB on a GPU, which is busy with many only."""
 COPIES = 3
 """Of these logits: their log-probabilities, and the gradients of both."""
 
@@ -32,6 +36,12 @@ class _Moment:
     @property
     def total(self) -> float:
         return self.gradients + self.activations + self.logits
+
+
+def num_loss_pieces(tokens: int, vocab_size: int, device: str) -> int:
+    """In how many equal pieces the logits of so many tokens are made on that kind of device."""
+    at_once = max(1, MOST_LOGITS.get(device, MOST_LOGITS["cpu"]) // vocab_size)
+    return max(1, math.ceil(tokens / at_once))
 
 
 def training_memory(cost: Estimate, training: TrainingConfig, context_length: int | None = None) -> dict[str, int]:
@@ -78,7 +88,7 @@ def _needs(cost: Estimate, training: TrainingConfig, **changes: int | bool) -> i
 
 
 def _parts(cost: Estimate, training: TrainingConfig, device: Device, length: int) -> dict[str, int]:
-    narrow = training.precision != "fp32"
+    narrow = training.precision in HALF
     hidden = device.hidden / device.shards if training.optimizer == "muon" else 0
     moment = max(_moments(cost, training, device, length), key=lambda moment: moment.total)
     parts = {
@@ -94,9 +104,11 @@ def _parts(cost: Estimate, training: TrainingConfig, device: Device, length: int
 
 def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: int) -> list[_Moment]:
     """When the loss is known, in the middle of the last layer's backward pass, and at the end of all."""
-    model, tokens, width = device.model, device.tokens, BYTES if training.precision == "fp32" else 2
+    model, tokens, width = device.model, device.tokens, 2 if training.precision in HALF else BYTES
     numbers = (len(mine) for mine in device.stage.layers.values())
-    layers = [size for size, n in zip(_activations(model, length, width), numbers, strict=True) for _ in range(n)]
+    kind = "cuda" if training.device == "auto" and has_cuda() else training.device
+    each = _activations(model, length, width, kind)
+    layers = [size for size, n in zip(each, numbers, strict=True) for _ in range(n)]
     streams = 2 if model.architecture == "encoder_decoder" else 1
     outside = 3 * model.d_model * streams * BYTES
     kept = outside + (len(layers) * model.d_model * BYTES if training.gradient_checkpointing else sum(layers))
@@ -108,9 +120,9 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     before = every if training.accumulation > 1 or device.early else 0
     logits, of_head = 0.0, 0.0
     if writes:
-        at_once = max(1, MOST_LOGITS // cost.vocab_size)
-        logits = COPIES * BYTES * cost.vocab_size * min(tokens, at_once)
-        if tokens > at_once:  # piece by piece: the gradients of a piece are added to those of the others
+        pieces = num_loss_pieces(tokens, cost.vocab_size, kind)
+        logits = COPIES * BYTES * cost.vocab_size * math.ceil(tokens / pieces)
+        if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others
             logits, of_head = logits + matrix, matrix + BYTES * tokens * model.d_model
     return [
         _Moment(before + of_head, tokens * kept, logits),
@@ -119,22 +131,26 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     ]
 
 
-def _activations(model: ModelConfig, length: int, width: int) -> list[float]:
-    """For a layer of each stack: how many bytes a token its backward pass needs, where a number takes `width`."""
-    layer = _attention_activations(model, length, width) + _feed_forward_activations(model) * width
+def _activations(model: ModelConfig, length: int, width: int, kind: str) -> list[float]:
+    """For a layer of each stack: how many bytes a token its backward pass needs on that kind of device, where a number
+    takes `width`."""
+    layer = _attention_activations(model, length, width, kind) + _feed_forward_activations(model) * width
     if model.architecture != "encoder_decoder":
         return [layer]
-    return [layer, layer + _attention_activations(model, length, width, cross=True)]
+    return [layer, layer + _attention_activations(model, length, width, kind, cross=True)]
 
 
-def _attention_activations(model: ModelConfig, length: int, width: int, cross: bool = False) -> float:
+def _attention_activations(model: ModelConfig, length: int, width: int, kind: str, cross: bool = False) -> float:
     """The stream, its norm, queries, keys, values (rotated ones again) and the result; where the fused kernel cannot
-    serve (dropout, learned biases, a soft cap), the weights of every head too. Cross-attention knows no positions."""
+    serve (dropout on a processor, learned biases, a soft cap), the weights of every head too. Cross-attention knows no
+    positions."""
     queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
     rotated = queries + keys if model.position == "rotary" and not cross else 0
     normed = queries + keys if model.query_key_norm else 0
     rate = model.dropout if model.attention_dropout is None else model.attention_dropout
-    precise = (3 if rate else 0) + (2 if model.attention_softcap else 0)  # computed in fp32 whatever the precision
+    precise = (3 if rate and kind != "cuda" else 0) + (
+        2 if model.attention_softcap else 0
+    )  # computed in fp32 whatever the precision
     maps, distances = 0.0, 0
     if model.position == "relative_buckets" and not cross:
         maps += 1

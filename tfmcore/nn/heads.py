@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tfmcore.nn.activations import ACTIVATIONS, Activation
-from tfmcore.nn.linear import Linear, linear
+from tfmcore.nn.linear import Linear, linear, missing_rows, padded_linear
 from tfmcore.nn.packed import PackedLinear
 
 Pooling = Literal["first", "mean", "last"]
@@ -14,6 +14,11 @@ Pooling = Literal["first", "mean", "last"]
 
 class VocabularyHead(nn.Module):
     """A head that answers at each place by itself, with a logit for each token: (…, D) → (…, V)."""
+
+    def padded(self, hidden: Tensor) -> Tensor:
+        """The same logits, followed by some of -inf where a GPU is quicker with them: (…, D) → (…, V or more)."""
+        logits: Tensor = self(hidden)
+        return logits
 
 
 class LanguageModelHead(VocabularyHead):
@@ -41,6 +46,12 @@ class LanguageModelHead(VocabularyHead):
         logits = linear(x, self.projection.weight, self.bias) if self.packed is None else self.packed(x)
         return logits if self.softcap is None else torch.tanh(logits / self.softcap) * self.softcap
 
+    def padded(self, hidden: Tensor) -> Tensor:
+        weight, watched = self.projection.weight, bool(self._forward_hooks)
+        if watched or self.softcap is not None or not (missing := missing_rows(hidden, weight)):
+            return super().padded(hidden)
+        return padded_linear(hidden * self.scale, weight, self.bias, missing)
+
 
 class MaskedLanguageModelHead(VocabularyHead):
     """dense, activation, norm, then a language model's head, the `decoder`: (B, T, D) → (B, T, V)
@@ -61,8 +72,16 @@ class MaskedLanguageModelHead(VocabularyHead):
         self.decoder = decoder
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.decoder(self.norm(self.activation(self.dense(hidden))))
+        logits: Tensor = self.decoder(self.prepared(hidden))
         return logits
+
+    def padded(self, hidden: Tensor) -> Tensor:
+        return self.decoder.padded(self.prepared(hidden))
+
+    def prepared(self, hidden: Tensor) -> Tensor:
+        """What the decoder reads: (…, D) → (…, D)."""
+        x: Tensor = self.norm(self.activation(self.dense(hidden)))
+        return x
 
 
 class Pooler(nn.Sequential):

@@ -1,5 +1,5 @@
-"""The layers of a model as torch.compile makes them (https://docs.pytorch.org/docs/stable/torch.compiler.html), for the
-steps of a training alone, and what a machine needs for that."""
+"""The layers of a model, and on a GPU its loss, as torch.compile makes them for the steps of a training alone
+(https://docs.pytorch.org/docs/stable/torch.compiler.html), and what a machine needs for that."""
 
 import contextlib
 import importlib.util
@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from tfmcore.nn.linear import linear
 from tfmcore.training.examination import layers_of
+from tfmcore.training.losses import Judge, Objective, judge
 from tfmcore.workspace import cache_folder
 
 Options = dict[str, str | int | bool | Callable[..., Any]]
@@ -34,13 +35,15 @@ OLDEST_GPU = (7, 0)
 class CompiledLayers:
     """The layers of a model, each compiled by itself: those that are alike are compiled once, and all weights keep
     their names. Only `in_step` they are the compiled ones: validation and samples, and steps in which somebody looks
-    into the layers, have them as they are."""
+    into the layers, have them as they are. On a GPU the judge of the logits is compiled too, which then reads them
+    twice; on a processor they do not leave its cache."""
 
-    def __init__(self, model: nn.Module) -> None:
-        self.layers = list(layers_of(model).values())
+    def __init__(self, objective: Objective) -> None:
+        self.objective, self.layers = objective, list(layers_of(objective.model).values())
         self.graphs = False
         self._modules = [module for layer in self.layers for module in layer.modules()]
         self._calls: list[Callable[..., object]] = []
+        self._judge: Judge = judge
 
     def begin(self, graphs: bool = False) -> None:
         """Compile each layer when a step first calls it; with `graphs`, its calls on a GPU are made all at once."""
@@ -49,10 +52,12 @@ class CompiledLayers:
         # dropout draws the random numbers that it always does
         options: Options = {"fallback_random": True, "triton.cudagraphs": graphs}
         self._calls = [torch.compile(layer._call_impl, options=options) for layer in self.layers]
+        if self.objective.model.device.type == "cuda":
+            self._judge = torch.compile(judge)
 
     def end(self) -> None:
         """Have the layers as they are, in steps too."""
-        self._calls = []
+        self._calls, self._judge = [], judge
 
     @contextlib.contextmanager
     def in_step(self) -> Iterator[None]:
@@ -66,8 +71,10 @@ class CompiledLayers:
         try:
             for layer, call in zip(self.layers, self._calls, strict=True):
                 layer._compiled_call_impl = call
+            self.objective.judge = self._judge
             yield
         finally:
+            self.objective.judge = judge
             for layer in self.layers:
                 layer._compiled_call_impl = None
 

@@ -23,7 +23,7 @@ class Learner:
         self.task, self.training, self.device = task, training, model.device
         self.parallel = parallel or Parallel()
         self.objective = Objective(model, task, training.label_smoothing)
-        self.compiled = CompiledLayers(model)
+        self.compiled = CompiledLayers(self.objective)
         self.optimizer = make_optimizer(model, training)
         self.parallel.spread(self.objective, self.optimizer)
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]

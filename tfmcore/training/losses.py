@@ -1,5 +1,6 @@
 """The loss of each task: cross-entropy, with labels that are left out and labels that are smoothed."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -8,21 +9,11 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
-from tfmcore.config.memory import MOST_LOGITS
+from tfmcore.config.memory import num_loss_pieces
 from tfmcore.data import IGNORED
 from tfmcore.models import Model, ModelOutput
 from tfmcore.nn.heads import VocabularyHead
 from tfmcore.training.batches import Placed
-
-
-class Unwritten(NamedTuple):
-    """Logits (N, V) that are made and forgotten piece by piece: what `head` makes of `hidden` (N, D), or of those rows
-    alone that are `predicted` (P,)."""
-
-    head: nn.Module
-    hidden: Tensor
-    vocab_size: int
-    predicted: Tensor | None = None
 
 
 class Sums(NamedTuple):
@@ -33,13 +24,31 @@ class Sums(NamedTuple):
     nats: Tensor
 
 
+Judge = Callable[[VocabularyHead, Tensor, Tensor, float, int], Sums]
+"""Of a head, vectors (N, D), labels (N,), a smoothing and the number of tokens in the vocabulary: the loss of what the
+head makes of the vectors."""
+
+
+class Unwritten(NamedTuple):
+    """Logits (N, V) that are made and forgotten piece by piece: what `head` makes of `hidden` (N, D), or of those rows
+    alone that are `predicted` (P,), each piece for the `judge`."""
+
+    head: VocabularyHead
+    hidden: Tensor
+    vocab_size: int
+    judge: Judge
+    predicted: Tensor | None = None
+
+
 Answers = Mapping[str, Tensor | Unwritten | None]
 """Logits of the heads, by the names of ModelOutput."""
 
 
-def cross_entropy(logits: Tensor | Unwritten, labels: Tensor, label_smoothing: float = 0.0) -> Sums:
+def cross_entropy(
+    logits: Tensor | Unwritten, labels: Tensor, label_smoothing: float = 0.0, num_classes: int | None = None
+) -> Sums:
     """Logits (…, C) and labels (…), summed over all labels that are not IGNORED
-    (smoothing: https://arxiv.org/abs/1512.00567, §7)."""
+    (smoothing: https://arxiv.org/abs/1512.00567, §7). Logits after the first `num_classes`, if any, are -inf."""
     if isinstance(logits, Unwritten):
         return _piece_by_piece(logits, labels.flatten(), label_smoothing)
     logits, labels = logits.flatten(0, -2).float(), labels.flatten()
@@ -48,18 +57,25 @@ def cross_entropy(logits: Tensor | Unwritten, labels: Tensor, label_smoothing: f
         return Sums(nats, nats)
     log_probabilities = logits.log_softmax(-1)
     nats = F.nll_loss(log_probabilities, labels, ignore_index=IGNORED, reduction="sum")
-    spread = -(log_probabilities.mean(-1) * (labels != IGNORED)).sum()
+    spread = -(log_probabilities[:, :num_classes].mean(-1) * (labels != IGNORED)).sum()
     return Sums((1 - label_smoothing) * nats + label_smoothing * spread, nats)
 
 
+def judge(head: VocabularyHead, hidden: Tensor, labels: Tensor, label_smoothing: float, vocab_size: int) -> Sums:
+    """The loss of what the head makes of some vectors."""
+    return cross_entropy(head.padded(hidden), labels, label_smoothing, vocab_size)
+
+
 def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -> Sums:
-    head, hidden, rows = logits.head, logits.hidden, max(1, MOST_LOGITS // logits.vocab_size)
+    head, hidden = logits.head, logits.hidden
     if logits.predicted is not None:
         hidden, labels = hidden[logits.predicted], labels[logits.predicted]
-    if rows >= len(labels):
-        return cross_entropy(head(hidden), labels, label_smoothing)
+    pieces = num_loss_pieces(len(labels), logits.vocab_size, hidden.device.type)
+    if pieces == 1:
+        return logits.judge(head, hidden, labels, label_smoothing, logits.vocab_size)
+    rows = math.ceil(len(labels) / pieces)
     weights = [weight for weight in head.parameters() if weight.requires_grad]
-    return Sums(*_Pieces.apply(head, rows, label_smoothing, labels, hidden, *weights))  # type: ignore[no-untyped-call]
+    return Sums(*_Pieces.apply(logits, rows, label_smoothing, labels, hidden, *weights))  # type: ignore[no-untyped-call]
 
 
 class _Pieces(torch.autograd.Function):
@@ -68,20 +84,22 @@ class _Pieces(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, head: nn.Module, rows: int, label_smoothing: float, labels: Tensor, hidden: Tensor, *weights: Tensor
+        ctx: Any, logits: Unwritten, rows: int, label_smoothing: float, labels: Tensor, hidden: Tensor, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         needed = any(ctx.needs_input_grad)
         totals = torch.zeros(2, device=hidden.device)
-        of_hidden, of_weights = torch.empty_like(hidden), [torch.zeros_like(weight) for weight in weights]
+        of_hidden, of_weights = torch.empty_like(hidden), list[Tensor]()
         for start in range(0, len(labels), rows):
             piece = slice(start, start + rows)
             with torch.set_grad_enabled(needed):
                 x = hidden[piece].detach().requires_grad_(needed)
-                sums = cross_entropy(head(x), labels[piece], label_smoothing)
+                sums = logits.judge(logits.head, x, labels[piece], label_smoothing, logits.vocab_size)
             totals += torch.stack(sums).detach()
             if needed:
                 of_hidden[piece], *more = torch.autograd.grad(sums.objective, (x, *weights))
-                torch._foreach_add_(of_weights, more)
+                if of_weights:
+                    torch._foreach_add_(of_weights, more)
+                of_weights = of_weights or more
         ctx.save_for_backward(of_hidden, *of_weights)
         return totals[0].clone(), totals[1].clone()
 
@@ -138,13 +156,16 @@ class Objective(nn.Module):
     def __init__(self, model: Model, task: str, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.model, self.loss, self.label_smoothing = model, LOSSES[task], label_smoothing
+        self.judge: Judge = judge
 
     def forward(self, batch: Placed) -> Sums:
         hidden: Tensor = self.model.features(**batch.inputs).hidden  # (B, T, D)
         mask, head = batch.inputs.get("attention_mask"), self.model.head
         answers: dict[str, Tensor | Unwritten | None] = {"next_sentence_logits": self.model.next_sentence(hidden, mask)}
         if isinstance(head, VocabularyHead):
-            answers["logits"] = Unwritten(head, hidden.flatten(0, 1), self.model.vocab_size, batch.predicted)
+            answers["logits"] = Unwritten(
+                head, hidden.flatten(0, 1), self.model.vocab_size, self.judge, batch.predicted
+            )
         else:
             answers["logits"] = head(hidden, mask)
         return self.loss(answers, batch, self.label_smoothing)

@@ -65,7 +65,7 @@ def test_activations_of_every_switch(computed: ModelConfig) -> None:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model.features(**inputs(config, 4, 40))
     measured = sum(size for size, _ in saved.values())
-    training = TrainingConfig(batch_size=4)
+    training = TrainingConfig(batch_size=4, device="cpu")
     guess = training_memory(estimate(config, 31, TASK[config.architecture]), training, 40)["activations"]
     assert guess == pytest.approx(measured, rel=0.2)
 
@@ -105,8 +105,12 @@ def test_memory_follows_the_switches_of_training() -> None:
 
 def test_logits_are_never_more_than_so_many_at_once() -> None:
     guess = estimate(ModelConfig(d_model=64), 50_000, "language_modeling")
-    large, larger = (training_memory(guess, TrainingConfig(batch_size=size)) for size in (64, 128))
-    assert large["logits"] == larger["logits"] < 4 * 4 * MOST_LOGITS
+    for device, most in MOST_LOGITS.items():
+        few, many, more = (
+            training_memory(guess, TrainingConfig(batch_size=size, device=device))["logits"] for size in (1, 1024, 2048)
+        )
+        assert few < many < 4 * 4 * most
+        assert many == pytest.approx(more, rel=0.1)
 
 
 def test_a_window_saves_compute() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tfmcore.nn import heads
 from tfmcore.nn.heads import (
     ClassificationHead,
     LanguageModelHead,
@@ -52,6 +53,20 @@ def test_masked_language_model_head() -> None:
     plain = MaskedLanguageModelHead(8, LanguageModelHead(8, 11), norm, "tanh", bias=False)
     expected = plain.decoder(norm(torch.tanh(hidden @ plain.dense.weight.T)))
     torch.testing.assert_close(plain(hidden), expected)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("softcap", [None, 2.0])
+def test_more_logits_of_minus_infinity_are_as_good(monkeypatch, bias, softcap) -> None:
+    monkeypatch.setattr(heads, "missing_rows", lambda x, weight: 5)
+    decoder, hidden = LanguageModelHead(8, 11, bias=bias, scale=0.5, softcap=softcap), torch.randn(2, 4, 8)
+    for head in (decoder, MaskedLanguageModelHead(8, decoder, LayerNorm(8))):
+        logits, more = head(hidden), head.padded(hidden)
+        torch.testing.assert_close(more[..., :11], logits)
+        assert more.shape[-1] == (16 if softcap is None else 11)
+        assert torch.isneginf(more[..., 11:]).all()
+    decoder.register_forward_hook(lambda module, given, result: 2 * result)
+    torch.testing.assert_close(decoder.padded(hidden), decoder(hidden))
 
 
 def test_classification_heads() -> None:

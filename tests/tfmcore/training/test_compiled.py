@@ -16,6 +16,7 @@ from tfmcore.training.examination import Examination
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
+from tfmcore.training.losses import Objective
 
 NUM_STEPS = 20
 PADDED = ["model.num_layers=1", "model.dropout=0.1", "training.batch_size=4"]
@@ -82,7 +83,7 @@ def model():
 
 def test_layers_are_compiled_in_steps_alone(model, counted):
     ids = torch.ones(1, 4, dtype=torch.long)
-    names, layers = list(model.state_dict()), CompiledLayers(model)
+    names, layers = list(model.state_dict()), CompiledLayers(Objective(model, "translation"))
     for begin, times in ((False, 0), (True, 4)):
         if begin:
             layers.begin()
@@ -100,7 +101,7 @@ def test_layers_are_compiled_in_steps_alone(model, counted):
 
 def test_a_look_into_the_layers_takes_them_as_they_are(model, counted):
     ids = torch.ones(1, 4, dtype=torch.long)
-    layers = CompiledLayers(model)
+    layers = CompiledLayers(Objective(model, "translation"))
     layers.begin()
     look = Examination(model)
     with layers.in_step():
@@ -113,7 +114,7 @@ def test_a_look_into_the_layers_takes_them_as_they_are(model, counted):
 
 
 def test_after_an_error_the_layers_are_as_they_were(model, counted):
-    ids, layers = torch.ones(1, 4, dtype=torch.long), CompiledLayers(model)
+    ids, layers = torch.ones(1, 4, dtype=torch.long), CompiledLayers(Objective(model, "translation"))
     layers.begin()
     with pytest.raises(RuntimeError, match="wrong"), layers.in_step():
         raise RuntimeError("wrong")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tfmcore.config import SavedModel
+from tfmcore.config import SavedModel, memory
 from tfmcore.models import build
 from tfmcore.training import losses
 from tfmcore.training.batches import Placed, place
@@ -62,7 +62,7 @@ def test_accumulation_equals_the_large_batch(case):
 def test_logits_piece_by_piece_give_the_same_gradients(case, monkeypatch, label_smoothing):
     make, batch = case
     at_once = gradients(make(label_smoothing=label_smoothing), list(parts(batch, 12)))
-    monkeypatch.setattr(losses, "MOST_LOGITS", 1500)
+    monkeypatch.setitem(memory.MOST_LOGITS, "cpu", 1500)
     piecewise = gradients(make(label_smoothing=label_smoothing), list(parts(batch, 12)))
     for one, other in zip(at_once, piecewise, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)

@@ -33,6 +33,16 @@ def test_nothing_to_predict_is_zero_and_finite(smoothing):
     assert (objective.item(), nats.item(), logits.grad.abs().sum().item()) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_further_logits_of_minus_infinity_are_no_classes(smoothing):
+    torch.manual_seed(0)
+    logits, labels = torch.randn(4, 11, requires_grad=True), torch.tensor([3, IGNORED, 0, 10])
+    more = torch.cat((logits, torch.full((4, 5), float("-inf"))), -1)
+    one, other = cross_entropy(logits, labels, smoothing), cross_entropy(more, labels, smoothing, num_classes=11)
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(*(torch.autograd.grad(sums.objective, logits)[0] for sums in (one, other)))
+
+
 def test_half_precision_is_summed_in_full():
     logits, labels = torch.randn(64, 50).bfloat16(), torch.randint(0, 50, (64,))
     assert cross_entropy(logits, labels)[0].dtype == torch.float32

@@ -66,7 +66,9 @@ def test_the_peak_is_measured_not_what_is_left(monkeypatch, watched):
     assert 95e6 < memory.num_bytes < 130e6
 
 
-SIZED = ["model.d_model=192", "model.num_heads=6", "model.num_layers=4", "training.threads=1"]
+SIZED = [
+    "model.d_model=192", "model.num_heads=6", "model.num_layers=4", "training.threads=1", "training.device=cpu",
+]  # fmt: skip
 CONFIGS = {
     "decoder": ("nano-decoder", ["model.context_length=128", "training.batch_size=8"], 4000),
     "checkpointed": (
