@@ -23,7 +23,7 @@ from tfmcore.units import duration
 Way = Literal["no", "layers", "graphs"]
 """Not compiled, compiled, or compiled into CUDA graphs."""
 
-SECONDS = {"cpu": 40.0, "cuda": 60.0}
+SECONDS = {"cpu": 40.0, "cuda": 30.0}
 """What it takes to compile, and to find out what that brings, about."""
 SHARE = {"cpu": 0.01, "cuda": 0.05}
 """So much of a run may be spent on finding out. On a processor compiled steps were 0.8 to 1.07 times as fast as the
@@ -34,7 +34,7 @@ LEAST_GAIN = 1.02
 """A smaller one may be chance."""
 NUM_TRIED, TIMED_SECONDS = 3, 2.0
 """Steps whose batches are tried; how long each side is timed, once for each of them at least."""
-CLOSE = {"fp32": 1e-4, "bf16": 3e-2, "fp16": 3e-2}
+CLOSE = {"fp32": 1e-4, "tf32": 1e-2, "bf16": 3e-2, "fp16": 3e-2}
 """A compiled step's loss and gradient norm may differ from the other's by such a share of them."""
 SMALL = 50_000_000
 """A model of fewer parameters waits for its calls on a GPU."""

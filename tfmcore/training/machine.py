@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
-SIZE = 1024
-"""Rows and columns of the matrices that are multiplied."""
-NUM_BYTES = 2**28
-"""So much memory is read at once, which no processor's cache holds."""
+from tfmcore.training.precision import PRECISIONS
+
+SIZE = {"cpu": 1024, "cuda": 8192}
+"""Rows and columns of the matrices that are multiplied: a GPU is busy with large ones only."""
+NUM_BYTES = {"cpu": 2**28, "cuda": 2**30}
+"""So much memory is read at once, which no cache holds."""
 SECONDS = 0.2
 """So long each is repeated, at least."""
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ class Machine:
 @torch.inference_mode()
 def probe(device: torch.device, precision: str = "fp32") -> Machine:
     """Measure the device with the threads that torch has now."""
-    a, b = (torch.randn(SIZE, SIZE, device=device).to(DTYPES[precision]) for _ in range(2))
-    memory = torch.ones(NUM_BYTES // 4, device=device)
-    return Machine(
-        2 * SIZE**3 / _shortest(lambda: a @ b, device),
-        NUM_BYTES / _shortest(lambda: torch.dot(memory, memory), device),
-    )
+    numbers, kind = PRECISIONS[precision](device), device.type if device.type in SIZE else "cpu"
+    size, num_bytes = SIZE[kind], NUM_BYTES[kind]
+    a, b = (torch.randn(size, size, device=device).to(numbers.dtype) for _ in range(2))
+    memory = torch.ones(num_bytes // 4, device=device)
+    with numbers.forward():
+        seconds = _shortest(lambda: a @ b, device)
+    return Machine(2 * size**3 / seconds, num_bytes / _shortest(lambda: torch.dot(memory, memory), device))
 
 
 def _shortest(work: Callable[[], object], device: torch.device) -> float:

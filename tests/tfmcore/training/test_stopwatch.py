@@ -5,7 +5,8 @@ import time
 import pytest
 import torch
 
-from tfmcore.training.machine import DTYPES, probe
+from tfmcore.training.machine import probe
+from tfmcore.training.precision import PRECISIONS
 from tfmcore.training.stopwatch import Stopwatch
 
 
@@ -23,7 +24,7 @@ def test_each_part_has_its_time_and_no_other():
     assert watch.take() == {}
 
 
-@pytest.mark.parametrize("precision", DTYPES)
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_machine_is_measured(precision):
     found = probe(torch.device("cpu"), precision)
     assert 1e7 < found.flops_per_second < 1e15
