@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tfmcore.config import UserError
+from tfmcore.inference.recorded import RecordedStep, is_looked_into
 from tfmcore.inference.sampling import GREEDY, Sampling, choose
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer, Model
 from tfmcore.nn.cache import Cache
@@ -20,6 +21,8 @@ FEW = 16
 """Tokens at a time, as in writing; a prompt is more."""
 ALONE = 2**19
 """A product of a token and a matrix of d_model² weights is over, if they are fewer, before another thread has woken."""
+ALONE_BEFORE = 8
+"""To record a step takes as long as some steps do."""
 Ends = Callable[[Sequence[int]], bool]
 """Whether a text is done, by the tokens written so far."""
 
@@ -56,16 +59,41 @@ class Window:
         self.size = min(max_length, model.config.context_length)
         self.cache = model.new_cache(1, self.size)
         self.ids: list[int] = []
+        self.recorded: RecordedStep | None = None
+        self._can_record, self._num_alone = model.device.type == "cuda", 0
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read on; the result are the logits (V,) of the token after that, as float32 on the CPU."""
         self.ids = [*self.ids, *ids]
         if self.cache.length + len(ids) > self.size:
-            kept = self.size if not self.cache.length else max(1, self.size * 3 // 4)
-            ids = self.ids = self.ids[-kept:]
-            self.cache = self.model.new_cache(1, self.size)
-        new = torch.tensor([ids], device=self.model.device)
-        return next_logits(self.model, new, self.cache, self.source)[0].float().cpu()
+            ids = self._begin_anew(self.size if not self.cache.length else max(1, self.size * 3 // 4))
+        if self._can_record and len(ids) == 1:
+            ids = self._record(ids)
+        if self.recorded and len(ids) == 1:
+            return self.recorded.take(ids[0])[0].cpu()
+        return self._next(torch.tensor([ids], device=self.model.device))[0].cpu()
+
+    def _next(self, ids: Tensor) -> Tensor:
+        return next_logits(self.model, ids, self.cache, self.source).float()
+
+    def _begin_anew(self, kept: int) -> list[int]:
+        """Forget all but the last tokens, which are to be read again."""
+        self.ids, self.cache = self.ids[-kept:], self.model.new_cache(1, self.size)
+        self.recorded, self._num_alone = None, 0
+        return self.ids
+
+    def _record(self, ids: Sequence[int]) -> Sequence[int]:
+        """Once some tokens were read one by one, have the next ones read by a recorded step, while nobody looks into
+        the model; the result is what is still to be read, which is more where a record is of no use any more."""
+        self._num_alone += 1
+        looked_into = is_looked_into(self.model)
+        try:
+            if self.recorded is None and self._num_alone > ALONE_BEFORE and not looked_into:
+                self.recorded = RecordedStep(self.cache, self._next)
+        except RuntimeError:  # there is a kernel that cannot be recorded
+            self._can_record = False
+        of_no_use = looked_into if self.recorded else not self._can_record
+        return self._begin_anew(self.cache.length + len(ids)) if of_no_use else ids
 
 
 def read_source(model: EncoderDecoderTransformer, input_ids: Tensor, attention_mask: Tensor | None = None) -> Source:

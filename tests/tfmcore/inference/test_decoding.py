@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from tfmcore.config import ModelConfig, SavedModel, UserError
+from tfmcore.inference import decoding
 from tfmcore.inference.beams import search_beams
 from tfmcore.inference.decoding import Window, finish, pad_left, read_source, write_batch, write_on
 from tfmcore.inference.sampling import GREEDY, Sampling, choose, draw, penalize
 from tfmcore.models import build
+from tfmcore.nn.probe import probes
 
 VOCAB = 11
 SOURCE = torch.tensor([[5, 6, 7, 8, 9]])
@@ -61,12 +63,85 @@ def test_cached_is_uncached_at_every_position(writer):
             logits = window.read(ids[-1:])
 
 
+class TakenAgain:
+    """A recorded step without a GPU, which takes it with the very calls."""
+
+    def __init__(self, cache, step):
+        self.cache, self.step, self.place = cache, step, cache.fix()
+        step(torch.zeros((1, 1), dtype=torch.long))  # as a trial does, whose token nobody ever sees
+
+    def take(self, id):
+        self.place.fill_(self.cache.length)
+        self.cache.length += 1
+        return self.step(torch.tensor([[id]]))
+
+
+def recording(model, length, monkeypatch, kind=TakenAgain) -> Window:
+    monkeypatch.setattr(decoding, "RecordedStep", kind)
+    monkeypatch.setattr(decoding, "ALONE_BEFORE", 2)
+    window = Window(model, length, source_of(model))
+    window._can_record = True
+    return window
+
+
+def test_a_recorded_step_is_the_step(writer, monkeypatch):
+    """Its tensors have always the same shapes, for each kind of position and mask."""
+    model, length = model_of(writer), writer.context_length
+    ids, window = [2, 3, 1], recording(model, length, monkeypatch)
+    with torch.inference_mode():
+        logits = window.read(ids)
+        while True:
+            torch.testing.assert_close(logits, whole(model, ids), atol=1e-5, rtol=1e-4)
+            if len(ids) == length:
+                break
+            ids.append(int(logits.argmax()))
+            logits = window.read(ids[-1:])
+    assert window.recorded
+
+
+def test_while_somebody_looks_into_the_model_nothing_is_recorded(monkeypatch):
+    model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
+    window, ids, seen = recording(model, 30, monkeypatch), [1, 2], []
+    probe, hook = next(iter(probes(model).values())), None
+    with torch.inference_mode():
+        window.read(ids)
+        for number in range(20):
+            if number == 6:
+                assert window.recorded
+                hook = probe.register_forward_hook(lambda _module, _inputs, result: seen.append(result.shape))
+            if number == 12:
+                hook.remove()
+            ids.append(number % VOCAB)
+            logits = window.read(ids[-1:])
+            torch.testing.assert_close(logits, whole(model, ids[:]), atol=1e-5, rtol=1e-4)
+            assert bool(window.recorded) is (2 <= number < 6 or number >= 12)
+            assert window.cache.length == len(ids)
+    assert seen
+
+
+def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(monkeypatch):
+    class Impossible(TakenAgain):
+        def __init__(self, cache, step):
+            super().__init__(cache, step)
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
+    window, ids = recording(model, 30, monkeypatch, Impossible), [1, 2]
+    with torch.inference_mode():
+        window.read(ids)
+        for number in range(8):
+            ids.append(number)
+            torch.testing.assert_close(window.read(ids[-1:]), whole(model, ids), atol=1e-5, rtol=1e-4)
+    assert not window.recorded
+
+
 @pytest.mark.parametrize("context", [1, 2, 5, 8])
-def test_beyond_the_context_the_window_slides_and_computes_what_it_holds(context):
+@pytest.mark.parametrize("records", [False, True])
+def test_beyond_the_context_the_window_slides_and_computes_what_it_holds(context, records, monkeypatch):
     model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=context))
     prompt = list(range(1, 8))[-context:]
     with torch.inference_mode():
-        window = Window(model, 40)
+        window = recording(model, 40, monkeypatch) if records else Window(model, 40)
         window.read(prompt)
         for id in range(10):
             logits = window.read([id])
