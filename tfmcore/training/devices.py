@@ -8,11 +8,19 @@ import torch
 from tfmcore.config import UserError
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that the config names; `auto` takes a GPU where there is one. Raises UserError where it is missing."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+def choose_device(name: str, num_sharing: int = 0) -> torch.device:
+    """The device that the config names; `auto` takes a GPU where there is one. Of `num_sharing` processes of this
+    machine that share a training each needs a GPU of its own, and CUDA's alone can be shared. Raises UserError where it
+    is missing."""
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = torch.backends.mps.is_available() and not num_sharing
+    there = {"cpu": True, "cuda": num_gpus >= max(1, num_sharing), "mps": mps}
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if name == "cuda" and 0 < num_gpus < num_sharing:
+        raise UserError(
+            f"training.device: {num_sharing} processes need a GPU each, and here is {num_gpus} (nearest: auto)"
+        )
     if not there[name]:
         names = " and ".join(device for device in there if there[device])
         raise UserError(f"training.device: there is no {name} here; this machine has {names} (or choose auto)")

@@ -30,7 +30,7 @@ def failed(step: int, error: BaseException, config: Config | None = None) -> Fai
         return Failed(step=step, sentence=str(error), details=error.details)
     details = "".join(traceback.format_exception(error))
     if is_out_of_memory(error):
-        remedy = smaller_step(config or Config(), memory_of_a_step())
+        remedy = smaller_step(config or Config(), memory_of_a_step(error))
         return Failed(step=step, sentence=memory_sentence(step, error, remedy), details=details, remedy=remedy)
     what = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
     return Failed(step=step, sentence=f"training ended unexpectedly after step {step}: {what}", details=details)
@@ -65,8 +65,15 @@ def readable(amount: str) -> str:
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 
-def memory_of_a_step() -> float:
-    """Bytes that a step may need, seen when it could not have them: what the process has taken and may still take."""
+def memory_of_a_step(error: BaseException) -> float:
+    """Bytes that a step may need, seen when it could not have them: what the process has taken and may still take, of
+    the GPU where it was one that had no more."""
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is loaded only where it is needed
+        import torch
+
+        free, total = torch.cuda.mem_get_info()
+        allowed = torch.cuda.get_per_process_memory_fraction() * total
+        return SURE * min(allowed, torch.cuda.memory_reserved() + free)
     return SURE * (max(0, psutil.Process().memory_info().rss - IDLE_BYTES) + room_of_process())
 
 

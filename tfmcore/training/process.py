@@ -127,9 +127,10 @@ def live(
             from tfmcore.training.trainer import TransformerTrainer
 
             trainer = TransformerTrainer.prepare(config, run, controls, progress, others.meet(config))
-            for event in trainer.events():
-                record.take(event)
-                yield event
+            with contextlib.closing(trainer.events()) as events:
+                for event in events:
+                    record.take(event)
+                    yield event
         except (Cancelled, KeyboardInterrupt, GeneratorExit) as error:
             saved = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
             stopped = Finished(step=saved, reason="stopped")
@@ -147,7 +148,8 @@ def live(
 
 @contextlib.contextmanager
 def stop_signals(controls: Controls) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and a closed terminal ask for a stop; asked again, they interrupt at once."""
+    """Let Ctrl-C, SIGTERM and a closed terminal ask for a stop; asked again, they interrupt at once. What nohup has
+    started lives on without its terminal."""
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         if controls.stop:
@@ -158,6 +160,8 @@ def stop_signals(controls: Controls) -> Iterator[None]:
         yield
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
     before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield

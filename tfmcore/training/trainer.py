@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from tfmcore.training.batches import Placed, ahead, groups
 from tfmcore.training.checkpoints import Checkpoints
 from tfmcore.training.compiling import Compilation, check_compiler, choose, flops_of_step
 from tfmcore.training.controls import Controls
-from tfmcore.training.devices import choose_device, choose_threads
+from tfmcore.training.devices import choose_threads
 from tfmcore.training.evaluation import evaluate
 from tfmcore.training.faults import Failure
 from tfmcore.training.ingredients import dataset_of, model_of, num_known_tokens
@@ -47,10 +47,12 @@ def train(config: Config, folder: str | Path) -> Iterator[AnyEvent]:
     The folder is a run like any other: the window and `tfm status` show it. Raises UserError where training fails.
     """
     run = Run.open(Path(folder), config)
-    for event in launch(run) if config.training.parallel else live(Record(run, Controls(run.folder))):
-        yield event
-        if isinstance(event, Failed):
-            raise UserError(event.sentence, event.details)
+    events = launch(run) if config.training.parallel else live(Record(run, Controls(run.folder)))
+    with contextlib.closing(events):
+        for event in events:
+            yield event
+            if isinstance(event, Failed):
+                raise UserError(event.sentence, event.details)
 
 
 class TransformerTrainer:
@@ -70,7 +72,7 @@ class TransformerTrainer:
         self.config, self.training, self.dataset = config, config.training, dataset
         self.checkpoints, self.controls = checkpoints, controls
         self.device, self.threads = (
-            choose_device(self.training.device),
+            self.parallel.device_for(self.training),
             choose_threads(self.training.threads, self.parallel.num_neighbours),
         )
         torch.manual_seed(self.training.seed)
@@ -107,11 +109,11 @@ class TransformerTrainer:
         cls, config: Config, run: Run, controls: Controls, progress: Progress, parallel: Parallel | None = None
     ) -> Self:
         """A trainer that stands where the run's newest whole checkpoint does, or at its start; raises UserError."""
-        check_compiler(config.training, choose_device(config.training.device).type)  # before anything that takes long
+        parallel = parallel or Parallel()
+        check_compiler(config.training, parallel.device_for(config.training).type)  # before anything that takes long
         progress("looking for checkpoints", 0, 0)
         checkpoints = Checkpoints(run)
         checkpoint, faults = checkpoints.newest_whole()
-        parallel = parallel or Parallel()
         with parallel.in_turn(lambda: progress("waiting for the first process", 0, 0)):
             dataset, changes = dataset_of(config, run, checkpoint, progress, parallel.first)
         progress("building the model", 0, 0)
@@ -120,7 +122,7 @@ class TransformerTrainer:
         trainer.compile(progress)
         return trainer
 
-    def events(self) -> Iterator[AnyEvent]:
+    def events(self) -> Generator[AnyEvent, None, None]:
         """Train to the end, or until asked to stop. Where memory runs out, the last step is saved first."""
         self.model.train()
         yield self._started()

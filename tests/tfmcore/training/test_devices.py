@@ -17,6 +17,25 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
         choose_device("cuda")
 
 
+@pytest.mark.parametrize(("num_gpus", "auto"), [(0, "cpu"), (1, "cpu"), (2, "cuda"), (4, "cuda")])
+def test_processes_that_share_a_training_have_a_gpu_each_or_none(monkeypatch, num_gpus, auto):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: num_gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: num_gpus)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto", num_sharing=2).type == auto
+    assert choose_device("auto").type == ("cuda" if num_gpus else "mps")
+    if num_gpus >= 2:
+        assert choose_device("cuda", num_sharing=2).type == "cuda"
+    else:
+        reason = (
+            "2 processes need a GPU each, and here is 1" if num_gpus else "there is no cuda here; this machine has cpu"
+        )
+        with pytest.raises(UserError, match=reason):
+            choose_device("cuda", num_sharing=2)
+    with pytest.raises(UserError, match="there is no mps here"):
+        choose_device("mps", num_sharing=2)
+
+
 def test_a_device_that_is_not_there_is_refused_before_the_data_are_read(make_run, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     run, phases = make_run("reverse", "training.device=cuda"), []

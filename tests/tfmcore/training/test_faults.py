@@ -49,7 +49,7 @@ def test_too_little_memory_says_how_much_and_what_would_fit(error, amount, monke
     with pytest.raises((RuntimeError, MemoryError)) as raised:
         error()
     assert is_out_of_memory(raised.value)
-    monkeypatch.setattr(faults, "memory_of_a_step", lambda: 0)
+    monkeypatch.setattr(faults, "memory_of_a_step", lambda error: 0)
     event = failed(1, raised.value, config(batch_size=12, accumulation=2))
     assert amount in event.sentence or "GiB more could not be had" in event.sentence
     assert event.remedy == ["training.batch_size=6", "training.accumulation=4"]
@@ -64,7 +64,7 @@ def test_the_remedy_is_the_largest_batch_that_fits_or_layers_computed_twice():
     least = memory_to_train(design.replaced(training__batch_size=1, training__accumulation=12))
     checkpointed = smaller_step(design, 0.9 * least)
     assert "training.gradient_checkpointing=true" in checkpointed
-    assert 0 < memory_of_a_step() < 2**45
+    assert 0 < memory_of_a_step(MemoryError()) < 2**45
 
 
 def test_the_last_resort_is_a_smaller_model():

@@ -126,6 +126,20 @@ def test_ctrl_c_to_its_group_saves_and_stops(make_run, start):
     assert run.checkpoints()[-1].step == run.exit().step >= 10
 
 
+def test_what_nohup_started_lives_on_without_its_terminal(make_run):
+    run, before = make_run("reverse", *LONG, "training.steps=30"), signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def hang_up(event):
+        if isinstance(event, Stepped) and event.step == 10:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    try:
+        assert run_trainer(run, hang_up).state is RunState.FINISHED
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.fault(23)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(("times", "step"), [(1, 26), (2, 20)])

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -30,7 +30,7 @@ MEETING_SECONDS = 900
 """So long the first host waits for the others."""
 
 
-def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Iterator[AnyEvent]:
+def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Generator[AnyEvent, None, None]:
     """Have the processes of a run train it, on this host and as many others as there are; yields its events. Raises
     UserError where the run has a trainer already."""
     config = run.config()

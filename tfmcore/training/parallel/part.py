@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from tfmcore.config import TrainingConfig
 from tfmcore.data import Batch
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.models import Model, ModelOutput, save_weights
 from tfmcore.runs import Manifest
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.checkpoints import Checkpoints, Written
+from tfmcore.training.devices import choose_device
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.places import places_of
 from tfmcore.training.precision import Precision
@@ -28,6 +30,10 @@ class Parallel:
     """Whether this process writes the run's folder."""
     num_neighbours = 1
     """Processes that share the cores of this machine."""
+
+    def device_for(self, training: TrainingConfig) -> torch.device:
+        """Where this process computes; raises UserError for a device that is not there."""
+        return choose_device(training.device)
 
     def spread(self, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
         """Keep of the model and its optimizer, which has not stepped, what is this process's share."""

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from tfmcore.config import Config
+from tfmcore.config import Config, TrainingConfig
 from tfmcore.config.parallel import even_rows
 from tfmcore.data import IGNORED, Batch
 from tfmcore.inference.opened import OpenedModel
@@ -56,6 +56,9 @@ class Spread(Parallel):
         self.pipeline: Pipeline | None = None
         self.known_in_part: list[nn.Parameter] = []
         self._shared: list[tuple[nn.Parameter, dist.ProcessGroup]] = []
+
+    def device_for(self, training: TrainingConfig) -> torch.device:
+        return self.world.device
 
     def spread(self, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
         world, model = self.world, objective.model

@@ -12,6 +12,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from tfmcore.config import TrainingConfig
 from tfmcore.config.parallel import sizes
+from tfmcore.training.devices import choose_device
 
 TIMEOUT = timedelta(hours=1)
 """So long one process may be busy (drawing samples, writing a checkpoint) while others wait for it."""
@@ -26,16 +27,14 @@ class World:
         """Meet the others by a file, whose name no processes before have met by: no port is opened for it."""
         self.rank, self.sizes = rank, sizes(training)
         self.size, self.num_neighbours = training.num_processes, num_neighbours
-        cuda = training.device in ("auto", "cuda") and torch.cuda.is_available()
-        if cuda:
-            torch.cuda.set_device(local_rank % torch.cuda.device_count())
+        self.device = choose_device(training.device, num_neighbours)
+        if cuda := self.device.type == "cuda":
+            torch.cuda.set_device(local_rank)
         self.store = FileStore(str(meeting), self.size)
         if not dist.is_initialized():
             backend, store = "cpu:gloo,cuda:nccl" if cuda else "gloo", PrefixStore("group", self.store)
             dist.init_process_group(backend, store=store, rank=rank, world_size=self.size, timeout=TIMEOUT)
-        self.mesh = init_device_mesh(
-            "cuda" if cuda else "cpu", tuple(self.sizes.values()), mesh_dim_names=tuple(self.sizes)
-        )
+        self.mesh = init_device_mesh(self.device.type, tuple(self.sizes.values()), mesh_dim_names=tuple(self.sizes))
         self.words = dist.new_group(backend="gloo", timeout=TIMEOUT)
         """The group in which processes talk about the work, on their processors."""
 
