@@ -1,6 +1,7 @@
 """Writing greedily with one text at a time, and by beams, beside transformers with its dynamic cache in fp32.
 
     OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE python -m tests.bench.generation_speed [S GPT-2 S2S] [--rounds 5]
+    python -m tests.bench.generation_speed GPT-2 --device cuda
 
 The sides alternate in one process. Printed are the tokens per second of each and, to transformers, the median of the
 ratios of the rounds with their spread. Threads that sleep while they wait are what a model of the window writes with.
@@ -61,9 +62,8 @@ def their_model(s: Setting) -> nn.Module:
 
 @torch.inference_mode()
 def their_text(model: Any, ids: list[int], new: int, beams: int) -> int:
-    written = model.generate(
-        torch.tensor([ids]), max_new_tokens=new, num_beams=beams, do_sample=False, pad_token_id=0, eos_token_id=None
-    )
+    plainly = {"do_sample": False, "pad_token_id": 0, "eos_token_id": None}
+    written = model.generate(torch.tensor([ids], device=model.device), max_new_tokens=new, num_beams=beams, **plainly)
     return written.shape[1] - (0 if model.config.is_encoder_decoder else len(ids))
 
 
@@ -71,19 +71,20 @@ def their_text(model: Any, ids: list[int], new: int, beams: int) -> int:
 def our_text(model: Any, ids: list[int], new: int, beams: int) -> int:
     if beams == 1:
         return len(list(write_on(model, ids, max_new_tokens=new)))
-    source = read_source(model, torch.tensor([ids]))
+    source = read_source(model, torch.tensor([ids], device=model.device))
     found = finish(search_beams(model, [0], num_beams=beams, max_new_tokens=new, source=source))
     return len(found[0].ids)
 
 
-def sides(s: Setting) -> dict[str, Write]:
+def sides(s: Setting, device: str) -> dict[str, Write]:
     """An encoder-decoder reads as much as its context holds, and writes as much by beams."""
     beams, prompt = (1, PROMPT) if s.architecture == "decoder" else (BEAMS, s.context)
     new, ids = min(NEW, s.context), [1 + i % (s.vocab_size - 1) for i in range(prompt)]
-    theirs, ours = their_model(s), our_model(s)
-    models = {precision: prepared(ours, precision) for precision in ("int8", "bf16", "fp32")}
+    theirs, ours = their_model(s).to(device), our_model(s).to(device)
+    precisions = ("fp32", "bf16", "int8") if device == "cpu" else ("fp32", "bf16")
+    models = {precision: prepared(ours, precision) for precision in reversed(precisions)}
     return {"transformers fp32": lambda: their_text(theirs, ids, new, beams)} | {
-        f"ours {name}": lambda model=models[name]: our_text(model, ids, new, beams) for name in ("fp32", "bf16", "int8")
+        f"ours {name}": lambda model=models[name]: our_text(model, ids, new, beams) for name in precisions
     }
 
 
@@ -104,10 +105,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", nargs="*", default=[])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
     arguments: Any = parser.parse_args()
     print(f"{torch.get_num_threads()} threads")
     for name in arguments.settings or SETTINGS:
-        found = compare(sides(SETTINGS[name]), arguments.rounds)
+        found = compare(sides(SETTINGS[name], arguments.device), arguments.rounds)
         theirs = found["transformers fp32"]
         for side, seconds in found.items():
             ratios = [a / b for a, b in zip(theirs, seconds, strict=True)]

@@ -62,10 +62,11 @@ class TorchTransformer(nn.Module):
         self.causal = s.architecture == "decoder"
 
     def forward(self, input_ids: Tensor, decoder_input_ids: Tensor | None = None) -> Tensor:
-        mask = nn.Transformer.generate_square_subsequent_mask(input_ids.shape[1]) if self.causal else None
+        device = input_ids.device
+        mask = nn.Transformer.generate_square_subsequent_mask(input_ids.shape[1], device) if self.causal else None
         x = self.encoder(self.embed(input_ids), mask, is_causal=self.causal)
         if self.decoder is not None and decoder_input_ids is not None:
-            mask = nn.Transformer.generate_square_subsequent_mask(decoder_input_ids.shape[1])
+            mask = nn.Transformer.generate_square_subsequent_mask(decoder_input_ids.shape[1], device)
             x = self.decoder(self.embed(decoder_input_ids), x, mask, tgt_is_causal=True)
         return F.linear(self.norm(x), self.tokens.weight)
 
@@ -77,15 +78,20 @@ def torch_nn(s: Any) -> Made:
     return TorchTransformer(s), lambda model, inputs: model(**inputs)
 
 
+LARGE = 10_000
+
+
 class PlainGPT(nn.Module):
     """GPT-2 in as few operations as its peers' shortest training codes have: one matrix for queries, keys and values,
-    torch's fused attention, the exact gelu, and logits of the tied embedding."""
+    torch's fused attention, the exact gelu, and logits of the tied embedding. A large vocabulary is a multiple of 64
+    there, which suits a GPU."""
 
     def __init__(self, s: Any) -> None:
         super().__init__()
         D = s.d_model
         self.num_heads = s.num_heads
-        self.tokens, self.positions = nn.Embedding(s.vocab_size, D), nn.Embedding(s.context, D)
+        rows = s.vocab_size if s.vocab_size < LARGE else -(-s.vocab_size // 64) * 64
+        self.tokens, self.positions = nn.Embedding(rows, D), nn.Embedding(s.context, D)
         kinds = [nn.LayerNorm(D), nn.Linear(D, 3 * D), nn.Linear(D, D), nn.LayerNorm(D), nn.Linear(D, 4 * D)]
         self.blocks = nn.ModuleList(
             nn.ModuleList(copy.deepcopy([*kinds, nn.Linear(4 * D, D)])) for _ in range(s.num_layers)
@@ -96,7 +102,7 @@ class PlainGPT(nn.Module):
 
     def forward(self, input_ids: Tensor) -> Tensor:
         B, T = input_ids.shape
-        x = self.tokens(input_ids) + self.positions(torch.arange(T))
+        x = self.tokens(input_ids) + self.positions(torch.arange(T, device=input_ids.device))
         for norm, query_key_value, output, second_norm, widen, narrow in self.blocks:
             q, k, v = (
                 each.view(B, T, self.num_heads, -1).transpose(1, 2) for each in query_key_value(norm(x)).chunk(3, -1)

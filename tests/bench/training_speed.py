@@ -1,10 +1,13 @@
 """A training step beside the same step of other libraries: forward, backward, clipping and AdamW on one batch.
 
     OMP_NUM_THREADS=2 python -m tests.bench.training_speed [XS S MLM S2S] [--precision bf16] [--rounds 9]
+    python -m tests.bench.training_speed GPT-2 --precision bf16 --device cuda --compile
 
 The sides alternate in one run, each in a process of its own, where ours keeps freed memory as a trainer does. Printed
-are each one's median step and, to the first peer, the median of the ratios of the rounds with their spread. Peers:
-transformers, torch.nn, and x-transformers where it is installed.
+are each one's median step and, to the first peer, the median of the ratios of the rounds with their spread; then tokens
+a second, and the share of the device's measured matrix rate that the products of a step take. Peers: transformers, the
+plain GPT, torch.nn, and x-transformers where it is installed; with `--sides`, those of them. What is compiled is ours
+as a run has it, and all of a peer with its loss.
 """
 
 from __future__ import annotations
@@ -15,23 +18,27 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.bench.peers import PEERS, Made
 from tfmcore.config import Config, SavedModel
+from tfmcore.config.estimate import estimate
 from tfmcore.data import IGNORED, Batch
 from tfmcore.models import build
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.learner import Learner
+from tfmcore.training.machine import probe
 
-Step = Callable[[], float]
+Step = Callable[[], object]
+SECONDS = {"cpu": 0.2, "cuda": 1.0}
+"""So long a side is timed at once, about."""
 
 
 class Setting(NamedTuple):
@@ -52,6 +59,7 @@ SETTINGS = {
     "S": Setting("decoder", "language_modeling", 65, 6, 384, 6, 256, 12),
     "MLM": Setting("encoder", "masked_language_modeling", 8000, 4, 256, 4, 128, 16),
     "S2S": Setting("encoder_decoder", "translation", 8000, 4, 256, 4, 64, 32),
+    "GPT-2": Setting("decoder", "language_modeling", 50_257, 12, 768, 12, 1024, 32),
 }
 SWITCHES = {
     "decoder": {"position": "learned", "norm": "layer", "activation": "gelu", "attention_bias": True},
@@ -87,9 +95,13 @@ def batch_of(s: Setting) -> Batch:
     return Batch(inputs, labels.numpy())
 
 
-def our_step(s: Setting, config: Config, batches: Iterator[Placed]) -> Step:
-    model = build(SavedModel(task=s.task, vocab_size=s.vocab_size, model=config.model)).train()
+def our_step(
+    s: Setting, config: Config, batches: Iterator[Placed], device: str = "cpu", compiled: bool = False
+) -> Step:
+    model = build(SavedModel(task=s.task, vocab_size=s.vocab_size, model=config.model)).train().to(device)
     learner = Learner(model, s.task, config.training)
+    if compiled:
+        learner.compiled.begin()
 
     def step() -> float:
         loss, norm = learner.gradient([next(batches)])
@@ -99,58 +111,79 @@ def our_step(s: Setting, config: Config, batches: Iterator[Placed]) -> Step:
     return step
 
 
-def peer_step(made: Made, precision: str, batches: Iterator[Placed]) -> Step:
-    """The loop that nanoGPT and the libraries' own examples have."""
+def peer_step(
+    made: Made, precision: str, batches: Iterator[Placed], device: str = "cpu", compiled: bool = False
+) -> Step:
+    """The loop that nanoGPT and the libraries' own examples have; it does not wait for a GPU."""
     model, logits_of = made
-    optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-3, fused=True)
+    optimizer = torch.optim.AdamW(model.train().to(device).parameters(), lr=1e-3, fused=True)
 
-    def step() -> float:
+    def loss_of(inputs: dict[str, Tensor], labels: Tensor) -> Tensor:
+        logits = logits_of(model, inputs)
+        return F.cross_entropy(logits.flatten(0, -2).float(), labels.flatten(), ignore_index=IGNORED)
+
+    if compiled:
+        loss_of = torch.compile(loss_of)
+
+    def step() -> Tensor:
         batch = next(batches)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            logits = logits_of(model, batch.inputs)
-            loss = F.cross_entropy(logits.flatten(0, -2).float(), batch.labels.flatten(), ignore_index=IGNORED)
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+            loss = loss_of(batch.inputs, batch.labels)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return loss.item()
+        return loss.detach()
 
     return step
 
 
-def make_step(side: str, s: Setting, precision: str) -> Step | None:
+def make_step(side: str, s: Setting, precision: str, device: str = "cpu", compiled: bool = False) -> Step | None:
     """A side's step, if its library is there."""
-    batch = place(batch_of(s), torch.device("cpu"))
+    torch.set_float32_matmul_precision("high" if device == "cuda" and precision != "fp32" else "highest")
+    batch = place(batch_of(s), torch.device(device))
     if side == "ours":
-        return our_step(s, our_config(s, precision), repeat(batch))
+        return our_step(s, our_config(s, precision), repeat(batch), device, compiled)
     made = PEERS[side](s)
-    return made and peer_step(made, precision, repeat(batch))
+    return made and peer_step(made, precision, repeat(batch), device, compiled)
 
 
-def serve(side: str, setting: str, precision: str) -> None:
-    """In a side's own process: for each line read, the seconds of a step, over at least a fifth of a second."""
+def serve(side: str, setting: str, precision: str, device: str, compiled: str) -> None:
+    """In a side's own process: for each line read, the seconds of a step, over some of them."""
     with freed_memory_kept() if side == "ours" else contextlib.nullcontext():
-        if not (step := make_step(side, SETTINGS[setting], precision)):
+        if not (step := make_step(side, SETTINGS[setting], precision, device, compiled == "True")):
             return
         for _ in range(3):
-            begin = time.perf_counter()
             step()
-        repeats = max(1, round(0.2 / (time.perf_counter() - begin)))
         print("ready", flush=True)
-        for _ in sys.stdin:
-            begin = time.perf_counter()
-            for _ in range(repeats):
-                step()
-            print((time.perf_counter() - begin) / repeats, flush=True)
+        repeats = 1
+        for number, _ in enumerate(sys.stdin):
+            seconds = _seconds(step, repeats, device)
+            if number == 0:
+                repeats = max(1, round(SECONDS[device] / seconds))
+                seconds = _seconds(step, repeats, device)
+            print(seconds, flush=True)
+
+
+def _seconds(step: Step, repeats: int, device: str) -> float:
+    """Of each of some steps, all of them done."""
+    begin = time.perf_counter()
+    for _ in range(repeats):
+        step()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - begin) / repeats
 
 
 class Side:
-    """The process of a side."""
+    """The process of a side, which makes itself ready."""
 
     def __init__(self, *words: str) -> None:
         command = [sys.executable, "-m", "tests.bench.training_speed", "--serve", *words]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.is_there = bool(self.process.stdout and self.process.stdout.readline())
+
+    def is_there(self) -> bool:
+        return bool(self.process.stdout and self.process.stdout.readline())
 
     def seconds(self) -> float:
         assert self.process.stdin
@@ -163,10 +196,10 @@ class Side:
         self.process.communicate()
 
 
-def compare(setting: str, precision: str, rounds: int) -> dict[str, list[float]]:
+def compare(setting: str, precision: str, rounds: int, names: Sequence[str], *how: str) -> dict[str, list[float]]:
     """Seconds a step of each side that is there, round by round."""
-    sides = {name: Side(name, setting, precision) for name in (*PEERS, "ours")}
-    found: dict[str, list[float]] = {name: [] for name, side in sides.items() if side.is_there}
+    sides = {name: Side(name, setting, precision, *how) for name in names}
+    found: dict[str, list[float]] = {name: [] for name, side in sides.items() if side.is_there()}
     for _ in range(rounds):
         for name, seconds in found.items():
             seconds.append(sides[name].seconds())
@@ -175,24 +208,38 @@ def compare(setting: str, precision: str, rounds: int) -> dict[str, list[float]]
     return found
 
 
+def work(s: Setting) -> tuple[int, float]:
+    """Tokens of a step, and its floating-point operations."""
+    cost = estimate(our_config(s, "fp32").model, s.vocab_size, s.task)
+    places = s.batch * s.context
+    tokens = places * (2 if s.architecture == "encoder_decoder" else 1)
+    return tokens, 3.0 * places * sum(cost.flops_per_token.values())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("settings", nargs="*", default=[])
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--device", default="cpu", choices=SECONDS)
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--sides", nargs="+", default=[*PEERS, "ours"])
+    parser.add_argument("--serve", nargs=5, help=argparse.SUPPRESS)
     arguments: Any = parser.parse_args()
     if arguments.serve:
         serve(*arguments.serve)
         return
-    for name in arguments.settings or SETTINGS:
-        found = compare(name, arguments.precision, arguments.rounds)
-        first = next(iter(found.values()))
+    precision, device = arguments.precision, arguments.device
+    rate = probe(torch.device(device), precision).flops_per_second
+    for name in arguments.settings or ("XS", "S", "MLM", "S2S"):
+        found = compare(name, precision, arguments.rounds, arguments.sides, device, str(arguments.compile))
+        first, (tokens, flops) = next(iter(found.values())), work(SETTINGS[name])
         for side, seconds in found.items():
             ratios = [a / b for a, b in zip(first, seconds, strict=True)]
             median, spread = statistics.median(ratios), f"({min(ratios):.2f} to {max(ratios):.2f})"
-            took = f"{statistics.median(seconds) * 1000:9.1f} ms"
-            print(f"{name:<4}{arguments.precision} {side:<16}{took}  {median:5.2f} × {spread}", flush=True)
+            took = statistics.median(seconds)
+            speed = f"{tokens / took:11,.0f} tokens/s {flops / took / rate:4.0%}"
+            print(f"{name:<6}{precision} {side:<15}{took * 1000:9.1f} ms {median:5.2f} × {spread} {speed}", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 from tfmcore.config import TASKS, presets
 from tfmcore.training import largest_batch
 
-FEW = ("--set", "training.batch_size=2", "--set", "training.threads=1")
+FEW = ("--set", "training.batch_size=2", "--set", "training.threads=1", "--set", "training.device=cpu")
 PARTS = ["data", "forward", "backward", "optimizer", "bookkeeping"]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tfmcore.cli
+from tests.tfmcore.gpu import WRITES_IN
 from tfmcore.cli.main import main
 from tfmcore.config import TASKS
 from tfmcore.runs import Run, RunState, list_runs
@@ -168,7 +169,7 @@ def test_many_prompts_are_written_on_at_once(tfm):
     assert [len(json.loads(line)["hypotheses"]) for line in beams] == [2, 2, 2]
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("precision", WRITES_IN)
 def test_a_precision_is_said_to_change_the_logits(tfm, precision):
     tfm("train", "induction", *sets(), "--name", "precise")
     words = ("--max-new-tokens", "3", "--temperature", "0", "--precision", precision)

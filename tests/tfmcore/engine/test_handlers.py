@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from tests.tfmcore.gpu import WRITES_IN
 from tfmcore.engine.handlers import MODULES, find_handler
 from tfmcore.messages import (
     Answer,
@@ -66,9 +67,9 @@ def test_a_model_is_described(engine, model_folder, kind):
 @pytest.mark.parametrize("kind", ["decoder", "translator"])
 def test_writing_in_a_precision_says_what_it_does_to_the_logits(engine, model_folder, kind):
     fields = {"model": str(model_folder(kind)), "max_new_tokens": 3, **VERBS[DOES[kind]]}
-    said = {each: engine.answer(DOES[kind], **fields, precision=each)[0].notice for each in ("int8", "fp32", "bf16")}
+    said = {each: engine.answer(DOES[kind], **fields, precision=each)[0].notice for each in ("fp32", *WRITES_IN)}
     assert said["fp32"] == ""
-    for precision in ("int8", "bf16"):
+    for precision in WRITES_IN:
         assert f"In {precision} the logits differ from fp32's" in said[precision]
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.tfmcore.gpu import WRITES_IN
 from tests.tfmcore.inference.test_decoding import SOURCE, VOCAB, model_of
 from tfmcore.config import SavedModel, UserError
 from tfmcore.inference.decoding import Window, finish, read_source, write_on
@@ -71,7 +72,7 @@ def test_an_effect_in_words():
     assert "97%" in sentence
 
 
-@pytest.mark.parametrize("precision", PACKED)
+@pytest.mark.parametrize("precision", WRITES_IN)
 def test_an_opened_model_writes_in_a_precision_and_says_what_that_does(model_folder, precision):
     plain, opened = open_model(model_folder("decoder")), open_model(model_folder("decoder"), precision)
     assert plain.notice == ""
@@ -82,7 +83,7 @@ def test_an_opened_model_writes_in_a_precision_and_says_what_that_does(model_fol
     assert found.probability == pytest.approx(exact.probability, 0.1)
 
 
-@pytest.mark.parametrize("precision", PACKED)
+@pytest.mark.parametrize("precision", WRITES_IN)
 def test_translations_too(model_folder, precision):
     opened = open_model(model_folder("translator"), precision)
     assert f"In {precision} the logits differ" in opened.notice

@@ -60,7 +60,7 @@ def test_generate_from_python(model_folder, own_folders):
     ids = tokenizer.encode("The")
     with torch.inference_mode():
         for _ in range(15):
-            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+            ids.append(int(model(torch.tensor([ids], device=model.device)).logits[0, -1].argmax()))
     assert text == tokenizer.decode(ids[3:])
     assert tfmcore.generate(model, tokenizer, "", max_new_tokens=3, seed=1) is not None
 

@@ -26,14 +26,14 @@ def test_it_is_the_attention_of_the_model(model_folder, kind, context):
     assert list(found.attentions) == KINDS[kind]
     inputs = opened.encode("The dog").inputs(opened.device)
     if kind == "translator":
-        inputs["decoder_input_ids"] = torch.tensor([opened.encode_target("fox").ids])
+        inputs["decoder_input_ids"] = torch.tensor([opened.encode_target("fox").ids], device=opened.device)
     with torch.inference_mode():
         out = opened.model(**inputs, return_attention=True)
     expected = {"encoder": out.encoder_attentions, "decoder": out.attentions, "cross": out.cross_attentions}
     if kind in ("classifier", "masked"):
         expected["encoder"] = out.attentions
     for name, attention in found.attentions.items():
-        whole = torch.cat(expected[name]).numpy()
+        whole = torch.cat(expected[name]).cpu().numpy()
         assert attention.weights.shape == whole.shape
         assert attention.weights.shape[2:] == (len(attention.rows.tokens), len(attention.columns.tokens))
         np.testing.assert_allclose(attention.weights, whole, atol=1e-3)
