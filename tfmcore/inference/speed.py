@@ -12,8 +12,8 @@ from tfmcore.inference.quantization import prepared
 from tfmcore.messages import WritingPrecision
 from tfmcore.models import EncoderDecoderTransformer
 from tfmcore.nn.heads import LanguageModelHead
+from tfmcore.nn.packed import PackedLinear
 
-BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
 PROMPT = 32
 
 
@@ -30,19 +30,20 @@ def writing_speed(model: Writer, precision: WritingPrecision, new_tokens: int = 
     """Write after a prompt of at most 32 tokens, half of the context at the most."""
     prompt = min(PROMPT, model.config.context_length // 2)
     new = min(new_tokens, model.config.context_length - prompt)
-    size, ready = BYTES[precision] * _num_weights(model), prepared(model, precision)
+    ready = prepared(model, precision)
     seconds, begin = [], 0.0
     for _ in write_on(ready, [0] * prompt, max_new_tokens=new, source=_source(ready, prompt)):
         end = time.perf_counter()
         seconds.append(end - begin)
         begin = end
-    return WritingSpeed(1 / statistics.median(seconds[1:]), size)  # the first of them reads the prompt
+    return WritingSpeed(1 / statistics.median(seconds[1:]), _num_bytes(ready))  # the first of them reads the prompt
 
 
-def _num_weights(model: Writer) -> int:
-    linear = (module.weight.numel() for module in model.decoder.modules() if isinstance(module, nn.Linear))
+def _num_bytes(model: Writer) -> int:
     assert isinstance(model.head, LanguageModelHead)
-    return sum(linear) + model.head.projection.weight.numel()
+    modules = [*model.decoder.modules(), model.head.packed or model.head.projection]
+    packed = sum(module.num_bytes for module in modules if isinstance(module, PackedLinear))
+    return packed + sum(module.weight.nbytes for module in modules if isinstance(module, nn.Linear | nn.Embedding))
 
 
 def _source(model: Writer, length: int) -> Source | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tfmcore.nn.linear import HAS_ONEDNN
+from tfmcore.nn.linear import HAS_ONEDNN, linear
 
 MOST_ROWS = 16
 """Of so many vectors at once the int8 product is the faster one; for more, the weights are made bf16 again."""
@@ -18,11 +18,14 @@ SMALLEST = 1e-30
 """In place of a row of zeros' largest weight, by which its weights are divided."""
 LEAST_WEIGHTS = 2**15
 """A smaller matrix stays in the processor's cache, however it is laid out."""
+SMALL = 2**17
+"""The product of a smaller matrix in fp32 is over before a shorter one has begun."""
 
 
 class PackedLinear(nn.Module):
     """Maps (…, D) to (…, N) by a matrix of its own format, times the input as bf16. The bias is added in fp32, which
-    the result is too, so that only the product loses digits."""
+    the result is too, so that only the product loses digits. On a processor a small matrix has the numbers of that
+    format, but stays fp32. `num_bytes` are read for each token."""
 
     bias: Tensor | None
 
@@ -30,13 +33,25 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.bias = None if bias is None else bias.detach()
         self.sizes = sizes or (len(weight),)
-        self.product = self.pack(weight.detach())
+        self.rounded: Tensor | None = None
+        if weight.is_cpu and weight.numel() < SMALL:
+            self.rounded = self.round(weight.detach())
+            self.num_bytes = self.rounded.nbytes
+            lay_out(self.rounded)
+        else:
+            self.product, self.num_bytes = self.pack(weight.detach())
 
-    def pack(self, weight: Tensor) -> Callable[[Tensor], Tensor]:
-        """What multiplies bf16 (…, D) by the `weight` (N, D), as bf16."""
+    def round(self, weight: Tensor) -> Tensor:
+        """The nearest numbers that the format has, in fp32."""
+        raise NotImplementedError
+
+    def pack(self, weight: Tensor) -> tuple[Callable[[Tensor], Tensor], int]:
+        """What multiplies bf16 (…, D) by the `weight` (N, D), as bf16, and the bytes of the weights."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.rounded is not None:
+            return linear(x.float(), self.rounded, self.bias)
         result = self.product(x.bfloat16())
         return result.float() if self.bias is None else result + self.bias  # the sum is of the wider kind
 
@@ -48,23 +63,29 @@ class PackedLinear(nn.Module):
 class BFloat16Linear(PackedLinear):
     """Weights in bf16, in the order in which oneDNN reads them where the processor calculates with them."""
 
-    def pack(self, weight: Tensor) -> Callable[[Tensor], Tensor]:
+    def round(self, weight: Tensor) -> Tensor:
+        return weight.contiguous().bfloat16().float()
+
+    def pack(self, weight: Tensor) -> tuple[Callable[[Tensor], Tensor], int]:
         narrow = weight.contiguous().bfloat16()
         if not (weight.is_cpu and HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
-            return lambda x: F.linear(x, narrow)
+            return lambda x: F.linear(x, narrow), narrow.nbytes
         multiply = torch.ops.mkldnn._linear_pointwise.default
         packed = torch.ops.mkldnn._reorder_linear_weight(narrow, 1)
-        return lambda x: cast(Tensor, multiply(x, packed, None, "none", [], ""))
+        return lambda x: cast(Tensor, multiply(x, packed, None, "none", [], "")), narrow.nbytes
 
 
 class Int8Linear(PackedLinear):
     """Weights in int8, a scale for each row of the matrix: w ≈ scale · round(w ÷ scale)
     (https://arxiv.org/abs/2208.07339, section 2)."""
 
-    def pack(self, weight: Tensor) -> Callable[[Tensor], Tensor]:
-        weight = F.pad(weight, (0, -weight.shape[1] % TILE)).contiguous()
-        scale = (weight.abs().amax(1).clamp(min=SMALLEST) / 127).bfloat16()
-        whole = (weight / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
+    def round(self, weight: Tensor) -> Tensor:
+        scale, whole = _scaled(weight.contiguous())
+        return whole * scale.float()[:, None]
+
+    def pack(self, weight: Tensor) -> tuple[Callable[[Tensor], Tensor], int]:
+        scale, numbers = _scaled(F.pad(weight, (0, -weight.shape[1] % TILE)).contiguous())
+        whole = numbers.to(torch.int8)
 
         def product(x: Tensor) -> Tensor:
             rows = x.reshape(-1, x.shape[-1])
@@ -76,7 +97,13 @@ class Int8Linear(PackedLinear):
                 result = torch._weight_int8pack_mm(rows, whole, scale)
             return result.view(*x.shape[:-1], len(whole))
 
-        return product
+        return product, weight.numel()
+
+
+def _scaled(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """For each row a scale (N,), and whole numbers (N, D) from -127 to 127: their product is nearly the weight."""
+    scale = (weight.abs().amax(1).clamp(min=SMALLEST) / 127).bfloat16()
+    return scale, (weight / scale.float()[:, None]).round().clamp(-127, 127)
 
 
 def lay_out(weight: Tensor) -> None:

@@ -14,6 +14,7 @@ from tfmcore.inference.sampling import GREEDY
 from tfmcore.inference.translate import translate
 from tfmcore.inference.writing import Manner
 from tfmcore.models import build
+from tfmcore.nn import packed
 
 WIDER = {"d_model": 64, "num_heads": 4, "num_kv_heads": None, "head_dim": None, "d_ff": 1024}
 
@@ -26,8 +27,10 @@ def logits(model, ids):
         return torch.stack([window.read([id]) for id in ids])
 
 
+@pytest.mark.parametrize("small", [0, packed.SMALL])
 @pytest.mark.parametrize("precision", PACKED)
-def test_logits_are_near_those_of_fp32(variant, precision):
+def test_logits_are_near_those_of_fp32(monkeypatch, variant, precision, small):
+    monkeypatch.setattr(packed, "SMALL", small)
     if variant.architecture == "encoder":
         variant = variant.model_copy(update={"architecture": "decoder"})
     model, ids = model_of(variant), [1, 5, 2, 7, 3, 3, 0, 10]

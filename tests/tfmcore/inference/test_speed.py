@@ -4,17 +4,19 @@ import pytest
 
 from tests.tfmcore.inference.test_decoding import VOCAB, model_of
 from tfmcore.config import ModelConfig
-from tfmcore.inference.speed import BYTES, writing_speed
+from tfmcore.inference.speed import writing_speed
+from tfmcore.nn import packed
 
 
-@pytest.mark.parametrize("precision", BYTES)
+@pytest.mark.parametrize(("precision", "size"), [("fp32", 4), ("bf16", 2), ("int8", 1)])
 @pytest.mark.parametrize("architecture", ["decoder", "encoder_decoder"])
-def test_bytes_are_those_of_the_decoders_matrices_and_the_head(architecture, precision):
+def test_bytes_are_those_of_the_decoders_matrices_and_the_head(monkeypatch, architecture, precision, size):
+    monkeypatch.setattr(packed, "SMALL", 0)
     config = ModelConfig(
         architecture=architecture, num_layers=2, d_model=16, num_heads=2, d_ff=24, context_length=12, activation="relu"
     )
     attention, feed_forward = 4 * 16 * 16, 2 * 16 * 24
     layer = attention * (2 if architecture == "encoder_decoder" else 1) + feed_forward
     found = writing_speed(model_of(config), precision)
-    assert found.bytes_per_token == BYTES[precision] * (2 * layer + 16 * VOCAB)
+    assert found.bytes_per_token == size * (2 * layer + 16 * VOCAB)
     assert found.tokens_per_second > 0

@@ -3,8 +3,17 @@
 import pytest
 import torch
 
+from tfmcore.nn import packed
 from tfmcore.nn.linear import FusedLinear
 from tfmcore.nn.packed import LEAST_WEIGHTS, MOST_ROWS, BFloat16Linear, Int8Linear, lay_out
+
+
+@pytest.fixture(params=["packed", "rounded"])
+def of_that_size(request, monkeypatch):
+    """Matrices in their own format, however small, or in fp32."""
+    monkeypatch.setattr(packed, "SMALL", 0 if request.param == "packed" else 2**40)
+    return request.param
+
 
 SHAPES = [(1, 1), (3, 7), (64, 33), (384, 1152), (100, 65)]
 
@@ -13,7 +22,7 @@ SHAPES = [(1, 1), (3, 7), (64, 33), (384, 1152), (100, 65)]
 @pytest.mark.parametrize(("width", "results"), SHAPES)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("kind", "steps"), [(BFloat16Linear, 256), (Int8Linear, 127)])
-def test_products_are_as_close_as_the_numbers(kind, steps, bias, width, results, rows):
+def test_products_are_as_close_as_the_numbers(of_that_size, kind, steps, bias, width, results, rows):
     torch.manual_seed(0)
     linear, x = torch.nn.Linear(width, results, bias), torch.randn(*rows, width)
     with torch.inference_mode():
@@ -24,7 +33,7 @@ def test_products_are_as_close_as_the_numbers(kind, steps, bias, width, results,
     assert not torch.equal(found, exact)
 
 
-def test_a_row_of_zeros_stays_zero():
+def test_a_row_of_zeros_stays_zero(of_that_size):
     weight = torch.randn(4, 16)
     weight[2] = 0
     with torch.inference_mode():
@@ -34,14 +43,24 @@ def test_a_row_of_zeros_stays_zero():
 
 
 @pytest.mark.parametrize("kind", [BFloat16Linear, Int8Linear])
-def test_a_part_is_that_part_of_the_whole(kind):
+def test_a_part_is_that_part_of_the_whole(of_that_size, kind):
     linear, x = FusedLinear(16, [8, 4, 4], [True, False, True]), torch.randn(3, 16)
     torch.nn.init.normal_(linear.bias)
     with torch.inference_mode():
-        packed = kind(linear.weight, linear.whole_bias(), linear.sizes)
-        parts = [packed.part(x, index) for index in range(3)]
-        assert torch.equal(torch.cat(parts, -1), packed(x))
+        ready = kind(linear.weight, linear.whole_bias(), linear.sizes)
+        parts = [ready.part(x, index) for index in range(3)]
+        assert torch.equal(torch.cat(parts, -1), ready(x))
         torch.testing.assert_close(parts[1], linear.part(x, 1), atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize(("kind", "size"), [(BFloat16Linear, 2), (Int8Linear, 1)])
+@pytest.mark.parametrize(("N", "D"), [(512, 256), (512, 255)])
+def test_only_large_matrices_have_the_format_and_all_have_its_numbers(kind, size, N, D):
+    weight, x = torch.randn(N, D), torch.randn(3, D)
+    ready = kind(weight, None)
+    assert ready.num_bytes == N * D * (size if N * D >= packed.SMALL else 4)
+    with torch.inference_mode():
+        torch.testing.assert_close(ready(x), x @ ready.round(weight).T, atol=0.3, rtol=0.02)
 
 
 @pytest.mark.parametrize(("N", "D", "turned"), [(512, 64, True), (64, 512, False), (256, 256, False), (16, 8, False)])
