@@ -67,6 +67,14 @@ def test_the_remedy_is_the_largest_batch_that_fits_or_layers_computed_twice():
     assert 0 < memory_of_a_step(MemoryError()) < 2**45
 
 
+@pytest.mark.parametrize(("fraction", "limit"), [(1.0, 2 + 3), (0.25, 4)])
+def test_what_fits_a_gpu_is_told_by_what_it_has(monkeypatch, fraction, limit):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3 * 2**30, 16 * 2**30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda: fraction)
+    assert memory_of_a_step(torch.OutOfMemoryError("CUDA out of memory.")) == faults.SURE * limit * 2**30
+
+
 def test_the_last_resort_is_a_smaller_model():
     training = config(batch_size=1, gradient_checkpointing=True)
     error = RuntimeError("CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has …")
