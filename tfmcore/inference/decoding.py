@@ -13,12 +13,11 @@ from tfmcore.inference.recorded import RecordedStep, is_looked_into
 from tfmcore.inference.sampling import GREEDY, Sampling, choose
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer, Model
 from tfmcore.nn.cache import Cache
+from tfmcore.nn.linear import FEW
 
 Writer = DecoderOnlyTransformer | EncoderDecoderTransformer
 """A model that writes from left to right."""
 T = TypeVar("T")
-FEW = 16
-"""Tokens at a time, as in writing; a prompt is more."""
 ALONE = 2**19
 """A product of a token and a matrix of d_model² weights is over, if they are fewer, before another thread has woken."""
 ALONE_BEFORE = 8

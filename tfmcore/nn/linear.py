@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-MOST_ROWS = 16
-"""Of more vectors torch's own product is as fast."""
+FEW = 16
+"""So many vectors at once, as in writing, are few: of more, torch's own product is as fast as any."""
 LARGE = 2**19
 """From so many weights on, oneDNN shares the product of one vector between threads, which MKL does not."""
 ALIGNED = 64
@@ -24,7 +24,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if torch.is_inference_mode_enabled():
         # A token is one vector, beams are a few. Beams that meet columns (see `lay_out`): 1.2 to 3 times as fast.
         vectors = x.numel() // x.shape[-1]
-        if 0 < vectors <= MOST_ROWS and (vectors > 1 if weight.stride(0) == 1 else weight.numel() >= LARGE):
+        if 0 < vectors <= FEW and (vectors > 1 if weight.stride(0) == 1 else weight.numel() >= LARGE):
             return _by_onednn(x, weight, bias)
     elif torch.is_grad_enabled() and not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()):
         return cast(Tensor, _Trained.apply(x, weight, bias))  # type: ignore[no-untyped-call]
@@ -34,7 +34,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def missing_rows(x: Tensor, weight: Tensor) -> int:
     """How many more rows than `weight` (N, D) has suit a GPU better: N is what a vocabulary happens to have, and 50,257
     results took two to four times as long as 50,304 do. 0 where it does not matter."""
-    many = x.numel() > MOST_ROWS * x.shape[-1] and weight.numel() >= LARGE
+    many = x.numel() > FEW * x.shape[-1] and weight.numel() >= LARGE
     return -len(weight) % ALIGNED if x.is_cuda and many and type(weight) in (Tensor, nn.Parameter) else 0
 
 

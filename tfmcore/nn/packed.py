@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tfmcore.nn.linear import HAS_ONEDNN, linear
+from tfmcore.nn.linear import FEW, HAS_ONEDNN, linear
 
-MOST_ROWS = 16
-"""Of so many vectors at once the int8 product is the faster one; for more, the weights are made bf16 again."""
 TILE = 16
 """The int8 product reads so many weights of a row at a time, and beyond its end if it must."""
 SMALLEST = 1e-30
@@ -91,7 +89,7 @@ class Int8Linear(PackedLinear):
             rows = x.reshape(-1, x.shape[-1])
             if rows.shape[1] < whole.shape[1]:
                 rows = F.pad(rows, (0, whole.shape[1] - rows.shape[1]))
-            if len(rows) > MOST_ROWS:
+            if len(rows) > FEW:  # then it takes less time to make the weights bf16 again
                 result = F.linear(rows, whole.bfloat16()) * scale
             else:
                 result = torch._weight_int8pack_mm(rows, whole, scale)

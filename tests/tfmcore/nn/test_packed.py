@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tfmcore.nn import packed
-from tfmcore.nn.linear import FusedLinear
-from tfmcore.nn.packed import LEAST_WEIGHTS, MOST_ROWS, BFloat16Linear, Int8Linear, lay_out
+from tfmcore.nn.linear import FEW, FusedLinear
+from tfmcore.nn.packed import LEAST_WEIGHTS, BFloat16Linear, Int8Linear, lay_out
 
 
 @pytest.fixture(params=["packed", "rounded"])
@@ -18,7 +18,7 @@ def of_that_size(request, monkeypatch):
 SHAPES = [(1, 1), (3, 7), (64, 33), (384, 1152), (100, 65)]
 
 
-@pytest.mark.parametrize("rows", [(), (1, 1), (3, 2), (MOST_ROWS, 1), (2, MOST_ROWS)], ids=str)
+@pytest.mark.parametrize("rows", [(), (1, 1), (3, 2), (FEW, 1), (2, FEW)], ids=str)
 @pytest.mark.parametrize(("width", "results"), SHAPES)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("kind", "steps"), [(BFloat16Linear, 256), (Int8Linear, 127)])

@@ -23,6 +23,8 @@ class MaskedLanguageModeling(Task):
     next-sentence prediction the text is cut in two at a sentence: [CLS] first [SEP] second [SEP], and in half of the
     sequences the second is that of another place in the data."""
 
+    hides = True
+
     @property
     def draws_others(self) -> bool:
         return self.data.next_sentence_prediction

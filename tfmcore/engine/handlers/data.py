@@ -65,7 +65,7 @@ def _shown(batch: Batch, row: int, dataset: Dataset) -> Iterator[ShownSequence]:
     """A row of a batch as the model sees it, padding included, with what it is to predict at each place or of all;
     where texts share the row, one after the other."""
     tokenizer, task = dataset.tokenizer, dataset.train.task
-    hides, sides = task.data.task == "masked_language_modeling", [_texts(batch.inputs, row, "")]
+    sides = [_texts(batch.inputs, row, "")]
     if "decoder_input_ids" in batch.inputs:
         sides.append(_texts(batch.inputs, row, "decoder_"))
     shared = len(sides[0]) > 1
@@ -81,7 +81,7 @@ def _shown(batch: Batch, row: int, dataset: Dataset) -> Iterator[ShownSequence]:
             tokens=tokenizer.tokens(read),
             ids=read,
             targets=task.targets(labels, len(read), tokenizer, dataset.labels),
-            masked=np.flatnonzero(labels != IGNORED).tolist() if hides else [],
+            masked=np.flatnonzero(labels != IGNORED).tolist() if task.hides else [],
             label=task.label(batch, row, dataset.labels),
         )
 
