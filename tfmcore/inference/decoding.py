@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tfmcore.config import UserError
-from tfmcore.inference.recorded import RecordedStep, is_looked_into
+from tfmcore.inference.recorded import Hooks, RecordedStep
 from tfmcore.inference.sampling import GREEDY, Sampling, choose
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer, Model
 from tfmcore.nn.cache import Cache
@@ -59,7 +59,7 @@ class Window:
         self.cache = model.new_cache(1, self.size)
         self.ids: list[int] = []
         self.recorded: RecordedStep | None = None
-        self._can_record, self._num_alone = model.device.type == "cuda", 0
+        self._hooks, self._can_record, self._num_alone = Hooks(model), True, 0
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read on; the result are the logits (V,) of the token after that, as float32 on the CPU."""
@@ -69,7 +69,8 @@ class Window:
         if self._can_record and len(ids) == 1:
             ids = self._record(ids)
         if self.recorded and len(ids) == 1:
-            return self.recorded.take(ids[0])[0].cpu()
+            with _quickly(self.model, self.recorded.ids):
+                return self.recorded.take(ids[0])[0].cpu()
         return self._next(torch.tensor([ids], device=self.model.device))[0].cpu()
 
     def _next(self, ids: Tensor) -> Tensor:
@@ -85,12 +86,13 @@ class Window:
         """Once some tokens were read one by one, have the next ones read by a recorded step, while nobody looks into
         the model; the result is what is still to be read, which is more where a record is of no use any more."""
         self._num_alone += 1
-        looked_into = is_looked_into(self.model)
+        looked_into, is_full = bool(self._hooks), self.cache.length >= self.cache.room
         try:
-            if self.recorded is None and self._num_alone > ALONE_BEFORE and not looked_into:
-                self.recorded = RecordedStep(self.cache, self._next)
+            if (self.recorded is None or is_full) and self._num_alone > ALONE_BEFORE and not looked_into:
+                with _quickly(self.model, self.cache.positions[:, :1]):
+                    self.recorded = RecordedStep(self.cache, self._next)
         except RuntimeError:  # there is a kernel that cannot be recorded
-            self._can_record = False
+            self.recorded, self._can_record = None, False
         of_no_use = looked_into if self.recorded else not self._can_record
         return self._begin_anew(self.cache.length + len(ids)) if of_no_use else ids
 
@@ -121,15 +123,15 @@ def reads_alone(model: Model, num_tokens: int = 1) -> bool:
 
 
 @contextlib.contextmanager
-def _quickly(model: Model, ids: Tensor) -> Iterator[None]:
+def _quickly(model: Model, tokens: Tensor) -> Iterator[None]:
     """On a processor few tokens are read with one thread where others would come too late, and without oneDNN where it
     is not called by name: it looks for its kernel longer than a gelu of a few numbers takes."""
-    if not ids.is_cpu or ids.numel() > FEW:
+    if not tokens.is_cpu or tokens.numel() > FEW:
         yield
         return
     threads, onednn = torch.get_num_threads(), torch.backends.mkldnn.enabled
     torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
-    if alone := threads > 1 and reads_alone(model, ids.numel()):
+    if alone := threads > 1 and reads_alone(model, tokens.numel()):
         torch.set_num_threads(1)
     try:
         yield

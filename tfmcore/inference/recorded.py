@@ -1,46 +1,197 @@
-"""One token's step of a model as a CUDA graph: a GPU takes it again without a call for each of its hundred kernels
-(https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs)."""
+"""One token's step of a model, taken again without the model's own code, which takes longer than many of its kernels.
 
-from collections.abc import Callable
+On a GPU it is a CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs), elsewhere the kernels
+are called one by one."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tfmcore.nn.cache import Cache
 
+Step = Callable[[Tensor], Tensor]
+COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 NUM_TRIED = 2
-"""Steps before the one that is recorded, in which libraries set up what they need."""
+"""Steps before a graph is recorded, in which libraries set up what they need."""
 
 
-def is_looked_into(model: nn.Module) -> bool:
-    """Whether somebody waits for calls that a record does not make again."""
-    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+class Hooks:
+    """Whether somebody waits for calls of a model's modules, which a record does not make."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._hooks = [hooks for each in model.modules() for hooks in (each._forward_hooks, each._forward_pre_hooks)]
+
+    def __bool__(self) -> bool:
+        return any(self._hooks)
 
 
 class RecordedStep:
-    """What `step` makes of the next token's id (1, 1), whose keys and values it adds to the cache. Raises RuntimeError
-    where one of its kernels cannot be recorded; then the cache is of no use any more."""
+    """What `step` makes of the next token's id (1, 1), whose keys and values it adds to the cache, as long as that has
+    room. Raises RuntimeError for a step that cannot be recorded; then the cache is of no use any more."""
 
-    def __init__(self, cache: Cache, step: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, cache: Cache, step: Step) -> None:
         self._cache, self._place = cache, cache.fix()
-        self._ids = torch.zeros((1, 1), dtype=torch.long, device=self._place.device)
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.stream(aside):  # as torch.cuda.graph does, which collects garbage first, and that takes long
-            for _ in range(NUM_TRIED):
-                step(self._ids)
-            self._graph.capture_begin(capture_error_mode="thread_local")
-            try:
-                self._result = step(self._ids)
-            finally:
-                self._graph.capture_end()
-        torch.cuda.current_stream().wait_stream(aside)
+        self.ids = torch.zeros((1, 1), dtype=torch.long, device=self._place.device)
+        self._again, self._result = (_as_graph if self.ids.is_cuda else _as_kernels)(step, self.ids)
 
     def take(self, id: int) -> Tensor:
         """The result for that token; the next one is written over it."""
-        self._ids.fill_(id)
+        self.ids.fill_(id)
         self._place.fill_(self._cache.length)
         self._cache.length += 1
-        self._graph.replay()
+        self._again()
         return self._result
+
+
+def _as_graph(step: Step, ids: Tensor) -> tuple[Callable[[], object], Tensor]:
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    aside.wait_stream(torch.cuda.current_stream())
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.stream(aside):  # as torch.cuda.graph does, which collects garbage first, and that takes long
+        for _ in range(NUM_TRIED):
+            step(ids)
+        graph.capture_begin(capture_error_mode="thread_local")
+        try:
+            result = step(ids)
+        finally:
+            graph.capture_end()
+    torch.cuda.current_stream().wait_stream(aside)
+    return graph.replay, result
+
+
+def _as_kernels(step: Step, ids: Tensor) -> tuple[Callable[[], object], Tensor]:
+    with _Kernels() as kernels:
+        result = step(ids)
+    again, before = kernels.needed(result), result.clone()
+
+    def take() -> None:
+        for call in again:
+            call()
+
+    take()
+    if not torch.equal(before, result):
+        raise RuntimeError("the same kernels come to another result")
+    return take, result
+
+
+class _Call:
+    """A function that is called again with the same tensors, and puts what comes of it where it was at first."""
+
+    def __init__(self, function: OpOverload, inputs: tuple[Any, ...], options: Mapping[str, Any], result: Any) -> None:
+        self.function, self.inputs, self.options = function, inputs, dict(options)
+        self.places = [] if function._schema.is_mutable else [*_tensors((result,))]
+
+    def prepared(self, is_read: Callable[[Tensor], bool]) -> Callable[[], object]:
+        """As quick a call as there is, of what is read."""
+        function, inputs, options, places = self.function, self.inputs, self.options, self.places
+        if not places:
+            return lambda: function(*inputs, **options)
+        if function is torch.ops.aten._to_copy.default:
+            return lambda: places[0].copy_(inputs[0])
+        into, names = _writing(function)
+        if into:
+            options |= dict(zip(names, places, strict=True))
+            return lambda: into(*inputs, **options)
+        if len(places) == 1:
+            return lambda: places[0].copy_(function(*inputs, **options))
+        read = [(number, place) for number, place in enumerate(places) if is_read(place)]
+
+        def call() -> None:
+            results = function(*inputs, **options)
+            for number, place in read:
+                place.copy_(results[number])
+
+        return call
+
+
+class _Kernels(TorchDispatchMode):
+    """Notes which kernels are called. When they are called again their results go where they went before, so that what
+    only looks at these in another way needs no call."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._calls: list[_Call] = []
+        self._read, self._changed = set[int](), set[int]()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """To skip it, torch would load its compiler."""
+        return False
+
+    def needed(self, result: Tensor) -> list[Callable[[], object]]:
+        """The calls that `result` needs: constants stay as they are, and of several results some are never read."""
+        self._read.add(_storage(result))
+
+        def is_constant(call: _Call) -> bool:
+            if torch.Tag.nondeterministic_seeded in call.function.tags:
+                return False
+            return not [*_tensors(call.inputs)] and all(_storage(place) not in self._changed for place in call.places)
+
+        return [
+            call.prepared(lambda place: _storage(place) in self._read)
+            for call in self._calls
+            if call.function._schema.is_mutable or not is_constant(call)
+        ]
+
+    def __torch_dispatch__(
+        self, function: OpOverload, types: Any, inputs: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None
+    ) -> Any:
+        options = options or {}
+        if _is_composite(function):
+            with self:  # what it is made of is noted
+                return function._op_dk(COMPOSITE, *inputs, **options)
+        if _is_asked_for_numbers(function, inputs):
+            raise RuntimeError(f"{function} cannot be recorded")
+        result, given = function(*inputs, **options), {_storage(tensor) for tensor in _tensors(inputs)}
+        self._read |= given
+        if function._schema.is_mutable:
+            self._changed |= given
+        elif all(_storage(tensor) in given for tensor in _tensors((result,))):
+            return result  # it only looks at it in another way
+        self._calls.append(_Call(function, inputs, options, result))
+        return result
+
+
+@cache
+def _is_composite(function: OpOverload) -> bool:
+    """Whether it has no kernel, but calls other functions."""
+    return torch._C._dispatch_has_kernel_for_dispatch_key(function.name(), COMPOSITE)  # type: ignore[no-untyped-call]
+
+
+def _is_asked_for_numbers(function: OpOverload, inputs: tuple[Any, ...]) -> bool:
+    """Whether what comes of a function, or its shape, depends on the numbers in its tensors."""
+    if torch.Tag.dynamic_output_shape in function.tags:  # to take from places is no choice
+        return function is not torch.ops.aten.index.Tensor or any(x.dtype == torch.bool for x in _tensors(inputs))
+    return torch.Tag.data_dependent_output in function.tags
+
+
+@cache
+def _writing(function: OpOverload) -> tuple[OpOverload | None, list[str]]:
+    """The same function, writing what comes of it into tensors that it is given, by such names; unless it only copies
+    what comes of the other."""
+    names = [argument.name for argument in function._schema.arguments]
+    for overload in ("out", f"{function._overloadname}_out"):
+        other = getattr(function.overloadpacket, overload, None)
+        if other and torch.Tag.generated not in other.tags:
+            arguments = other._schema.arguments
+            if [argument.name for argument in arguments if not argument.is_out] == names:
+                return other, [argument.name for argument in arguments if argument.is_out]
+    return None, []
+
+
+def _tensors(given: Iterable[Any]) -> Iterator[Tensor]:
+    for each in given:
+        if isinstance(each, Tensor):
+            yield each
+        elif isinstance(each, (list, tuple)):
+            yield from _tensors(each)
+
+
+def _storage(tensor: Tensor) -> int:
+    """Where it lies; an opaque one by itself."""
+    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else id(tensor)

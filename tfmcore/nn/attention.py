@@ -156,14 +156,14 @@ class MultiHeadSelfAttention(_Attention):
         H, K = self.num_heads, self.num_kv_heads
         heads = self.query_key_value(x).unflatten(-1, (-1, self.head_dim))  # (B, T, heads, E)
         if rotation is None:
-            q, k, v = heads.split((H, K, K), 2)
+            q, k, v = torch.split(heads, [H, K, K], 2)
             if self.query_norm is not None and self.key_norm is not None:
                 q, k = self.query_norm(q), self.key_norm(k)
         else:  # queries and keys turn together
-            qk, v = heads.split((H + K, K), 2)
+            qk, v = torch.split(heads, [H + K, K], 2)
             if self.query_norm is not None and self.key_norm is not None:
                 qk = torch.cat((self.query_norm(qk[:, :, :H]), self.key_norm(qk[:, :, H:])), 2)
-            q, k = rotate(qk, rotation).split((H, K), 2)
+            q, k = torch.split(rotate(qk, rotation), [H, K], 2)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, heads, T, E)
         if cache is not None:
             k, v = cache.append(k, v)

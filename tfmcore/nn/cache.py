@@ -6,19 +6,25 @@ from torch import Tensor
 from tfmcore.config.problems import UserError
 from tfmcore.nn.mask import Timeline, count_positions
 
+ROOM = 128
+"""For so many tokens there is room at first, where shapes are to stay the same."""
+
 
 class KeyValueCache:
     """The keys and values of one attention: two tensors (B, K, S, E), of which the first `length` tokens are filled. If
-    there is a `place` (1,), the next token goes there."""
+    there is a `place` (1,), the next token goes there, and there is `room` for so many."""
 
     def __init__(self, keys: Tensor) -> None:
         self.keys, self.values, self.length = keys, torch.empty_like(keys), 0
         self.place: Tensor | None = None
+        self.room = keys.shape[2]
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store new ones, (B, K, T, E); the result is all that are stored, or all that there is room for."""
         if self.place is not None:
-            return self.keys.index_copy_(2, self.place, keys), self.values.index_copy_(2, self.place, values)
+            self.keys.index_copy_(2, self.place, keys)
+            self.values.index_copy_(2, self.place, values)
+            return self.keys[:, :, : self.room], self.values[:, :, : self.room]
         start, self.length = self.length, self.length + keys.shape[2]
         self.keys[:, :, start : self.length], self.values[:, :, start : self.length] = keys, values
         return self.stored()
@@ -26,10 +32,10 @@ class KeyValueCache:
     def stored(self) -> tuple[Tensor, Tensor]:
         return self.keys[:, :, : self.length], self.values[:, :, : self.length]
 
-    def fix(self, place: Tensor) -> None:
+    def fix(self, place: Tensor, length: int, room: int) -> None:
         """From now on a single token comes at a time, and its place is known to the device alone."""
-        self.place = place
-        self.keys[:, :, self.length :], self.values[:, :, self.length :] = 0, 0  # what nobody sees is a number too
+        self.place, self.room = place, room
+        self.keys[:, :, length:], self.values[:, :, length:] = 0, 0  # what nobody sees is a number too
 
     def reorder(self, indices: Tensor) -> None:
         self.keys, self.values = self.keys.index_select(0, indices), self.values.index_select(0, indices)
@@ -46,13 +52,15 @@ class Cache:
         self.real = torch.ones(batch_size, max_length, dtype=torch.bool, device=device)
         self.padded = False
         self.place: Tensor | None = None
+        self.room = max_length
         self.positions = torch.arange(max_length, device=device)[None]
         self.length = 0
 
     def advance(self, x: Tensor, attention_mask: Tensor | None) -> Timeline:
         """Make room for the new tokens `x` (B, T) and say where they stand; raises UserError when they do not fit."""
         if self.place is not None:
-            return Timeline(self.place[None], self.positions, self.positions <= self.place)
+            keys = self.positions[:, : self.room]
+            return Timeline(self.place[None], keys, keys <= self.place, as_bias=True)
         start, self.length = self.length, self.length + x.shape[1]
         if self.length > self.real.shape[1]:
             raise UserError(f"{self.length} tokens do not fit: this cache holds {self.real.shape[1]}")
@@ -67,10 +75,14 @@ class Cache:
 
     def fix(self) -> Tensor:
         """Have a sequence without padding go on token by token, with tensors of the same shapes, in the same memory:
-        the place (1,) of the next token, which whoever reads it sets, as well as the `length`."""
-        self.place = torch.full((1,), self.length, device=self.positions.device)
+        the place (1,) of the next token, which whoever reads it sets, as well as the `length`, until this reaches the
+        `room`, which is at most twice as much as is needed, for all of it is looked at."""
+        self.place, self.room = torch.full((1,), self.length, device=self.positions.device), ROOM
+        while self.room <= self.length:
+            self.room *= 2
+        self.room = min(self.room, self.positions.shape[1])
         for layer in self.layers:
-            layer.fix(self.place)
+            layer.fix(self.place, self.length, self.room)
         return self.place
 
     def reorder(self, indices: Tensor) -> None:

@@ -55,12 +55,14 @@ class Mask(NamedTuple):
 class Timeline:
     """Where tokens stand. `queries` (B or 1, T) and `keys` (B or 1, S) are positions, counted over real tokens only;
     `real` (B, S) is False for padding, None where there is none. Where texts share a row, `documents` (B, S) are the
-    number of each token's text, and positions are counted in it."""
+    number of each token's text, and positions are counted in it. Masks are what attention adds, if they are to be
+    `as_bias`, so that kernels which need it so do not make it for every layer."""
 
     queries: Tensor
     keys: Tensor
     real: Tensor | None = None
     documents: Tensor | None = None
+    as_bias: bool = False
 
     @classmethod
     def of(cls, x: Tensor, attention_mask: Tensor | None = None, document_ids: Tensor | None = None) -> Self:
@@ -89,6 +91,8 @@ class Timeline:
             allowed = _both(allowed, keys >= queries - left)  # (B or 1, 1, T, S)
         if right is not None and T > 1:  # nothing stands to the right of the newest token
             allowed = _both(allowed, keys <= queries + right)
+        if bias is None and allowed is not None and self.as_bias:
+            bias = torch.zeros(allowed.shape, device=allowed.device)
         if bias is None or allowed is None:
             return Mask(allowed if bias is None else bias)
         return Mask(bias.masked_fill(~allowed, float("-inf")))

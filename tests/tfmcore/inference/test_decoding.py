@@ -10,8 +10,10 @@ from tfmcore.config import ModelConfig, SavedModel, UserError
 from tfmcore.inference import decoding
 from tfmcore.inference.beams import search_beams
 from tfmcore.inference.decoding import Window, finish, pad_left, read_source, write_batch, write_on
+from tfmcore.inference.recorded import RecordedStep
 from tfmcore.inference.sampling import GREEDY, Sampling, choose, draw, penalize
 from tfmcore.models import build
+from tfmcore.nn import cache
 from tfmcore.nn.probe import probes
 
 VOCAB = 11
@@ -63,25 +65,12 @@ def test_cached_is_uncached_at_every_position(writer):
             logits = window.read(ids[-1:])
 
 
-class TakenAgain:
-    """A recorded step without a GPU, which takes it with the very calls."""
-
-    def __init__(self, cache, step):
-        self.cache, self.step, self.place = cache, step, cache.fix()
-        step(torch.zeros((1, 1), dtype=torch.long))  # as a trial does, whose token nobody ever sees
-
-    def take(self, id):
-        self.place.fill_(self.cache.length)
-        self.cache.length += 1
-        return self.step(torch.tensor([[id]]))
-
-
-def recording(model, length, monkeypatch, kind=TakenAgain) -> Window:
+def recording(model, length, monkeypatch, kind=RecordedStep) -> Window:
+    """It records early, and anew when four more tokens have come, then eight."""
     monkeypatch.setattr(decoding, "RecordedStep", kind)
     monkeypatch.setattr(decoding, "ALONE_BEFORE", 2)
-    window = Window(model, length, source_of(model))
-    window._can_record = True
-    return window
+    monkeypatch.setattr(cache, "ROOM", 4)
+    return Window(model, length, source_of(model))
 
 
 def test_a_recorded_step_is_the_step(writer, monkeypatch):
@@ -120,7 +109,7 @@ def test_while_somebody_looks_into_the_model_nothing_is_recorded(monkeypatch):
 
 
 def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(monkeypatch):
-    class Impossible(TakenAgain):
+    class Impossible(RecordedStep):
         def __init__(self, cache, step):
             super().__init__(cache, step)
             raise RuntimeError("operation not permitted when stream is capturing")

@@ -1,0 +1,125 @@
+"""A step that was recorded comes to what the step comes to, whatever kernels it calls."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tests.tfmcore.inference.test_decoding import model_of
+from tfmcore.config import ModelConfig
+from tfmcore.inference.recorded import Hooks, RecordedStep
+from tfmcore.nn.cache import Cache, KeyValueCache
+from tfmcore.nn.probe import probes
+
+WEIGHTS = torch.arange(40.0).view(10, 4).sin()
+
+
+def views(ids):
+    x = F.embedding(ids, WEIGHTS)
+    return (x.transpose(1, 2).reshape(2, 2).t().flatten() * 2).unsqueeze(0)[..., 1:]
+
+
+def several_results(ids):
+    values, places = F.embedding(ids, WEIGHTS).topk(2)
+    return values + places
+
+
+def changed_in_place(ids):
+    x = torch.zeros(3)
+    x.add_(ids.flatten())
+    return F.embedding(ids, WEIGHTS).clone().mul_(2).masked_fill_(ids[..., None] > 4, 7.0).sum() + x
+
+
+def other_types(ids):
+    x = F.embedding(ids, WEIGHTS).bfloat16()
+    return (F.layer_norm(x.float(), (4,)) + x).double() / (ids + 1)
+
+
+def chosen(ids):
+    return WEIGHTS[ids] + torch.where(ids > 3, 1.0, WEIGHTS[0, :1])
+
+
+def attention(ids):
+    q = F.embedding(ids, WEIGHTS).view(1, 2, 1, 2)
+    return F.scaled_dot_product_attention(q, q * 2, q + 1, torch.zeros(1, 1))
+
+
+def random_numbers(ids):
+    return torch.rand(3) + ids
+
+
+def asks(ids):
+    return F.embedding(ids, WEIGHTS) * ids.item()
+
+
+def finds(ids):
+    return WEIGHTS[WEIGHTS[:, 0] > ids.item()]
+
+
+def selects(ids):
+    return WEIGHTS.flatten()[WEIGHTS.flatten() > ids.flatten()]
+
+
+def empty_cache() -> Cache:
+    return Cache([KeyValueCache(torch.empty(1, 2, 16, 4))], 1, 16, torch.device("cpu"))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    "step", [views, several_results, changed_in_place, other_types, chosen, attention], ids=lambda step: step.__name__
+)
+def test_it_is_taken_again(step):
+    recorded = RecordedStep(empty_cache(), step)
+    for id in (3, 9, 0, 5):
+        torch.testing.assert_close(recorded.take(id), step(torch.tensor([[id]])), atol=0, rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("step", [random_numbers, asks, finds, selects], ids=lambda step: step.__name__)
+def test_what_another_token_would_change_otherwise_is_not_recorded(step):
+    with pytest.raises(RuntimeError):
+        RecordedStep(empty_cache(), step)
+
+
+@torch.inference_mode()
+def test_the_room_grows_with_the_text():
+    cache, keys = empty_cache(), torch.ones(1, 2, 5, 4)
+    cache.advance(torch.zeros(1, 5), None)
+    cache.layers[0].append(keys, keys)
+    cache.fix()
+    assert cache.room == 16, "there is no more"
+    timeline = cache.advance(torch.zeros(1, 1), None)
+    assert timeline.queries.tolist() == [[5]]
+    assert timeline.real.tolist() == [[True] * 6 + [False] * 10]
+    k, v = cache.layers[0].append(keys[:, :, :1] * 3, keys[:, :, :1] * 4)
+    assert k[0, 0, :, 0].tolist() == [1.0] * 5 + [3.0] + [0.0] * 10
+    assert v[0, 1, :, 0].tolist() == [1.0] * 5 + [4.0] + [0.0] * 10
+
+
+def test_hooks_of_any_module_are_seen():
+    model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
+    hooks = Hooks(model)
+    assert not hooks
+    for module in (model, model.decoder.layers[1].feed_forward, *probes(model).values()):
+        for register in (module.register_forward_hook, module.register_forward_pre_hook):
+            hook = register(lambda *_: None)
+            assert hooks
+            hook.remove()
+            assert not hooks
+
+
+def test_the_compiler_is_not_loaded_for_it():
+    program = """
+import sys
+from tests.tfmcore.inference.test_decoding import ModelConfig, model_of, Window, torch
+window = Window(model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30)), 30)
+with torch.inference_mode():
+    window.read([1, 2])
+    for id in range(10):
+        window.read([id])
+assert window.recorded
+print("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "False"
