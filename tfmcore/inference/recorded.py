@@ -83,7 +83,7 @@ class _Call:
     """A function that is called again with the same tensors, and puts what comes of it where it was at first."""
 
     def __init__(self, function: OpOverload, inputs: tuple[Any, ...], options: Mapping[str, Any], result: Any) -> None:
-        self.function, self.inputs, self.options = function, inputs, dict(options)
+        self.function, self.inputs, self.options, self.result = function, inputs, dict(options), result
         self.places = [] if function._schema.is_mutable else [*_tensors((result,))]
 
     def prepared(self, is_read: Callable[[Tensor], bool]) -> Callable[[], object]:
@@ -97,9 +97,9 @@ class _Call:
         if into:
             options |= dict(zip(names, places, strict=True))
             return lambda: into(*inputs, **options)
-        if len(places) == 1:
+        if isinstance(self.result, Tensor):
             return lambda: places[0].copy_(function(*inputs, **options))
-        read = [(number, place) for number, place in enumerate(places) if is_read(place)]
+        read = [(number, x) for number, x in enumerate(self.result) if isinstance(x, Tensor) and is_read(x)]
 
         def call() -> None:
             results = function(*inputs, **options)
@@ -130,7 +130,8 @@ class _Kernels(TorchDispatchMode):
         def is_constant(call: _Call) -> bool:
             if torch.Tag.nondeterministic_seeded in call.function.tags:
                 return False
-            return not [*_tensors(call.inputs)] and all(_storage(place) not in self._changed for place in call.places)
+            given = [*_tensors((*call.inputs, *call.options.values()))]
+            return not given and all(_storage(place) not in self._changed for place in call.places)
 
         return [
             call.prepared(lambda place: _storage(place) in self._read)
@@ -147,7 +148,8 @@ class _Kernels(TorchDispatchMode):
                 return function._op_dk(COMPOSITE, *inputs, **options)
         if _is_asked_for_numbers(function, inputs):
             raise RuntimeError(f"{function} cannot be recorded")
-        result, given = function(*inputs, **options), {_storage(tensor) for tensor in _tensors(inputs)}
+        result = function(*inputs, **options)
+        given = {_storage(tensor) for tensor in _tensors((*inputs, *options.values()))}
         self._read |= given
         if function._schema.is_mutable:
             self._changed |= given
