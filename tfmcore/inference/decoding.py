@@ -70,7 +70,7 @@ class Window:
             ids = self._record(ids)
         if self.recorded and len(ids) == 1:
             with _quickly(self.model, self.recorded.ids):
-                return self.recorded.take(ids[0])[0].cpu()
+                return self.recorded.take(ids[0])[0].to("cpu", copy=True)
         return self._next(torch.tensor([ids], device=self.model.device))[0].cpu()
 
     def _next(self, ids: Tensor) -> Tensor:

@@ -88,6 +88,15 @@ def test_a_recorded_step_is_the_step(writer, monkeypatch):
     assert window.recorded
 
 
+def test_what_was_read_stays_as_it_was(monkeypatch):
+    model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
+    window = recording(model, 30, monkeypatch)
+    with torch.inference_mode():
+        window.read([1, 2])
+        found = [window.read([id]) for id in range(10)]
+        torch.testing.assert_close(found[4], whole(model, [1, 2, *range(5)]), atol=1e-5, rtol=1e-4)
+
+
 def test_while_somebody_looks_into_the_model_nothing_is_recorded(monkeypatch):
     model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
     window, ids, seen = recording(model, 30, monkeypatch), [1, 2], []
