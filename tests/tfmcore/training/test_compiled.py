@@ -54,7 +54,9 @@ def losses_of(config, dataset, on: bool) -> list[tuple[float, float]]:
         ("nano-decoder", ["training.gradient_checkpointing=true"]),
         ("tell-languages", []),
         ("reverse", ["data.min_length=9", "data.max_length=9"]),
+        ("nano-decoder", ["training.lora_rank=2", "training.finetune_from=another"]),
     ],
+    ids=["checkpointed decoder", "classifier", "encoder-decoder", "low-rank updates"],
 )
 def test_the_loss_is_the_same_step_by_step(tiny, make_run, preset, more):
     run = make_run(preset, *PADDED, *more)
