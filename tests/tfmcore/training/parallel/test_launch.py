@@ -1,5 +1,6 @@
 """A shared run as the window and the terminal start it: processes that are killed, stopped, frozen and that fail."""
 
+import contextlib
 import os
 import signal
 import time
@@ -48,8 +49,8 @@ def start(tmp_path, monkeypatch):
 
     yield begin
     for launcher in launchers:
-        if launcher.is_running():
-            for process in [launcher, *launcher.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end just now
+            for process in [*launcher.children(recursive=True), launcher]:
                 process.kill()
     psutil.wait_procs(launchers, 20)
 
