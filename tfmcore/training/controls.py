@@ -11,10 +11,11 @@ from tfmcore.messages import Command
 
 
 class Controls:
-    """The wishes of windows, terminals and signals. `poll` costs one `stat` where there is nothing new."""
+    """The wishes of windows, terminals and signals. `poll` costs one `stat` where there is nothing new. A stop can be
+    `asked` for at any moment, and is what all that share a training have agreed on from the next poll on."""
 
     def __init__(self, folder: Path) -> None:
-        self.stop = self.paused = self.save = False
+        self.asked = self.stop = self.paused = self.save = False
         self.learning_rate: float | None = None
         self.rate_set = False
         """Whether `learning_rate` has been set, if only to None: back to the schedule."""
@@ -27,7 +28,7 @@ class Controls:
     def poll(self) -> None:
         """Take in the commands that have been added; a line that is no command is passed over."""
         self._take_new()
-        wishes = (self.stop, self.paused, self.save, self.rate_set, self.learning_rate or 0.0)
+        wishes = (self.asked, self.paused, self.save, self.rate_set, self.learning_rate or 0.0)
         stop, paused, save, rate_set, rate = self.agree(wishes)
         self.stop, self.paused, self.save, self.rate_set = bool(stop), bool(paused), bool(save), bool(rate_set)
         self.learning_rate = rate or None
@@ -67,7 +68,7 @@ class Controls:
             case "resume":
                 self.paused = False
             case "stop":
-                self.stop = True
+                self.asked = True
             case "save_now":
                 self.save = True
             case "set_learning_rate":

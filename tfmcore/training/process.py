@@ -61,7 +61,7 @@ def run_trainer(
             if watcher:
                 watcher(*news)
         except OSError:  # the terminal or pipe is closed: save and stop, as for any other hang-up
-            controls.stop = True
+            controls.asked = True
 
     if on_event is None:
         lower_priority()
@@ -152,9 +152,9 @@ def stop_signals(controls: Controls) -> Iterator[None]:
     started lives on without its terminal."""
 
     def ask(_number: int, _frame: FrameType | None) -> None:
-        if controls.stop:
+        if controls.asked:
             raise KeyboardInterrupt
-        controls.stop = True
+        controls.asked = True
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -120,7 +120,7 @@ class Record:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
     def _state(self) -> RunState:
-        if self.controls.stop:
+        if self.controls.asked:
             return RunState.STOPPING
         if self._phase:
             return RunState.PREPARING

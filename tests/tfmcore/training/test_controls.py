@@ -39,6 +39,20 @@ def test_every_command(run):
     assert controls.stopping()
 
 
+def test_a_signal_in_the_midst_of_a_poll_is_not_lost(run):
+    controls = Controls(run.folder)
+
+    def interrupted(wishes):
+        controls.asked = True
+        return wishes
+
+    controls.agree = interrupted
+    controls.poll()
+    assert not controls.stop, "the others have not heard of it"
+    controls.poll()
+    assert controls.stop
+
+
 def test_half_a_line_waits_for_its_end_and_nonsense_is_passed_over(run):
     controls, path = Controls(run.folder), run.folder / "control.jsonl"
     path.write_bytes(b'nonsense\n\xff\n{"kind": "explode"}\n{"kind": "set_learning_rate", "value": -1}\n{"kind": "pa')

@@ -50,7 +50,7 @@ def start(tmp_path, monkeypatch):
     yield begin
     for launcher in launchers:
         with contextlib.suppress(psutil.NoSuchProcess):  # it may end just now
-            for process in [*launcher.children(recursive=True), launcher]:
+            for process in [launcher, *launcher.children(recursive=True)]:
                 process.kill()
     psutil.wait_procs(launchers, 20)
 
