@@ -5,11 +5,8 @@ This file loads no torch, so that the run's heart beats before torch is there.
 
 import contextlib
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Generator, Iterator
-from types import FrameType
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import psutil
@@ -22,6 +19,7 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, failed
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.record import Record
+from tfmcore.training.signals import stop_signals
 from tfmcore.training.tensorboard import mirror_of
 from tfmcore.training.waiting import choose_waiting
 
@@ -63,10 +61,15 @@ def run_trainer(
         except OSError:  # the terminal or pipe is closed: save and stop, as for any other hang-up
             controls.asked = True
 
+    def ask() -> None:
+        if controls.asked:
+            raise KeyboardInterrupt
+        controls.asked = True
+
     if on_event is None:
         lower_priority()
     choose_waiting()
-    with stop_signals(controls):
+    with stop_signals(ask):
         life = live(record, lambda *news: tell(on_progress, *news))
         try:
             for event in life:
@@ -144,30 +147,6 @@ def live(
             failure = failed(record.step, cause, config)
             record.take(failure, exit_code(cause))
             yield failure
-
-
-@contextlib.contextmanager
-def stop_signals(controls: Controls) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and a closed terminal ask for a stop; asked again, they interrupt at once. What nohup has
-    started lives on without its terminal."""
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        if controls.asked:
-            raise KeyboardInterrupt
-        controls.asked = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        numbers.remove(signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def lower_priority() -> None:

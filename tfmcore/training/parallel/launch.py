@@ -5,14 +5,12 @@ torchrun's agent does so, in a thread; the run's pid is this process's, for it l
 
 import logging
 import os
-import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import psutil
 
@@ -22,6 +20,7 @@ from tfmcore.messages import AnyEvent, Command, Failed, Finished
 from tfmcore.runs import STARTING, EventReader, Run, RunState, own_status
 from tfmcore.training.parallel.worker import MEETING
 from tfmcore.training.record import append_event, ending
+from tfmcore.training.signals import stop_signals
 
 MOST_RESTARTS = 3
 MEETING_FOLDER = ".meeting"
@@ -135,25 +134,18 @@ def environment(folder: Path, num_hosts: int) -> dict[str, str]:
 def _signals(run: Run, agent: Agent) -> Iterator[None]:
     """Let Ctrl-C, SIGTERM and a closed terminal ask all processes for a stop; asked again, they are ended at once."""
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
+    def ask() -> None:
         if agent.stopping:
             raise KeyboardInterrupt
         agent.stopping = True
         run.command(Command(kind="stop"))
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield
-    except KeyboardInterrupt:
-        agent.end()
-        agent.error = None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with stop_signals(ask):
+        try:
+            yield
+        except KeyboardInterrupt:
+            agent.end()
+            agent.error = None
 
 
 def _told(run: Run, agent: Agent) -> AnyEvent:

@@ -125,6 +125,19 @@ def test_the_processes_end_with_their_launcher(start):
     assert run.state() is RunState.INTERRUPTED
 
 
+def test_what_nohup_started_lives_on_without_its_terminal(start):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which the launcher inherits
+    try:
+        run, [launcher] = start(config("nano-decoder", "data", *LONG))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for(lambda: len(steps(run)) >= 3)
+    os.kill(launcher.pid, signal.SIGHUP)
+    last = steps(run)[-1].step
+    wait_for(lambda: steps(run)[-1].step >= last + 20)
+    assert run.state() is RunState.RUNNING
+
+
 def test_a_signal_to_the_launcher_saves_and_stops(start):
     run, [launcher] = start(config("nano-decoder", "data", *LONG))
     wait_for(lambda: len(steps(run)) >= 3)
