@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from tfmcore.config import UserError
-from tfmcore.inference.recorded import Hooks, RecordedStep
+from tfmcore.inference.recorded import RecordedStep
 from tfmcore.inference.sampling import GREEDY, Sampling, choose
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer, Model
 from tfmcore.nn.cache import Cache
 from tfmcore.nn.linear import FEW
+from tfmcore.nn.probe import Hooks
 
 Writer = DecoderOnlyTransformer | EncoderDecoderTransformer
 """A model that writes from left to right."""
@@ -59,7 +60,7 @@ class Window:
         self.cache = model.new_cache(1, self.size)
         self.ids: list[int] = []
         self.recorded: RecordedStep | None = None
-        self._hooks, self._can_record, self._num_alone = Hooks(model), True, 0
+        self._hooks, self._can_record, self._num_alone = Hooks(model.modules()), True, 0
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read on; the result are the logits (V,) of the token after that, as float32 on the CPU."""

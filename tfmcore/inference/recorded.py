@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -18,16 +18,6 @@ Step = Callable[[Tensor], Tensor]
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 NUM_TRIED = 2
 """Steps before a graph is recorded, in which libraries set up what they need."""
-
-
-class Hooks:
-    """Whether somebody waits for calls of a model's modules, which a record does not make."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._hooks = [hooks for each in model.modules() for hooks in (each._forward_hooks, each._forward_pre_hooks)]
-
-    def __bool__(self) -> bool:
-        return any(self._hooks)
 
 
 class RecordedStep:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tfmcore.nn.linear import linear
+from tfmcore.nn.probe import Hooks
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Judge, Objective, judge
 from tfmcore.workspace import cache_folder
@@ -41,7 +42,7 @@ class CompiledLayers:
     def __init__(self, objective: Objective) -> None:
         self.objective, self.layers = objective, list(layers_of(objective.model).values())
         self.graphs = False
-        self._modules = [module for layer in self.layers for module in layer.modules()]
+        self._hooks = Hooks(module for layer in self.layers for module in layer.modules())
         self._calls: list[Callable[..., object]] = []
         self._judge: Judge = judge
 
@@ -62,8 +63,7 @@ class CompiledLayers:
     @contextlib.contextmanager
     def in_step(self) -> Iterator[None]:
         """What a gradient is computed in."""
-        watched = any(module._forward_hooks or module._forward_pre_hooks for module in self._modules)
-        if not self._calls or watched:
+        if not self._calls or self._hooks:
             yield
             return
         if self.graphs:

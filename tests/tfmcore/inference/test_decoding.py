@@ -51,18 +51,22 @@ def source_of(model):
     return read_source(model, SOURCE) if model.config.architecture == "encoder_decoder" else None
 
 
-def test_cached_is_uncached_at_every_position(writer):
-    model, length = model_of(writer), writer.context_length
-    window = Window(model, length, source_of(model))
+@torch.inference_mode()
+def check_every_position(window, model):
+    """What a window reads greedily, to the end of the context, is what the model makes of all of it."""
     ids = [2, 3, 1]
-    with torch.inference_mode():
-        logits = window.read(ids)
-        while True:
-            torch.testing.assert_close(logits, whole(model, ids), atol=1e-5, rtol=1e-4)
-            if len(ids) == length:
-                return
-            ids.append(int(logits.argmax()))
-            logits = window.read(ids[-1:])
+    logits = window.read(ids)
+    while True:
+        torch.testing.assert_close(logits, whole(model, ids), atol=1e-5, rtol=1e-4)
+        if len(ids) == model.config.context_length:
+            return
+        ids.append(int(logits.argmax()))
+        logits = window.read(ids[-1:])
+
+
+def test_cached_is_uncached_at_every_position(writer):
+    model = model_of(writer)
+    check_every_position(Window(model, writer.context_length, source_of(model)), model)
 
 
 def recording(model, length, monkeypatch, kind=RecordedStep) -> Window:
@@ -75,16 +79,9 @@ def recording(model, length, monkeypatch, kind=RecordedStep) -> Window:
 
 def test_a_recorded_step_is_the_step(writer, monkeypatch):
     """Its tensors have always the same shapes, for each kind of position and mask."""
-    model, length = model_of(writer), writer.context_length
-    ids, window = [2, 3, 1], recording(model, length, monkeypatch)
-    with torch.inference_mode():
-        logits = window.read(ids)
-        while True:
-            torch.testing.assert_close(logits, whole(model, ids), atol=1e-5, rtol=1e-4)
-            if len(ids) == length:
-                break
-            ids.append(int(logits.argmax()))
-            logits = window.read(ids[-1:])
+    model = model_of(writer)
+    window = recording(model, writer.context_length, monkeypatch)
+    check_every_position(window, model)
     assert window.recorded
 
 

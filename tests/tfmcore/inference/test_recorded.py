@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from tests.tfmcore.inference.test_decoding import model_of
 from tfmcore.config import ModelConfig
-from tfmcore.inference.recorded import Hooks, RecordedStep
+from tfmcore.inference.recorded import RecordedStep
 from tfmcore.nn.cache import Cache, KeyValueCache
-from tfmcore.nn.probe import probes
+from tfmcore.nn.probe import Hooks, probes
 
 WEIGHTS = torch.arange(40.0).view(10, 4).sin()
 
@@ -100,7 +100,7 @@ def test_the_room_grows_with_the_text():
 
 def test_hooks_of_any_module_are_seen():
     model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
-    hooks = Hooks(model)
+    hooks = Hooks(model.modules())
     assert not hooks
     for module in (model, model.decoder.layers[1].feed_forward, *probes(model).values()):
         for register in (module.register_forward_hook, module.register_forward_pre_hook):
