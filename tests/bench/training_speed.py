@@ -6,9 +6,9 @@
 The sides alternate in one run, each in a process of its own, where ours keeps freed memory as a trainer does. Printed
 are each one's median step and, to the first peer, the median of the ratios of the rounds with their spread; then tokens
 a second, and the share of the device's measured matrix rate that the products of a step take (logits of all tokens
-counted, though ours makes those that are predicted). Peers: transformers, the
-plain GPT, torch.nn, and x-transformers where it is installed; with `--sides`, those of them. What is compiled is ours
-as a run has it, and all of a peer with its loss.
+counted, though ours makes those that are predicted). Peers: transformers, the plain GPT, torch.nn, and x-transformers
+where it is installed; with `--sides`, those of them. What is compiled is ours as a run has it, and all of a peer with
+its loss.
 """
 
 from __future__ import annotations

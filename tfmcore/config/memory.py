@@ -148,9 +148,8 @@ def _attention_activations(model: ModelConfig, length: int, width: int, kind: st
     rotated = queries + keys if model.position == "rotary" and not cross else 0
     normed = queries + keys if model.query_key_norm else 0
     rate = model.dropout if model.attention_dropout is None else model.attention_dropout
-    precise = (3 if rate and kind != "cuda" else 0) + (
-        2 if model.attention_softcap else 0
-    )  # computed in fp32 whatever the precision
+    dropped, capped = rate and kind != "cuda", model.attention_softcap
+    precise = (3 if dropped else 0) + (2 if capped else 0)  # computed in fp32 whatever the precision
     maps, distances = 0.0, 0
     if model.position == "relative_buckets" and not cross:
         maps += 1

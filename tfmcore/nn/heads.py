@@ -42,15 +42,18 @@ class LanguageModelHead(VocabularyHead):
         self.packed: PackedLinear | None = None
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        x = hidden if self.scale == 1.0 else hidden * self.scale
+        x = self.scaled(hidden)
         logits = linear(x, self.projection.weight, self.bias) if self.packed is None else self.packed(x)
         return logits if self.softcap is None else torch.tanh(logits / self.softcap) * self.softcap
 
     def padded(self, hidden: Tensor) -> Tensor:
-        weight, watched = self.projection.weight, bool(self._forward_hooks)
-        if watched or self.softcap is not None or not (missing := missing_rows(hidden, weight)):
+        weight, shared = self.projection.weight, bool(self._forward_hooks)  # where others' logits are put beside these
+        if shared or self.softcap is not None or not (missing := missing_rows(hidden, weight)):
             return super().padded(hidden)
-        return padded_linear(hidden * self.scale, weight, self.bias, missing)
+        return padded_linear(self.scaled(hidden), weight, self.bias, missing)
+
+    def scaled(self, hidden: Tensor) -> Tensor:
+        return hidden if self.scale == 1.0 else hidden * self.scale
 
 
 class MaskedLanguageModelHead(VocabularyHead):
