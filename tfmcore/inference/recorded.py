@@ -4,7 +4,7 @@ On a GPU it is a CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.htm
 are called one by one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -18,6 +18,8 @@ Step = Callable[[Tensor], Tensor]
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 NUM_TRIED = 2
 """Steps before a graph is recorded, in which libraries set up what they need."""
+ALONE = 2**20
+"""A kernel that is given fewer numbers is over before another thread has woken."""
 
 
 class RecordedStep:
@@ -74,6 +76,7 @@ class _Call:
 
     def __init__(self, function: OpOverload, inputs: tuple[Any, ...], options: Mapping[str, Any], result: Any) -> None:
         self.function, self.inputs, self.options, self.result = function, inputs, dict(options), result
+        self.num_threads = torch.get_num_threads()
         self.places = [] if function._schema.is_mutable else [*_tensors((result,))]
 
     def prepared(self, is_read: Callable[[Tensor], bool]) -> Callable[[], object]:
@@ -107,6 +110,7 @@ class _Kernels(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._calls: list[_Call] = []
         self._read, self._changed = set[int](), set[int]()
+        self._num_threads = torch.get_num_threads()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -123,11 +127,15 @@ class _Kernels(TorchDispatchMode):
             given = [*_tensors((*call.inputs, *call.options.values()))]
             return not given and all(_storage(place) not in self._changed for place in call.places)
 
-        return [
-            call.prepared(lambda place: _storage(place) in self._read)
-            for call in self._calls
-            if call.function._schema.is_mutable or not is_constant(call)
-        ]
+        again: list[Callable[[], object]] = []
+        num_threads = self._num_threads
+        for call in self._calls:
+            if call.function._schema.is_mutable or not is_constant(call):
+                if call.num_threads != num_threads:
+                    num_threads = call.num_threads
+                    again.append(partial(torch.set_num_threads, num_threads))
+                again.append(call.prepared(lambda place: _storage(place) in self._read))
+        return [*again, partial(torch.set_num_threads, self._num_threads)]
 
     def __torch_dispatch__(
         self, function: OpOverload, types: Any, inputs: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None
@@ -138,8 +146,11 @@ class _Kernels(TorchDispatchMode):
                 return function._op_dk(COMPOSITE, *inputs, **options)
         if _is_asked_for_numbers(function, inputs):
             raise RuntimeError(f"{function} cannot be recorded")
+        tensors = [*_tensors((*inputs, *options.values()))]
+        given = {_storage(tensor) for tensor in tensors}
+        is_alone = sum(tensor.numel() for tensor in tensors) < ALONE
+        torch.set_num_threads(1 if is_alone else self._num_threads)
         result = function(*inputs, **options)
-        given = {_storage(tensor) for tensor in _tensors((*inputs, *options.values()))}
         self._read |= given
         if function._schema.is_mutable:
             self._changed |= given

@@ -25,7 +25,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         # A token is one vector, beams are a few. Beams that meet columns (see `lay_out`): 1.2 to 3 times as fast.
         vectors = x.numel() // x.shape[-1]
         if 0 < vectors <= FEW and (vectors > 1 if weight.stride(0) == 1 else weight.numel() >= LARGE):
-            return _by_onednn(x, weight, bias)
+            return by_onednn(x, weight, bias)
     elif torch.is_grad_enabled() and not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()):
         return cast(Tensor, _Trained.apply(x, weight, bias))  # type: ignore[no-untyped-call]
     return F.linear(x, weight, bias)
@@ -44,7 +44,7 @@ def padded_linear(x: Tensor, weight: Tensor, bias: Tensor | None, missing: int) 
     return F.linear(x, F.pad(weight, (0, 0, 0, missing)), F.pad(bias, (0, missing), value=float("-inf")))
 
 
-def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """As F.linear, whose products are MKL's."""
     return cast(Tensor, torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], ""))
 
@@ -55,12 +55,12 @@ class _Trained(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _by_onednn(x, weight, bias)
+        return by_onednn(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        into_x = _by_onednn(gradient, weight.t()) if ctx.needs_input_grad[0] else None
+        into_x = by_onednn(gradient, weight.t()) if ctx.needs_input_grad[0] else None
         rows = gradient.reshape(-1, len(weight))
         into_weight = rows.t() @ x.reshape(-1, x.shape[-1]) if ctx.needs_input_grad[1] else None
         return into_x, into_weight, rows.sum(0) if ctx.needs_input_grad[2] else None

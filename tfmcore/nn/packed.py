@@ -2,13 +2,12 @@
 that they are read faster."""
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tfmcore.nn.linear import FEW, HAS_ONEDNN, linear
+from tfmcore.nn.linear import FEW, HAS_ONEDNN, by_onednn, linear
 
 TILE = 16
 """The int8 product reads so many weights of a row at a time, and beyond its end if it must."""
@@ -59,18 +58,23 @@ class PackedLinear(nn.Module):
 
 
 class BFloat16Linear(PackedLinear):
-    """Weights in bf16, in the order in which oneDNN reads them where the processor calculates with them."""
+    """Weights in bf16. One vector meets them in torch's own product, 1.3 to 1.6 times as fast as oneDNN's, which torch
+    takes while that is off, as it is while a token is read; several meet them in oneDNN's."""
 
     def round(self, weight: Tensor) -> Tensor:
         return weight.contiguous().bfloat16().float()
 
     def pack(self, weight: Tensor) -> tuple[Callable[[Tensor], Tensor], int]:
         narrow = weight.contiguous().bfloat16()
-        if not (weight.is_cpu and HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
-            return lambda x: F.linear(x, narrow), narrow.nbytes
-        multiply = torch.ops.mkldnn._linear_pointwise.default
-        packed = torch.ops.mkldnn._reorder_linear_weight(narrow, 1)
-        return lambda x: cast(Tensor, multiply(x, packed, None, "none", [], "")), narrow.nbytes
+        has_onednn = weight.is_cpu and HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        several = by_onednn if has_onednn else F.linear
+
+        def product(x: Tensor) -> Tensor:
+            if weight.is_cpu and x.numel() == x.shape[-1]:
+                return torch.mv(narrow, x.flatten()).view(*x.shape[:-1], -1)
+            return several(x, narrow)
+
+        return product, narrow.nbytes
 
 
 class Int8Linear(PackedLinear):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tests.tfmcore.inference.test_decoding import model_of
 from tfmcore.config import ModelConfig
-from tfmcore.inference.recorded import RecordedStep
+from tfmcore.inference.recorded import ALONE, RecordedStep
 from tfmcore.nn.cache import Cache, KeyValueCache
 from tfmcore.nn.probe import Hooks, probes
 
@@ -81,6 +81,24 @@ def test_it_is_taken_again(step):
 def test_what_another_token_would_change_otherwise_is_not_recorded(step):
     with pytest.raises(RuntimeError):
         RecordedStep(empty_cache(), step)
+
+
+@torch.library.custom_op("tests::num_threads", mutates_args=())
+def num_threads(x: torch.Tensor) -> torch.Tensor:
+    return torch.full((1,), float(torch.get_num_threads()))
+
+
+@torch.inference_mode()
+def test_small_kernels_are_called_with_one_thread():
+    few, many = torch.zeros(1), torch.zeros(ALONE)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        step = RecordedStep(empty_cache(), lambda ids: torch.cat([num_threads(few), num_threads(many)]) + ids)
+        assert step.take(3).tolist() == [[4.0, 5.0]]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @torch.inference_mode()
