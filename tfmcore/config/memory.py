@@ -23,8 +23,8 @@ HALF = ("bf16", "fp16")
 """Precisions whose activations take two bytes."""
 MOST_LOGITS = {"cpu": 2**24, "cuda": 2**28}
 """So many logits exist at once, at the most: 64 MiB of fp32, or 1 GiB on a GPU, which is busy with many only."""
-COPIES = 3
-"""Of these logits: their log-probabilities, and the gradients of both."""
+COPIES = 2
+"""Of these logits, in fp32: themselves and their gradients."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     logits, of_head = 0.0, 0.0
     if writes:
         pieces = num_loss_pieces(tokens, cost.vocab_size, kind)
-        logits = COPIES * BYTES * cost.vocab_size * math.ceil(tokens / pieces)
+        copies = COPIES + (training.precision in HALF)  # one of which the shorter ones are
+        logits = copies * BYTES * cost.vocab_size * math.ceil(tokens / pieces)
         if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others
             logits, of_head = logits + matrix, matrix + BYTES * tokens * model.d_model
     return [

@@ -4,9 +4,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from tfmcore.nn.activations import ACTIVATIONS, Activation
-from tfmcore.nn.linear import Linear, linear, missing_rows, padded_linear
+from tfmcore.nn.linear import Linear, linear, missing_rows
 from tfmcore.nn.packed import PackedLinear
 
 Pooling = Literal["first", "mean", "last"]
@@ -15,10 +16,10 @@ Pooling = Literal["first", "mean", "last"]
 class VocabularyHead(nn.Module):
     """A head that answers at each place by itself, with a logit for each token: (…, D) → (…, V)."""
 
-    def padded(self, hidden: Tensor) -> Tensor:
-        """The same logits, followed by some of -inf where a GPU is quicker with them: (…, D) → (…, V or more)."""
-        logits: Tensor = self(hidden)
-        return logits
+    def weights_for(self, hidden: Tensor) -> dict[str, Tensor]:
+        """Its weights by their names. Where a GPU is quicker with them, there are more rows than tokens: what the head
+        makes of hidden (…, D) with these is then followed by logits that mean nothing."""
+        return dict(self.named_parameters())
 
 
 class LanguageModelHead(VocabularyHead):
@@ -42,18 +43,18 @@ class LanguageModelHead(VocabularyHead):
         self.packed: PackedLinear | None = None
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        x = self.scaled(hidden)
+        x = hidden if self.scale == 1.0 else hidden * self.scale
         logits = linear(x, self.projection.weight, self.bias) if self.packed is None else self.packed(x)
         return logits if self.softcap is None else torch.tanh(logits / self.softcap) * self.softcap
 
-    def padded(self, hidden: Tensor) -> Tensor:
-        weight, shared = self.projection.weight, bool(self._forward_hooks)  # where others' logits are put beside these
-        if shared or self.softcap is not None or not (missing := missing_rows(hidden, weight)):
-            return super().padded(hidden)
-        return padded_linear(self.scaled(hidden), weight, self.bias, missing)
-
-    def scaled(self, hidden: Tensor) -> Tensor:
-        return hidden if self.scale == 1.0 else hidden * self.scale
+    def weights_for(self, hidden: Tensor) -> dict[str, Tensor]:
+        weights = super().weights_for(hidden)
+        shared = bool(self._forward_hooks)  # others' logits are put beside these
+        if not shared and (missing := missing_rows(hidden, self.projection.weight)):
+            for name in weights.keys() & {"projection.weight", "bias"}:
+                rest = (0, 0) * (weights[name].dim() - 1)
+                weights[name] = F.pad(weights[name], (*rest, 0, missing))
+        return weights
 
 
 class MaskedLanguageModelHead(VocabularyHead):
@@ -75,16 +76,12 @@ class MaskedLanguageModelHead(VocabularyHead):
         self.decoder = decoder
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.decoder(self.prepared(hidden))
+        logits: Tensor = self.decoder(self.norm(self.activation(self.dense(hidden))))
         return logits
 
-    def padded(self, hidden: Tensor) -> Tensor:
-        return self.decoder.padded(self.prepared(hidden))
-
-    def prepared(self, hidden: Tensor) -> Tensor:
-        """What the decoder reads: (…, D) → (…, D)."""
-        x: Tensor = self.norm(self.activation(self.dense(hidden)))
-        return x
+    def weights_for(self, hidden: Tensor) -> dict[str, Tensor]:
+        ours = self.decoder.weights_for(hidden)
+        return super().weights_for(hidden) | {f"decoder.{name}": weight for name, weight in ours.items()}
 
 
 class Pooler(nn.Sequential):

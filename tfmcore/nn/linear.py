@@ -38,12 +38,6 @@ def missing_rows(x: Tensor, weight: Tensor) -> int:
     return -len(weight) % ALIGNED if x.is_cuda and many and type(weight) in (Tensor, nn.Parameter) else 0
 
 
-def padded_linear(x: Tensor, weight: Tensor, bias: Tensor | None, missing: int) -> Tensor:
-    """As `linear`, followed by so many results of -inf: (…, D) → (…, N + missing)."""
-    bias = weight.new_zeros(len(weight)) if bias is None else bias
-    return F.linear(x, F.pad(weight, (0, 0, 0, missing)), F.pad(bias, (0, missing), value=float("-inf")))
-
-
 def by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """As F.linear, whose products are MKL's."""
     return cast(Tensor, torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], ""))

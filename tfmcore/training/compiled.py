@@ -37,7 +37,7 @@ class CompiledLayers:
     """The layers of a model, each compiled by itself: those that are alike are compiled once, and all weights keep
     their names. Only `in_step` they are the compiled ones: validation and samples, and steps in which somebody looks
     into the layers, have them as they are. On a GPU the judge of the logits is compiled too, which then reads them
-    twice; on a processor they do not leave its cache."""
+    once; on a processor they do not leave its cache."""
 
     def __init__(self, objective: Objective) -> None:
         self.objective, self.layers = objective, list(layers_of(objective.model).values())

@@ -1,12 +1,12 @@
 """The loss of each task: cross-entropy, with labels that are left out and labels that are smoothed."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from tfmcore.config.memory import num_loss_pieces
@@ -14,6 +14,9 @@ from tfmcore.data import IGNORED
 from tfmcore.models import Model, ModelOutput
 from tfmcore.nn.heads import VocabularyHead
 from tfmcore.training.batches import Placed
+
+FEW = 2**20
+"""To make so many logits takes less time than to do without them, or so."""
 
 
 class Sums(NamedTuple):
@@ -24,9 +27,9 @@ class Sums(NamedTuple):
     nats: Tensor
 
 
-Judge = Callable[[VocabularyHead, Tensor, Tensor, float, int], Sums]
-"""Of a head, vectors (N, D), labels (N,), a smoothing and the number of tokens in the vocabulary: the loss of what the
-head makes of the vectors."""
+Judge = Callable[[Tensor, Tensor, float, int], tuple[Sums, Tensor]]
+"""Of logits (N, C or more), labels (N,), a smoothing and the number C of classes: the sums, and the gradient of the
+objective with respect to the logits."""
 
 
 class Unwritten(NamedTuple):
@@ -44,11 +47,9 @@ Answers = Mapping[str, Tensor | Unwritten | None]
 """Logits of the heads, by the names of ModelOutput."""
 
 
-def cross_entropy(
-    logits: Tensor | Unwritten, labels: Tensor, label_smoothing: float = 0.0, num_classes: int | None = None
-) -> Sums:
+def cross_entropy(logits: Tensor | Unwritten, labels: Tensor, label_smoothing: float = 0.0) -> Sums:
     """Logits (…, C) and labels (…), summed over all labels that are not IGNORED
-    (smoothing: https://arxiv.org/abs/1512.00567, §7). Logits after the first `num_classes`, if any, are -inf."""
+    (smoothing: https://arxiv.org/abs/1512.00567, §7)."""
     if isinstance(logits, Unwritten):
         return _piece_by_piece(logits, labels.flatten(), label_smoothing)
     logits, labels = logits.flatten(0, -2).float(), labels.flatten()
@@ -57,25 +58,48 @@ def cross_entropy(
         return Sums(nats, nats)
     log_probabilities = logits.log_softmax(-1)
     nats = F.nll_loss(log_probabilities, labels, ignore_index=IGNORED, reduction="sum")
-    spread = -(log_probabilities[:, :num_classes].mean(-1) * (labels != IGNORED)).sum()
+    spread = -(log_probabilities.mean(-1) * (labels != IGNORED)).sum()
     return Sums((1 - label_smoothing) * nats + label_smoothing * spread, nats)
 
 
-def judge(head: VocabularyHead, hidden: Tensor, labels: Tensor, label_smoothing: float, vocab_size: int) -> Sums:
-    """The loss of what the head makes of some vectors."""
-    return cross_entropy(head.padded(hidden), labels, label_smoothing, vocab_size)
+def judge(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: int) -> tuple[Sums, Tensor]:
+    """As `cross_entropy`, with the gradient: softmax(logits) - target. Logits after the first `num_classes`, if any,
+    mean nothing."""
+    ignored, places = (labels == IGNORED)[:, None], labels.clamp(min=0)[:, None]
+    one, others = 1 - label_smoothing, label_smoothing / num_classes  # the target: one + others, others, others …
+    logits, dtype = logits.float(), logits.dtype
+    if num_classes < logits.shape[1]:
+        logits = logits.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= num_classes, -math.inf)
+    log_probabilities = logits.log_softmax(-1)
+    wanted = log_probabilities.gather(1, places)
+    nats = objective = -wanted.masked_fill(ignored, 0).sum()
+    if label_smoothing:
+        spread = -log_probabilities[:, :num_classes].mean(-1, keepdim=True)
+        objective = one * nats + label_smoothing * spread.masked_fill(ignored, 0).sum()
+    gradient = log_probabilities.exp_()
+    if label_smoothing:
+        gradient[:, :num_classes] -= others
+    of_label = (wanted.exp() - one - others).masked_fill(ignored, 0)
+    gradient = gradient.masked_fill_(ignored, 0).to(dtype).scatter_(1, places, of_label.to(dtype))
+    return Sums(objective, nats), gradient
 
 
 def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -> Sums:
-    head, hidden = logits.head, logits.hidden
+    hidden = logits.hidden
     if logits.predicted is not None:
         hidden, labels = hidden[logits.predicted], labels[logits.predicted]
-    pieces = num_loss_pieces(len(labels), logits.vocab_size, hidden.device.type)
-    if pieces == 1:
-        return logits.judge(head, hidden, labels, label_smoothing, logits.vocab_size)
-    rows = math.ceil(len(labels) / pieces)
-    weights = [weight for weight in head.parameters() if weight.requires_grad]
-    return Sums(*_Pieces.apply(logits, rows, label_smoothing, labels, hidden, *weights))  # type: ignore[no-untyped-call]
+    if len(labels) * logits.vocab_size < FEW:
+        return cross_entropy(logits.head(hidden), labels, label_smoothing)
+    rows = math.ceil(len(labels) / num_loss_pieces(len(labels), logits.vocab_size, hidden.device.type))
+    weights = {name: _as_used(weight) for name, weight in logits.head.weights_for(hidden).items()}
+    return Sums(*_Pieces.apply(logits, rows, label_smoothing, labels, hidden, [*weights], *weights.values()))  # type: ignore[no-untyped-call]
+
+
+def _as_used(weight: Tensor) -> Tensor:
+    """In the numbers of its products, once for all pieces."""
+    device = weight.device.type
+    is_matrix = weight.dim() == 2 and type(weight) in (Tensor, nn.Parameter)
+    return weight.to(torch.get_autocast_dtype(device)) if is_matrix and torch.is_autocast_enabled(device) else weight
 
 
 class _Pieces(torch.autograd.Function):
@@ -84,29 +108,41 @@ class _Pieces(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Unwritten, rows: int, label_smoothing: float, labels: Tensor, hidden: Tensor, *weights: Tensor
+        ctx: Any,
+        logits: Unwritten,
+        rows: int,
+        label_smoothing: float,
+        labels: Tensor,
+        hidden: Tensor,
+        names: Sequence[str],
+        *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        needed = any(ctx.needs_input_grad)
-        totals = torch.zeros(2, device=hidden.device)
-        of_hidden, of_weights = torch.empty_like(hidden), list[Tensor]()
+        ctx.learns = ctx.needs_input_grad[-len(weights) :]
+        head = {
+            name: weight.detach().requires_grad_(learns)
+            for name, weight, learns in zip(names, weights, ctx.learns, strict=True)
+        }
+        learning = [weight for weight in head.values() if weight.requires_grad]
+        totals, of_hidden, of_weights = torch.zeros(2, device=hidden.device), torch.empty_like(hidden), list[Tensor]()
         for start in range(0, len(labels), rows):
             piece = slice(start, start + rows)
-            with torch.set_grad_enabled(needed):
-                x = hidden[piece].detach().requires_grad_(needed)
-                sums = logits.judge(logits.head, x, labels[piece], label_smoothing, logits.vocab_size)
-            totals += torch.stack(sums).detach()
-            if needed:
-                of_hidden[piece], *more = torch.autograd.grad(sums.objective, (x, *weights))
-                if of_weights:
-                    torch._foreach_add_(of_weights, more)
-                of_weights = of_weights or more
+            x = hidden[piece].detach().requires_grad_()
+            with torch.enable_grad():
+                made: Tensor = functional_call(logits.head, head, (x,))
+            sums, of_logits = logits.judge(made.detach(), labels[piece], label_smoothing, logits.vocab_size)
+            totals += torch.stack(sums)
+            of_hidden[piece], *more = torch.autograd.grad(made, (x, *learning), of_logits)
+            if of_weights:
+                torch._foreach_add_(of_weights, more)
+            of_weights = of_weights or [gradient.float() for gradient in more]
         ctx.save_for_backward(of_hidden, *of_weights)
         return totals[0].clone(), totals[1].clone()
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *above: Tensor) -> tuple[Tensor | None, ...]:
-        gradients = ctx.saved_tensors  # type: ignore[attr-defined]
-        return (None, None, None, None, *(gradient * above[0] for gradient in gradients))
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
+        of_hidden, *of_weights = (gradient * above[0] for gradient in ctx.saved_tensors)
+        found = iter(of_weights)
+        return (None, None, None, None, of_hidden, None, *(next(found) if learns else None for learns in ctx.learns))
 
 
 def _labels(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:

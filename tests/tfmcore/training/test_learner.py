@@ -5,6 +5,7 @@ import torch
 
 from tfmcore.config import SavedModel, memory
 from tfmcore.models import build
+from tfmcore.nn import heads
 from tfmcore.training import losses
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.ingredients import dataset_of
@@ -58,11 +59,15 @@ def test_accumulation_equals_the_large_batch(case):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("most", [2**24, 1500], ids=["one piece", "pieces"])
+@pytest.mark.parametrize("missing", [0, 5], ids=["as it is", "further rows"])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-def test_logits_piece_by_piece_give_the_same_gradients(case, monkeypatch, label_smoothing):
+def test_logits_piece_by_piece_give_the_same_gradients(case, monkeypatch, label_smoothing, missing, most):
     make, batch = case
     at_once = gradients(make(label_smoothing=label_smoothing), list(parts(batch, 12)))
-    monkeypatch.setitem(memory.MOST_LOGITS, "cpu", 1500)
+    monkeypatch.setattr(losses, "FEW", 0)
+    monkeypatch.setattr(heads, "missing_rows", lambda x, weight: missing)
+    monkeypatch.setitem(memory.MOST_LOGITS, "cpu", most)
     piecewise = gradients(make(label_smoothing=label_smoothing), list(parts(batch, 12)))
     for one, other in zip(at_once, piecewise, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)

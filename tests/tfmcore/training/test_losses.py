@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from tfmcore.data import IGNORED
-from tfmcore.training.losses import cross_entropy
+from tfmcore.training.losses import cross_entropy, judge
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 7)])
@@ -34,13 +34,20 @@ def test_nothing_to_predict_is_zero_and_finite(smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_further_logits_of_minus_infinity_are_no_classes(smoothing):
+@pytest.mark.parametrize("further", [0, 5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_judge_says_the_gradient_too(smoothing, further, dtype):
     torch.manual_seed(0)
-    logits, labels = torch.randn(4, 11, requires_grad=True), torch.tensor([3, IGNORED, 0, 10])
-    more = torch.cat((logits, torch.full((4, 5), float("-inf"))), -1)
-    one, other = cross_entropy(logits, labels, smoothing), cross_entropy(more, labels, smoothing, num_classes=11)
-    torch.testing.assert_close(one, other)
-    torch.testing.assert_close(*(torch.autograd.grad(sums.objective, logits)[0] for sums in (one, other)))
+    logits = (torch.randn(4, 11) * 5).to(dtype).requires_grad_()
+    labels = torch.tensor([3, IGNORED, 0, 10])
+    expected = cross_entropy(logits, labels, smoothing)
+    [of_logits] = torch.autograd.grad(expected.objective, logits)
+    more = torch.cat((logits.detach(), torch.randn(4, further)), -1).to(dtype)
+    sums, found = judge(more, labels, smoothing, 11)
+    torch.testing.assert_close(sums, expected)
+    torch.testing.assert_close(found[:, :11], of_logits)
+    assert found.dtype == dtype
+    assert not found[:, 11:].any()
 
 
 def test_half_precision_is_summed_in_full():

@@ -215,7 +215,7 @@ def test_it_writes_what_a_processor_writes(kind, position, precision):
                 found.append(window.read([1 + number % 40]))
                 recorded.append(bool(window.recorded))
             logits[device.type] = torch.stack(found)
-            assert any(recorded) is (device == GPU)
+            assert any(recorded)
     near = 1e-3 if precision == "fp32" else 0.1
     difference = (logits["cpu"] - logits["cuda"]).abs().mean() / logits["cpu"].abs().mean()
     assert difference < near

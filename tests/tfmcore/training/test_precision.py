@@ -77,8 +77,8 @@ def test_a_run_says_so_and_goes_on_with_its_scale(tiny, tmp_path, monkeypatch):
 
 def test_bf16_reaches_the_same_validation_loss(tiny, tmp_path):
     """`tests.bench.precision_loss` shows the same for longer, on tiny Shakespeare."""
-    size = ("model.d_model=32", "model.num_layers=2", "training.batch_size=16", "training.learning_rate=3e-3")
-    length = ("training.steps=150", "training.eval_every=150", "training.eval_batches=20", "training.warmup_steps=20")
+    size = ("model.d_model=32", "model.num_layers=2", "training.batch_size=16", "training.learning_rate=1e-3")
+    length = ("training.steps=250", "training.eval_every=250", "training.eval_batches=20", "training.warmup_steps=20")
     losses = {}
     for precision in ("fp32", "bf16"):
         config = tiny("nano-decoder", *size, *length, f"training.precision={precision}")
