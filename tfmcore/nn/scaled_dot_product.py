@@ -47,31 +47,35 @@ def _bias(mask: Mask, q: Tensor) -> Tensor | None:
 
 
 class _PlainProducts(torch.autograd.Function):
-    """All in bf16. A few queries at a time, so that their weights stay in the processor's cache; for the gradient the
-    weights are calculated once more, which takes less time than fetching them (https://arxiv.org/abs/2205.14135)."""
+    """All in bf16. A few queries at a time, so that their weights stay in the processor's cache; unless they are all of
+    them, the weights are calculated once more for the gradient, which takes less time than fetching them
+    (https://arxiv.org/abs/2205.14135)."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, causal: bool, scale: float) -> Tensor:
         shape = q.shape
         q, k, v = (x.flatten(0, 1) for x in (q, k, v))  # (B·H, T or S, E)
-        ctx.save_for_backward(q, k, v, bias)
         ctx.facts = shape, causal, scale
-        out = torch.empty_like(q)
+        out, parts = torch.empty_like(q), [*_parts(shape, k.shape[1], bias is not None, causal)]
         with torch.autocast("cpu", enabled=False):
-            for few, rows, seen in _parts(shape, k.shape[1], bias is not None, causal):
+            for few, rows, seen in parts:
                 weights = _weights(q[few, rows], k[few, seen], _of(bias, few, shape), causal, scale)
                 out[few, rows].baddbmm_(weights, v[few, seen], beta=0)
+        kept = weights if len(parts) == 1 and weights.numel() <= CHUNK else None
+        ctx.save_for_backward(q, k, v, bias, kept)
         return out.view(shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, bias = ctx.saved_tensors
+        q, k, v, bias, kept = ctx.saved_tensors
         shape, causal, scale = ctx.facts
         into_out, S = gradient.flatten(0, 1), k.shape[1]
         into_q, into_k, into_v = (torch.empty_like(x) for x in (q, k, v))
         into_bias = torch.zeros_like(bias) if ctx.needs_input_grad[3] else None
         for few, rows, seen in _parts(shape, S, bias is not None, causal):
-            weights = _weights(q[few, rows], k[few, seen], _of(bias, few, shape), causal, scale)
+            weights = kept
+            if weights is None:
+                weights = _weights(q[few, rows], k[few, seen], _of(bias, few, shape), causal, scale)
             into_weights = into_out[few, rows] @ v[few, seen].transpose(1, 2)
             into_scores = torch._softmax_backward_data(into_weights, weights, -1, weights.dtype)
             before = 0 if seen.stop == S else 1  # the first part of these heads sees all keys
