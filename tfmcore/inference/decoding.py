@@ -67,11 +67,15 @@ class Window:
         self.ids = [*self.ids, *ids]
         if self.cache.length + len(ids) > self.size:
             ids = self._begin_anew(self.size if not self.cache.length else max(1, self.size * 3 // 4))
-        if self._can_record and len(ids) == 1:
-            ids = self._record(ids)
-        if self.recorded and len(ids) == 1:
-            with _quickly(self.model, self.recorded.ids):
-                return self.recorded.take(ids[0])[0].to("cpu", copy=True)
+        self._num_alone = self._num_alone + 1 if len(ids) == 1 else 0
+        looked_into = bool(self._hooks)
+        if self.recorded and (looked_into or len(ids) > 1):
+            ids = self._begin_anew(self.cache.length + len(ids))
+        if self._can_record and self._num_alone > ALONE_BEFORE and not looked_into:
+            try:
+                return self._take(ids[0])
+            except RuntimeError:  # there is a kernel that cannot be recorded
+                self._can_record, ids = False, self._begin_anew(self.cache.length + 1)
         return self._next(torch.tensor([ids], device=self.model.device))[0].cpu()
 
     def _next(self, ids: Tensor) -> Tensor:
@@ -83,19 +87,12 @@ class Window:
         self.recorded, self._num_alone = None, 0
         return self.ids
 
-    def _record(self, ids: Sequence[int]) -> Sequence[int]:
-        """Once some tokens were read one by one, have the next ones read by a recorded step, while nobody looks into
-        the model; the result is what is still to be read, which is more where a record is of no use any more."""
-        self._num_alone += 1
-        looked_into, is_full = bool(self._hooks), self.cache.length >= self.cache.room
-        try:
-            if (self.recorded is None or is_full) and self._num_alone > ALONE_BEFORE and not looked_into:
-                with _quickly(self.model, self.cache.positions[:, :1]):
-                    self.recorded = RecordedStep(self.cache, self._next)
-        except RuntimeError:  # there is a kernel that cannot be recorded
-            self.recorded, self._can_record = None, False
-        of_no_use = looked_into if self.recorded else not self._can_record
-        return self._begin_anew(self.cache.length + len(ids)) if of_no_use else ids
+    def _take(self, id: int) -> Tensor:
+        """Read a token by a recorded step."""
+        with _quickly(self.model, self.cache.positions[:, :1]):
+            if self.recorded is None or self.cache.length >= self.cache.room:
+                self.recorded = RecordedStep(self.cache, self._next)
+            return self.recorded.take(id)[0].to("cpu", copy=True)
 
 
 def read_source(model: EncoderDecoderTransformer, input_ids: Tensor, attention_mask: Tensor | None = None) -> Source:

@@ -24,19 +24,23 @@ ALONE = 2**20
 
 class RecordedStep:
     """What `step` makes of the next token's id (1, 1), whose keys and values it adds to the cache, as long as that has
-    room. Raises RuntimeError for a step that cannot be recorded; then the cache is of no use any more."""
+    room. The first one is recorded, which raises RuntimeError for a step that cannot be; then the cache is of no use
+    any more."""
 
     def __init__(self, cache: Cache, step: Step) -> None:
-        self._cache, self._place = cache, cache.fix()
+        self._cache, self._step, self._place = cache, step, cache.fix()
         self.ids = torch.zeros((1, 1), dtype=torch.long, device=self._place.device)
-        self._again, self._result = (_as_graph if self.ids.is_cuda else _as_kernels)(step, self.ids)
+        self._again: Callable[[], object] | None = None
 
     def take(self, id: int) -> Tensor:
         """The result for that token; the next one is written over it."""
         self.ids.fill_(id)
         self._place.fill_(self._cache.length)
+        if self._again:
+            self._again()
+        else:
+            self._again, self._result = (_as_graph if self.ids.is_cuda else _as_kernels)(self._step, self.ids)
         self._cache.length += 1
-        self._again()
         return self._result
 
 
@@ -53,6 +57,7 @@ def _as_graph(step: Step, ids: Tensor) -> tuple[Callable[[], object], Tensor]:
         finally:
             graph.capture_end()
     torch.cuda.current_stream().wait_stream(aside)
+    graph.replay()
     return graph.replay, result
 
 

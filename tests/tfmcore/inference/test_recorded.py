@@ -79,8 +79,9 @@ def test_it_is_taken_again(step):
 @torch.inference_mode()
 @pytest.mark.parametrize("step", [random_numbers, asks, finds, selects], ids=lambda step: step.__name__)
 def test_what_another_token_would_change_otherwise_is_not_recorded(step):
+    recorded = RecordedStep(empty_cache(), step)
     with pytest.raises(RuntimeError):
-        RecordedStep(empty_cache(), step)
+        recorded.take(3)
 
 
 @torch.library.custom_op("tests::num_threads", mutates_args=())
