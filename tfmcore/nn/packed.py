@@ -2,6 +2,8 @@
 that they are read faster."""
 
 from collections.abc import Callable
+from functools import cache
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -59,20 +61,27 @@ class PackedLinear(nn.Module):
 
 class BFloat16Linear(PackedLinear):
     """Weights in bf16. One vector meets them in torch's own product, 1.3 to 1.6 times as fast as oneDNN's, which torch
-    takes while that is off, as it is while a token is read; several meet them in oneDNN's."""
+    takes while that is off, as it is while a token is read. Several meet them in oneDNN's; a few, as beams are, in the
+    order in which it reads them, in which they are kept too once it is needed."""
 
     def round(self, weight: Tensor) -> Tensor:
         return weight.contiguous().bfloat16().float()
 
     def pack(self, weight: Tensor) -> tuple[Callable[[Tensor], Tensor], int]:
-        narrow = weight.contiguous().bfloat16()
-        has_onednn = weight.is_cpu and HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        several = by_onednn if has_onednn else F.linear
+        narrow, on_cpu = weight.contiguous().bfloat16(), weight.is_cpu
+        has_onednn = on_cpu and HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+        @cache
+        def ordered() -> Tensor:
+            return cast(Tensor, torch.ops.mkldnn._reorder_linear_weight(narrow, 1))
 
         def product(x: Tensor) -> Tensor:
-            if weight.is_cpu and x.numel() == x.shape[-1]:
+            vectors = x.numel() // x.shape[-1]
+            if on_cpu and vectors == 1:
                 return torch.mv(narrow, x.flatten()).view(*x.shape[:-1], -1)
-            return several(x, narrow)
+            if has_onednn:
+                return by_onednn(x, ordered() if vectors <= FEW else narrow)
+            return F.linear(x, narrow)
 
         return product, narrow.nbytes
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from tfmcore.nn import packed
 from tfmcore.nn.linear import FEW, FusedLinear
@@ -31,6 +32,17 @@ def test_products_are_as_close_as_the_numbers(of_that_size, kind, steps, bias, w
     assert (found.dtype, found.shape) == (torch.float32, exact.shape)
     assert ((found - exact).abs() <= 4 * reach / steps + 1e-6).all()
     assert not torch.equal(found, exact)
+
+
+@pytest.mark.parametrize("kind", [BFloat16Linear, Int8Linear])
+def test_the_longer_numbers_are_forgotten(of_that_size, kind):
+    weight = torch.randn(64, 32)
+    kept = StorageWeakRef(weight.untyped_storage())
+    with torch.inference_mode():
+        layer = kind(weight, None)
+        layer(torch.randn(1, 32)), layer(torch.randn(3, 32))
+    del weight
+    assert kept.expired()
 
 
 def test_a_row_of_zeros_stays_zero(of_that_size):
