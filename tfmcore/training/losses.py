@@ -15,8 +15,8 @@ from tfmcore.models import Model, ModelOutput
 from tfmcore.nn.heads import VocabularyHead
 from tfmcore.training.batches import Placed
 
-FEW = 2**20
-"""To make so many logits takes less time than to do without them, or so."""
+FEW_LOGITS = 2**20
+"""Fewer are made as they are: what would spare their memory takes longer."""
 
 
 class Sums(NamedTuple):
@@ -88,7 +88,7 @@ def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -
     hidden = logits.hidden
     if logits.predicted is not None:
         hidden, labels = hidden[logits.predicted], labels[logits.predicted]
-    if len(labels) * logits.vocab_size < FEW:
+    if len(labels) * logits.vocab_size < FEW_LOGITS:
         return cross_entropy(logits.head(hidden), labels, label_smoothing)
     rows = math.ceil(len(labels) / num_loss_pieces(len(labels), logits.vocab_size, hidden.device.type))
     weights = {name: _as_used(weight) for name, weight in logits.head.weights_for(hidden).items()}

@@ -65,7 +65,7 @@ def test_accumulation_equals_the_large_batch(case):
 def test_logits_piece_by_piece_give_the_same_gradients(case, monkeypatch, label_smoothing, missing, most):
     make, batch = case
     at_once = gradients(make(label_smoothing=label_smoothing), list(parts(batch, 12)))
-    monkeypatch.setattr(losses, "FEW", 0)
+    monkeypatch.setattr(losses, "FEW_LOGITS", 0)
     monkeypatch.setattr(heads, "missing_rows", lambda x, weight: missing)
     monkeypatch.setitem(memory.MOST_LOGITS, "cpu", most)
     piecewise = gradients(make(label_smoothing=label_smoothing), list(parts(batch, 12)))
