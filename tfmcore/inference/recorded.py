@@ -18,8 +18,8 @@ Step = Callable[[Tensor], Tensor]
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 NUM_TRIED = 2
 """Steps before a graph is recorded, in which libraries set up what they need."""
-ALONE = 2**20
-"""A kernel that is given fewer numbers is over before another thread has woken."""
+SHARED = 2**20
+"""A kernel that is given so many numbers is shared between threads; with fewer it is over before another has woken."""
 
 
 class RecordedStep:
@@ -117,6 +117,10 @@ class _Kernels(TorchDispatchMode):
         self._read, self._changed = set[int](), set[int]()
         self._num_threads = torch.get_num_threads()
 
+    def __exit__(self, *error: Any) -> None:
+        torch.set_num_threads(self._num_threads)
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """To skip it, torch would load its compiler."""
@@ -153,8 +157,8 @@ class _Kernels(TorchDispatchMode):
             raise RuntimeError(f"{function} cannot be recorded")
         tensors = [*_tensors((*inputs, *options.values()))]
         given = {_storage(tensor) for tensor in tensors}
-        is_alone = sum(tensor.numel() for tensor in tensors) < ALONE
-        torch.set_num_threads(1 if is_alone else self._num_threads)
+        is_shared = sum(tensor.numel() for tensor in tensors) >= SHARED
+        torch.set_num_threads(self._num_threads if is_shared else 1)
         result = function(*inputs, **options)
         self._read |= given
         if function._schema.is_mutable:

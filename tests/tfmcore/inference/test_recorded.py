@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tests.tfmcore.inference.test_decoding import model_of
 from tfmcore.config import ModelConfig
-from tfmcore.inference.recorded import ALONE, RecordedStep
+from tfmcore.inference.recorded import SHARED, RecordedStep
 from tfmcore.nn.cache import Cache, KeyValueCache
 from tfmcore.nn.probe import Hooks, probes
 
@@ -79,9 +79,10 @@ def test_it_is_taken_again(step):
 @torch.inference_mode()
 @pytest.mark.parametrize("step", [random_numbers, asks, finds, selects], ids=lambda step: step.__name__)
 def test_what_another_token_would_change_otherwise_is_not_recorded(step):
-    recorded = RecordedStep(empty_cache(), step)
+    recorded, threads = RecordedStep(empty_cache(), step), torch.get_num_threads()
     with pytest.raises(RuntimeError):
         recorded.take(3)
+    assert torch.get_num_threads() == threads
 
 
 @torch.library.custom_op("tests::num_threads", mutates_args=())
@@ -91,7 +92,7 @@ def num_threads(x: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def test_small_kernels_are_called_with_one_thread():
-    few, many = torch.zeros(1), torch.zeros(ALONE)
+    few, many = torch.zeros(1), torch.zeros(SHARED)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
