@@ -67,10 +67,7 @@ def judge(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: i
     mean nothing."""
     ignored, places = (labels == IGNORED)[:, None], labels.clamp(min=0)[:, None]
     one, others = 1 - label_smoothing, label_smoothing / num_classes  # the target: one + others, others, others …
-    logits, dtype = logits.float(), logits.dtype
-    if num_classes < logits.shape[1]:
-        logits = logits.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= num_classes, -math.inf)
-    log_probabilities = logits.log_softmax(-1)
+    log_probabilities = _of_classes(logits, num_classes).log_softmax(-1)
     wanted = log_probabilities.gather(1, places)
     nats = objective = -wanted.masked_fill(ignored, 0).sum()
     if label_smoothing:
@@ -80,8 +77,15 @@ def judge(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: i
     if label_smoothing:
         gradient[:, :num_classes] -= others
     of_label = (wanted.exp() - one - others).masked_fill(ignored, 0)
-    gradient = gradient.masked_fill_(ignored, 0).to(dtype).scatter_(1, places, of_label.to(dtype))
+    gradient = gradient.masked_fill_(ignored, 0).to(logits.dtype).scatter_(1, places, of_label.to(logits.dtype))
     return Sums(objective, nats), gradient
+
+
+def _of_classes(logits: Tensor, num_classes: int) -> Tensor:
+    """In fp32, those after the first `num_classes` -inf."""
+    if logits.shape[1] == num_classes:
+        return logits.float()
+    return logits.float().masked_fill(torch.arange(logits.shape[1], device=logits.device) >= num_classes, -math.inf)
 
 
 def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -> Sums:
