@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tfmcore.config.memory import MOST_KEPT
 from tfmcore.nn.mask import Mask
 
 CHUNK = 2**20
@@ -61,7 +62,7 @@ class _PlainProducts(torch.autograd.Function):
             for few, rows, seen in parts:
                 weights = _weights(q[few, rows], k[few, seen], _of(bias, few, shape), causal, scale)
                 out[few, rows].baddbmm_(weights, v[few, seen], beta=0)
-        kept = weights if len(parts) == 1 and weights.numel() <= CHUNK else None
+        kept = weights if len(parts) == 1 and weights.numel() <= MOST_KEPT else None
         ctx.save_for_backward(q, k, v, bias, kept)
         return out.view(shape)
 

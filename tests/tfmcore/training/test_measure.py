@@ -81,6 +81,11 @@ CONFIGS = {
         ["model.context_length=128", "training.batch_size=8", "training.precision=bf16", "model.dropout=0.1"],
         4000,
     ),
+    "bf16 with few weights of attention": (
+        "nano-decoder",
+        ["model.context_length=128", "training.batch_size=8", "training.precision=bf16", "model.dropout=0.0"],
+        500,
+    ),
     "large vocabulary": ("nano-seq2seq", ["model.context_length=64", "training.batch_size=6"], 50_257),
     "mostly weights": (
         "nano-decoder",
