@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch._dynamo
 
+from tests.tfmcore.gpu import needs_gpu
 from tests.tfmcore.training.compilers import count_compiled_calls, needs_compiler, of_torch_itself
 from tfmcore.config import SavedModel
 from tfmcore.models import build
@@ -142,7 +143,7 @@ def test_what_is_missing_is_said(monkeypatch, tmp_path):
 
 @of_torch_itself
 @needs_compiler
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that CUDA knows is here")
+@needs_gpu
 @pytest.mark.parametrize("graphs", [False, True])
 def test_on_a_gpu_the_loss_is_the_same(tiny, make_run, graphs):
     run = make_run("nano-decoder", "model.num_layers=2", "training.device=cuda")
