@@ -45,6 +45,7 @@ def write(page: UsePage, session: Session, qtbot: QtBot, folder: Path, prompt: s
     panel = page.panel
     assert isinstance(panel, GeneratePanel)
     panel.prompt.setPlainText(prompt)
+    panel.knobs.knobs["temperature"].setValue(0.0)  # drawn, the first token could be the end
     panel.knobs.knobs["max_new_tokens"].setValue(5)
     panel.act()
     return panel
