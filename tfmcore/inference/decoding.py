@@ -156,11 +156,11 @@ def write_on(
     for _ in range(max_new_tokens):
         logits = window.read(new)
         probabilities = logits.softmax(-1)
-        top = probabilities.topk(min(max(num_alternatives, 1), len(probabilities)))
-        likeliest = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
-        check_number(likeliest[0][1])
+        check_number(probabilities[0].item())  # if one logit is none, no probability is a number
+        top = probabilities.topk(min(num_alternatives, len(probabilities)))
         new = choose(logits[None], [seen], sampling, generator)
-        yield Step(new[0], probabilities[new[0]].item(), likeliest[:num_alternatives])
+        likeliest = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        yield Step(new[0], probabilities[new[0]].item(), likeliest)
         seen += new
 
 

@@ -86,23 +86,23 @@ class _Call:
 
     def prepared(self, is_read: Callable[[Tensor], bool]) -> Callable[[], object]:
         """As quick a call as there is, of what is read."""
-        function, inputs, options, places = self.function, self.inputs, self.options, self.places
+        inputs, options, places = self.inputs, self.options, self.places
+        function = _bound(self.function)
         if not places:
-            return lambda: function(*inputs, **options)
-        if function is torch.ops.aten._to_copy.default:
-            return lambda: places[0].copy_(inputs[0])
-        into, names = _writing(function)
-        if into:
-            options |= dict(zip(names, places, strict=True))
-            return lambda: into(*inputs, **options)
+            return partial(function, *inputs, **options)
+        if self.function is torch.ops.aten._to_copy.default:
+            return partial(places[0].copy_, inputs[0])
+        if _writes(self.function):
+            return partial(function, *inputs, **options, out=places[0] if len(places) == 1 else places)
         if isinstance(self.result, Tensor):
-            return lambda: places[0].copy_(function(*inputs, **options))
-        read = [(number, x) for number, x in enumerate(self.result) if isinstance(x, Tensor) and is_read(x)]
+            copy = places[0].copy_
+            return lambda: copy(function(*inputs, **options))
+        read = [(number, x.copy_) for number, x in enumerate(self.result) if isinstance(x, Tensor) and is_read(x)]
 
         def call() -> None:
             results = function(*inputs, **options)
-            for number, place in read:
-                place.copy_(results[number])
+            for number, copy in read:
+                copy(results[number])
 
         return call
 
@@ -183,17 +183,26 @@ def _is_asked_for_numbers(function: OpOverload, inputs: tuple[Any, ...]) -> bool
 
 
 @cache
-def _writing(function: OpOverload) -> tuple[OpOverload | None, list[str]]:
-    """The same function, writing what comes of it into tensors that it is given, by such names; unless it only copies
-    what comes of the other."""
-    names = [argument.name for argument in function._schema.arguments]
+def _bound(function: OpOverload) -> Callable[..., Any]:
+    """The same function as torch's Python has it, which reads its arguments in 1 µs and not in 4."""
+    name = function._schema.name.removeprefix("aten::")
+    places = (torch._C._VariableFunctions, torch._C._nn, torch._C.TensorBase)
+    found: list[Callable[..., Any]] = [getattr(place, name) for place in places if hasattr(place, name)]
+    return found[0] if found else function
+
+
+@cache
+def _writes(function: OpOverload) -> bool:
+    """Whether it can write what comes of it into tensors that it is given, and does not only copy it there."""
+    if _bound(function) is function:
+        return False
     for overload in ("out", f"{function._overloadname}_out"):
         other = getattr(function.overloadpacket, overload, None)
         if other and torch.Tag.generated not in other.tags:
-            arguments = other._schema.arguments
-            if [argument.name for argument in arguments if not argument.is_out] == names:
-                return other, [argument.name for argument in arguments if argument.is_out]
-    return None, []
+            given = [argument.name for argument in other._schema.arguments if not argument.is_out]
+            if given == [argument.name for argument in function._schema.arguments]:
+                return True
+    return False
 
 
 def _tensors(given: Iterable[Any]) -> Iterator[Tensor]:

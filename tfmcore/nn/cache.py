@@ -6,7 +6,7 @@ from torch import Tensor
 from tfmcore.config.problems import UserError
 from tfmcore.nn.mask import Timeline, count_positions
 
-ROOM = 128
+ROOM = 256
 """For so many tokens there is room at first, where shapes are to stay the same."""
 
 
@@ -35,7 +35,7 @@ class KeyValueCache:
     def fix(self, place: Tensor, length: int, room: int) -> None:
         """From now on a single token comes at a time, and its place is known to the device alone."""
         self.place, self.room = place, room
-        self.keys[:, :, length:], self.values[:, :, length:] = 0, 0  # what nobody sees is a number too
+        self.keys[:, :, length:room], self.values[:, :, length:room] = 0, 0  # what nobody sees is a number too
 
     def reorder(self, indices: Tensor) -> None:
         self.keys, self.values = self.keys.index_select(0, indices), self.values.index_select(0, indices)
