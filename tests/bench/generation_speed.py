@@ -22,8 +22,9 @@ from torch import nn
 from tests.bench.training_speed import SWITCHES, Setting
 from tfmcore.config import ModelConfig, SavedModel
 from tfmcore.inference.beams import search_beams
-from tfmcore.inference.decoding import finish, read_source, write_on
+from tfmcore.inference.decoding import finish, write_on
 from tfmcore.inference.quantization import prepared
+from tfmcore.inference.reading import read_source
 from tfmcore.models import build
 
 Write = Callable[[], int]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tfmcore.inference.decoding import Ends, Source, Writer, check_number, never, next_logits
+from tfmcore.inference.decoding import Ends, check_number, never
+from tfmcore.inference.reading import Reader, Source, Writer
 from tfmcore.inference.sampling import penalize
 from tfmcore.nn.cache import Cache
 
@@ -42,11 +43,12 @@ def search_beams(
     the worst of `num_beams` that have ended: the rules of transformers' `generate` with `early_stopping=False`.
     """
     cache = model.new_cache(1, len(prompt) + max_new_tokens - 1)
-    logits = next_logits(model, torch.tensor([prompt], device=model.device), cache, source)
+    reader = Reader(model, cache, source)
+    logits = reader.read(torch.tensor([prompt]))
     _widen(cache, num_beams)
     alive, ended = [Beam([], [], 0.0)], list[Beam]()
     for length in range(1, max_new_tokens + 1):
-        logs = logits[: len(alive)].float().log_softmax(-1).cpu()
+        logs = logits[: len(alive)].log_softmax(-1)
         grown = _grow(
             alive, logs, penalize(logs, [[*prompt, *beam.ids] for beam in alive], repetition_penalty), num_beams
         )
@@ -60,7 +62,7 @@ def search_beams(
         _follow(cache, len(prompt), alive, [parent for _, parent in going])
         alive = [beam for beam, _ in going]
         newest = [beam.ids[-1:] for beam in alive] + [[0]] * (num_beams - len(alive))
-        logits = next_logits(model, torch.tensor(newest, device=model.device), cache)
+        logits = reader.read(torch.tensor(newest))
     return ended
 
 
@@ -101,7 +103,7 @@ def _follow(cache: Cache, prompt_length: int, beams: Sequence[Beam], parents: Se
     )
     for layer in cache.layers:
         for kept in (layer.keys, layer.values):
-            kept[rows, :, start : layer.length] = kept[sources, :, start : layer.length]
+            kept[rows, :, start : cache.length] = kept[sources, :, start : cache.length]
 
 
 def _common(first: Beam, second: Beam) -> int:

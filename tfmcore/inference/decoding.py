@@ -1,6 +1,5 @@
-"""Writing token by token with a cache: one text as long as one likes, or many side by side."""
+"""Writing token by token: one text as long as one likes, or many side by side."""
 
-import contextlib
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple, TypeVar
@@ -9,29 +8,12 @@ import torch
 from torch import Tensor
 
 from tfmcore.config import UserError
-from tfmcore.inference.recorded import RecordedStep
+from tfmcore.inference.reading import Reader, Source, Writer
 from tfmcore.inference.sampling import GREEDY, Sampling, choose
-from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer, Model
-from tfmcore.nn.cache import Cache
-from tfmcore.nn.linear import FEW
-from tfmcore.nn.probe import Hooks
 
-Writer = DecoderOnlyTransformer | EncoderDecoderTransformer
-"""A model that writes from left to right."""
 T = TypeVar("T")
-ALONE = 2**19
-"""A product of a token and a matrix of d_model² weights is over, if they are fewer, before another thread has woken."""
-ALONE_BEFORE = 8
-"""To record a step takes as long as some steps do."""
 Ends = Callable[[Sequence[int]], bool]
 """Whether a text is done, by the tokens written so far."""
-
-
-class Source(NamedTuple):
-    """What an encoder read: memory (B, S, D), and mask (B, S) with 1 for real tokens where there is padding."""
-
-    memory: Tensor
-    mask: Tensor | None = None
 
 
 class Step(NamedTuple):
@@ -55,88 +37,22 @@ class Window:
     """
 
     def __init__(self, model: Writer, max_length: int, source: Source | None = None) -> None:
-        self.model, self.source = model, source
         self.size = min(max_length, model.config.context_length)
-        self.cache = model.new_cache(1, self.size)
         self.ids: list[int] = []
-        self.recorded: RecordedStep | None = None
-        self._hooks, self._can_record, self._num_alone = Hooks(model.modules()), True, 0
+        self._model, self._source = model, source
+        self._begin()
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read on; the result are the logits (V,) of the token after that, as float32 on the CPU."""
-        self.ids = [*self.ids, *ids]
-        if self.cache.length + len(ids) > self.size:
-            ids = self._begin_anew(self.size if not self.cache.length else max(1, self.size * 3 // 4))
-        self._num_alone = self._num_alone + 1 if len(ids) == 1 else 0
-        looked_into = bool(self._hooks)
-        if self.recorded and (looked_into or len(ids) > 1):
-            ids = self._begin_anew(self.cache.length + len(ids))
-        if self._can_record and self._num_alone > ALONE_BEFORE and not looked_into:
-            try:
-                return self._take(ids[0])
-            except RuntimeError:  # there is a kernel that cannot be recorded
-                self._can_record, ids = False, self._begin_anew(self.cache.length + 1)
-        return self._next(torch.tensor([ids], device=self.model.device))[0].cpu()
+        self.ids, length = [*self.ids, *ids], self.cache.length
+        if length + len(ids) > self.size:
+            self._begin()
+            ids = self.ids = self.ids[-(max(1, self.size * 3 // 4) if length else self.size) :]
+        return self.reader.read(torch.tensor([ids]))[0]
 
-    def _next(self, ids: Tensor) -> Tensor:
-        return next_logits(self.model, ids, self.cache, self.source).float()
-
-    def _begin_anew(self, kept: int) -> list[int]:
-        """Forget all but the last tokens, which are to be read again."""
-        self.ids, self.cache = self.ids[-kept:], self.model.new_cache(1, self.size)
-        self.recorded, self._num_alone = None, 0
-        return self.ids
-
-    def _take(self, id: int) -> Tensor:
-        """Read a token by a recorded step."""
-        with _quickly(self.model, self.cache.positions[:, :1]):
-            if self.recorded is None or self.cache.length >= self.cache.room:
-                self.recorded = RecordedStep(self.cache, self._next)
-            return self.recorded.take(id)[0].to("cpu", copy=True)
-
-
-def read_source(model: EncoderDecoderTransformer, input_ids: Tensor, attention_mask: Tensor | None = None) -> Source:
-    """Let the encoder read ids (B, S)."""
-    return Source(model.encode(input_ids, attention_mask)[0], attention_mask)
-
-
-def next_logits(
-    model: Writer, ids: Tensor, cache: Cache, source: Source | None = None, attention_mask: Tensor | None = None
-) -> Tensor:
-    """Read the new tokens (B, T), of which those with 0 in `attention_mask` are padding on the left, and say what may
-    follow the last of them: (B, V)."""
-    with _quickly(model, ids):
-        if isinstance(model, EncoderDecoderTransformer):
-            memory, mask = source or (None, None)
-            features = model.decode(ids, memory, mask, attention_mask, cache=cache)
-        else:
-            features = model.features(ids, attention_mask, cache=cache)
-        logits: Tensor = model.head(features.hidden[:, -1])
-    return logits
-
-
-def reads_alone(model: Model, num_tokens: int = 1) -> bool:
-    """Whether one thread of a processor reads so many tokens faster than several."""
-    return num_tokens * model.config.d_model**2 < ALONE
-
-
-@contextlib.contextmanager
-def _quickly(model: Model, tokens: Tensor) -> Iterator[None]:
-    """On a processor few tokens are read with one thread where others would come too late, and without oneDNN where it
-    is not called by name: it looks for its kernel longer than a gelu of a few numbers takes."""
-    if not tokens.is_cpu or tokens.numel() > FEW:
-        yield
-        return
-    threads, onednn = torch.get_num_threads(), torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
-    if alone := threads > 1 and reads_alone(model, tokens.numel()):
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.enabled = onednn
-        if alone:
-            torch.set_num_threads(threads)
+    def _begin(self) -> None:
+        self.cache = self._model.new_cache(1, self.size)
+        self.reader = Reader(self._model, self.cache, self._source)
 
 
 @torch.inference_mode()
@@ -178,10 +94,11 @@ def write_batch(
     prompt and all new tokens but the last must fit the context. Once half of the texts are done, they are left out."""
     new, real = pad_left(prompts, model.device)
     cache, generator = model.new_cache(len(prompts), new.shape[1] + max_new_tokens - 1), sampling.generator()
+    reader = Reader(model, cache, source)
     written: list[list[int]] = [[] for _ in prompts]
     rows = going = list(range(len(prompts)))  # which text each row of the cache is, and which are not done
     for _ in range(max_new_tokens):
-        logits = next_logits(model, new, cache, source, real).float().cpu()
+        logits = reader.read(new, real)
         check_number(logits.amax().item())
         chosen = choose(logits, [[*prompts[row], *written[row]] for row in rows], sampling, generator)
         for row, id in zip(rows, chosen, strict=True):
@@ -192,9 +109,9 @@ def write_batch(
             break
         if 2 * len(going) <= len(rows):
             kept = [place for place, row in enumerate(rows) if row in going]
-            cache.reorder(torch.tensor(kept, device=model.device))
+            reader.keep(kept)
             rows, chosen = going, [chosen[place] for place in kept]
-        new, real, source = torch.tensor(chosen, device=model.device)[:, None], None, None
+        new, real = torch.tensor(chosen)[:, None], None
     return written
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from tfmcore.config import UserError
-from tfmcore.inference.decoding import Source, Writer, read_source, reads_alone, write_batch
+from tfmcore.inference.decoding import write_batch
+from tfmcore.inference.reading import Source, Writer, read_source, reads_alone
 from tfmcore.inference.sampling import Sampling
 from tfmcore.messages import WritingPrecision
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer

@@ -1,4 +1,5 @@
-"""One token's step of a model, taken again without the model's own code, which takes longer than many of its kernels.
+"""The step from a token to the next, taken again without the model's own code, which takes longer than many of its
+kernels.
 
 On a GPU it is a CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs), elsewhere the kernels
 are called one by one."""
@@ -19,27 +20,28 @@ COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 NUM_TRIED = 2
 """Steps before a graph is recorded, in which libraries set up what they need."""
 SHARED = 2**20
-"""A kernel that is given so many numbers is shared between threads; with fewer it is over before another has woken."""
+"""A kernel that is given so many numbers is shared between threads; with fewer it is over before another has woken,
+unless many texts are multiplied by them."""
 
 
 class RecordedStep:
-    """What `step` makes of the next token's id (1, 1), whose keys and values it adds to the cache, as long as that has
-    room. The first one is recorded, which raises RuntimeError for a step that cannot be; then the cache is of no use
-    any more."""
+    """What `step` makes of the ids (B, 1) of the next tokens, whose keys and values it adds to the cache, as long as
+    that has room. The first one is recorded, which raises RuntimeError for a step that cannot be; then the cache is
+    as long as it was."""
 
-    def __init__(self, cache: Cache, step: Step) -> None:
+    def __init__(self, cache: Cache, step: Step, batch_size: int = 1) -> None:
         self._cache, self._step, self._place = cache, step, cache.fix()
-        self.ids = torch.zeros((1, 1), dtype=torch.long, device=self._place.device)
+        self._ids = torch.zeros((batch_size, 1), dtype=torch.long, device=self._place.device)
         self._again: Callable[[], object] | None = None
 
-    def take(self, id: int) -> Tensor:
-        """The result for that token; the next one is written over it."""
-        self.ids.fill_(id)
+    def take(self, ids: Tensor) -> Tensor:
+        """The result for these tokens; the next one is written over it."""
+        self._ids.copy_(ids)
         self._place.fill_(self._cache.length)
         if self._again:
             self._again()
         else:
-            self._again, self._result = (_as_graph if self.ids.is_cuda else _as_kernels)(self._step, self.ids)
+            self._again, self._result = (_as_graph if self._ids.is_cuda else _as_kernels)(self._step, self._ids)
         self._cache.length += 1
         return self._result
 
@@ -62,7 +64,7 @@ def _as_graph(step: Step, ids: Tensor) -> tuple[Callable[[], object], Tensor]:
 
 
 def _as_kernels(step: Step, ids: Tensor) -> tuple[Callable[[], object], Tensor]:
-    with _Kernels() as kernels:
+    with _Kernels(SHARED // len(ids)) as kernels:
         result = step(ids)
     again, before = kernels.needed(result), result.clone()
 
@@ -111,8 +113,9 @@ class _Kernels(TorchDispatchMode):
     """Notes which kernels are called. When they are called again their results go where they went before, so that what
     only looks at these in another way needs no call."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._shared = shared
         self._calls: list[_Call] = []
         self._read, self._changed = set[int](), set[int]()
         self._num_threads = torch.get_num_threads()
@@ -157,7 +160,7 @@ class _Kernels(TorchDispatchMode):
             raise RuntimeError(f"{function} cannot be recorded")
         tensors = [*_tensors((*inputs, *options.values()))]
         given = {_storage(tensor) for tensor in tensors}
-        is_shared = sum(tensor.numel() for tensor in tensors) >= SHARED
+        is_shared = sum(tensor.numel() for tensor in tensors) >= self._shared
         torch.set_num_threads(self._num_threads if is_shared else 1)
         result = function(*inputs, **options)
         self._read |= given

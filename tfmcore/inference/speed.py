@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from tfmcore.inference.decoding import Source, Writer, read_source, write_on
+from tfmcore.inference.decoding import write_on
 from tfmcore.inference.quantization import prepared
+from tfmcore.inference.reading import Source, Writer, read_source
 from tfmcore.messages import WritingPrecision
 from tfmcore.models import EncoderDecoderTransformer
 from tfmcore.nn.heads import LanguageModelHead

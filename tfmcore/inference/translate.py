@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tfmcore.inference.decoding import Source, finish, read_source, write_batch
+from tfmcore.inference.decoding import finish, write_batch
 from tfmcore.inference.opened import Encoded, OpenedModel
+from tfmcore.inference.reading import Source, read_source
 from tfmcore.inference.sampling import GREEDY
 from tfmcore.inference.writing import Ending, Hypothesis, Manner, write_ids
 from tfmcore.models import EncoderDecoderTransformer

@@ -7,8 +7,9 @@ from typing import Literal
 
 from tfmcore.data.tokenizers import Tokenizer
 from tfmcore.inference.beams import Beam, search_beams
-from tfmcore.inference.decoding import Source, Step, Writer, write_on
+from tfmcore.inference.decoding import Step, write_on
 from tfmcore.inference.pieces import BEFORE
+from tfmcore.inference.reading import Source, Writer
 from tfmcore.inference.sampling import Sampling
 
 Reason = Literal["length", "end", "stop"]

@@ -37,6 +37,9 @@ class KeyValueCache:
         self.place, self.room = place, room
         self.keys[:, :, length:room], self.values[:, :, length:room] = 0, 0  # what nobody sees is a number too
 
+    def loosen(self, length: int) -> None:
+        self.place, self.length = None, length
+
     def reorder(self, indices: Tensor) -> None:
         self.keys, self.values = self.keys.index_select(0, indices), self.values.index_select(0, indices)
 
@@ -74,7 +77,7 @@ class Cache:
         return Timeline(positions[:, start:], positions, seen)
 
     def fix(self) -> Tensor:
-        """Have a sequence without padding go on token by token, with tensors of the same shapes, in the same memory:
+        """Have sequences without padding go on token by token, with tensors of the same shapes, in the same memory:
         the place (1,) of the next token, which whoever reads it sets, as well as the `length`, until this reaches the
         `room`, which is at most twice as much as is needed, for all of it is looked at."""
         self.place, self.room = torch.full((1,), self.length, device=self.positions.device), ROOM
@@ -84,6 +87,13 @@ class Cache:
         for layer in self.layers:
             layer.fix(self.place, self.length, self.room)
         return self.place
+
+    def loosen(self) -> None:
+        """Have tokens come in any number again, and in other memory."""
+        if self.place is not None:
+            self.place, self.room = None, self.positions.shape[1]
+            for layer in self.layers:
+                layer.loosen(self.length)
 
     def reorder(self, indices: Tensor) -> None:
         """Keep the sequences of `indices` (any number, repeats allowed), as beam search does."""

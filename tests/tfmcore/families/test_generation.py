@@ -13,7 +13,8 @@ from tests.tfmcore.families.cases import CASES
 from tests.tfmcore.families.comparison import FIRST, LENGTH, batch, farthest
 from tfmcore.families.importing import read_model
 from tfmcore.inference.beams import search_beams
-from tfmcore.inference.decoding import Ends, Writer, finish, never, read_source, write_batch
+from tfmcore.inference.decoding import Ends, finish, never, write_batch
+from tfmcore.inference.reading import Writer, read_source
 from tfmcore.models import EncoderDecoderTransformer
 
 NEW, BEAMS, START, PAD = 20, 4, 0, 1

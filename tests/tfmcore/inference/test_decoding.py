@@ -2,14 +2,16 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
 
 from tfmcore.config import ModelConfig, SavedModel, UserError
-from tfmcore.inference import decoding
+from tfmcore.inference import reading
 from tfmcore.inference.beams import search_beams
-from tfmcore.inference.decoding import Window, finish, pad_left, read_source, write_batch, write_on
+from tfmcore.inference.decoding import Window, finish, pad_left, write_batch, write_on
+from tfmcore.inference.reading import read_source
 from tfmcore.inference.recorded import RecordedStep
 from tfmcore.inference.sampling import GREEDY, Sampling, choose, draw, penalize
 from tfmcore.models import build
@@ -69,11 +71,22 @@ def test_cached_is_uncached_at_every_position(writer):
     check_every_position(Window(model, writer.context_length, source_of(model)), model)
 
 
-def recording(model, length, monkeypatch, kind=RecordedStep) -> Window:
-    """It records early, and anew when four more tokens have come, then eight."""
-    monkeypatch.setattr(decoding, "RecordedStep", kind)
-    monkeypatch.setattr(decoding, "ALONE_BEFORE", 2)
+def record_early(monkeypatch, kind=RecordedStep) -> list[RecordedStep]:
+    """Steps are recorded after two, and anew for the fourth token, the eighth and so on; the result will be those."""
+    made = []
+
+    def make(*given):
+        made.append(kind(*given))
+        return made[-1]
+
+    monkeypatch.setattr(reading, "RecordedStep", make)
+    monkeypatch.setattr(reading, "ALONE_BEFORE", 2)
     monkeypatch.setattr(cache, "ROOM", 4)
+    return made
+
+
+def recording(model, length, monkeypatch, kind=RecordedStep) -> Window:
+    record_early(monkeypatch, kind)
     return Window(model, length, source_of(model))
 
 
@@ -82,7 +95,7 @@ def test_a_recorded_step_is_the_step(writer, monkeypatch):
     model = model_of(writer)
     window = recording(model, writer.context_length, monkeypatch)
     check_every_position(window, model)
-    assert window.recorded
+    assert window.reader.recorded
 
 
 def test_what_was_read_stays_as_it_was(monkeypatch):
@@ -102,22 +115,22 @@ def test_while_somebody_looks_into_the_model_nothing_is_recorded(monkeypatch):
         window.read(ids)
         for number in range(20):
             if number == 6:
-                assert window.recorded
+                assert window.reader.recorded
                 hook = probe.register_forward_hook(lambda _module, _inputs, result: seen.append(result.shape))
             if number == 12:
                 hook.remove()
             ids.append(number % VOCAB)
             logits = window.read(ids[-1:])
             torch.testing.assert_close(logits, whole(model, ids[:]), atol=1e-5, rtol=1e-4)
-            assert bool(window.recorded) is (2 <= number < 6 or number >= 12)
+            assert bool(window.reader.recorded) is (2 <= number < 6 or number >= 12)
             assert window.cache.length == len(ids)
     assert seen
 
 
 def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(monkeypatch):
     class Impossible(RecordedStep):
-        def __init__(self, cache, step):
-            super().__init__(cache, step)
+        def __init__(self, cache, step, batch_size):
+            super().__init__(cache, step, batch_size)
             raise RuntimeError("operation not permitted when stream is capturing")
 
     model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
@@ -127,7 +140,7 @@ def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(monkeypatch):
         for number in range(8):
             ids.append(number)
             torch.testing.assert_close(window.read(ids[-1:]), whole(model, ids), atol=1e-5, rtol=1e-4)
-    assert not window.recorded
+    assert not window.reader.recorded
 
 
 @pytest.mark.parametrize("context", [1, 2, 5, 8])
@@ -251,8 +264,10 @@ def test_one_beam_is_greedy():
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.5])
-def test_beams_copy_what_differs_and_compute_what_the_whole_model_does(penalty):
+@pytest.mark.parametrize("records", [False, True])
+def test_beams_copy_what_differs_and_compute_what_the_whole_model_does(penalty, records, monkeypatch):
     """Many beams that change places often: the probabilities are still those without a cache."""
+    made = record_early(monkeypatch) if records else []
     model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=32))
     beams = finish(search_beams(model, [1, 2], num_beams=8, max_new_tokens=20, repetition_penalty=penalty))
     assert len({beam.ids[0] for beam in beams}) < len(beams) == len({tuple(beam.ids) for beam in beams})
@@ -260,13 +275,27 @@ def test_beams_copy_what_differs_and_compute_what_the_whole_model_does(penalty):
         for place, (id, probability) in enumerate(zip(beam.ids, beam.probabilities, strict=True)):
             shares = whole(model, [1, 2, *beam.ids[:place]]).softmax(-1)
             assert probability == pytest.approx(float(shares[id]), rel=1e-3)
+    assert bool(made) is records
+
+
+def test_beams_are_recorded_for_each_kind_of_writer(writer, monkeypatch):
+    model = model_of(writer)
+    search = partial(
+        search_beams, model, [1, 2], num_beams=3, max_new_tokens=writer.context_length - 1, source=source_of(model)
+    )
+    plain, made = finish(search()), record_early(monkeypatch)
+    assert [beam.ids for beam in finish(search())] == [beam.ids for beam in plain]
+    assert made
 
 
 TEXTS = [[5, 6], [7, 8, 9, 10, 4], [4]]
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, Sampling(0.0, repetition_penalty=1.5)])
-def test_a_batch_of_sources_is_written_like_its_texts_alone(sampling):
+@pytest.mark.parametrize("records", [False, True])
+def test_a_batch_of_sources_is_written_like_its_texts_alone(sampling, records, monkeypatch):
+    """Texts that are done are left out, and what goes on is recorded anew."""
+    made = record_early(monkeypatch) if records else []
     config = ModelConfig(architecture="encoder_decoder", d_model=16, num_layers=2, num_heads=2, context_length=16)
     model, end = model_of(config), 3
     ids = torch.tensor([[*text, *[0] * (5 - len(text))] for text in TEXTS])
@@ -279,15 +308,18 @@ def test_a_batch_of_sources_is_written_like_its_texts_alone(sampling):
             source = read_source(model, torch.tensor([text]))
         alone = [step.id for step in write_on(model, [2], max_new_tokens=9, sampling=sampling, source=source)]
         assert written == up_to(alone, end)
+    assert bool(made) is records
 
 
-def test_a_batch_of_prompts_is_written_like_its_texts_alone(decoder):
-    """Padding on the left changes nothing, whatever tells the order of tokens; texts that end early are left out."""
+def test_a_batch_of_prompts_is_written_like_its_texts_alone(decoder, monkeypatch):
+    """Padding on the left changes nothing, whatever tells the order of tokens, but that no step can be recorded; texts
+    that end early are left out."""
     model = model_of(decoder)
     prompts = [*TEXTS, [1, 2, 3]]
     alone = [[step.id for step in write_on(model, prompt, max_new_tokens=7)] for prompt in prompts]
-    end = alone[0][1]
+    end, made = alone[0][1], record_early(monkeypatch)
     assert write_batch(model, prompts, max_new_tokens=7, ends=at(end)) == [up_to(ids, end) for ids in alone]
+    assert not made
 
 
 def test_a_batch_is_drawn_by_its_seed():

@@ -6,10 +6,11 @@ import torch
 from tests.tfmcore.gpu import WRITES_IN
 from tests.tfmcore.inference.test_decoding import SOURCE, VOCAB, model_of
 from tfmcore.config import SavedModel, UserError
-from tfmcore.inference.decoding import Window, finish, read_source, write_on
+from tfmcore.inference.decoding import Window, finish, write_on
 from tfmcore.inference.generate import write
 from tfmcore.inference.opened import open_model
 from tfmcore.inference.quantization import PACKED, Effect, effect, prepared
+from tfmcore.inference.reading import read_source
 from tfmcore.inference.sampling import GREEDY
 from tfmcore.inference.translate import translate
 from tfmcore.inference.writing import Manner

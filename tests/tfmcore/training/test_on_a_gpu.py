@@ -13,8 +13,10 @@ from tfmcore.config import ModelConfig, SavedModel, find_preset
 from tfmcore.config.cuda import has_cuda
 from tfmcore.config.estimate import estimate
 from tfmcore.config.memory import training_memory
-from tfmcore.inference.decoding import Window, read_source, write_batch
+from tfmcore.inference.beams import search_beams
+from tfmcore.inference.decoding import Window, finish, write_batch
 from tfmcore.inference.quantization import prepared
+from tfmcore.inference.reading import read_source
 from tfmcore.messages import Command, Noticed, Started, Stepped
 from tfmcore.models import build
 from tfmcore.runs import Run, RunState
@@ -213,13 +215,18 @@ def test_it_writes_what_a_processor_writes(kind, position, precision):
             recorded = []
             for number in range(new):
                 found.append(window.read([1 + number % 40]))
-                recorded.append(bool(window.recorded))
+                recorded.append(bool(window.reader.recorded))
             logits[device.type] = torch.stack(found)
             assert any(recorded)
     near = 1e-3 if precision == "fp32" else 0.1
     difference = (logits["cpu"] - logits["cuda"]).abs().mean() / logits["cpu"].abs().mean()
     assert difference < near
     if kind == "decoder":
+        beams = [
+            [beam.ids for beam in finish(search_beams(model.to(device), prompt, num_beams=3, max_new_tokens=16))]
+            for device in (torch.device("cpu"), GPU)
+        ]
+        assert beams[0] == beams[1]
         texts = [
             write_batch(model.to(device), [[3, 4, 5], [7, 8]], max_new_tokens=12)
             for device in (torch.device("cpu"), GPU)

@@ -1,0 +1,107 @@
+"""Reading tokens into a cache, as fast as the device allows."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tfmcore.inference.recorded import RecordedStep
+from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer, Model
+from tfmcore.nn.cache import Cache
+from tfmcore.nn.linear import FEW
+from tfmcore.nn.probe import Hooks
+
+Writer = DecoderOnlyTransformer | EncoderDecoderTransformer
+"""A model that writes from left to right."""
+ALONE = 2**19
+"""A product of a token and a matrix of d_model² weights is over, if they are fewer, before another thread has woken."""
+ALONE_BEFORE = 8
+"""To record a step takes as long as some steps do."""
+
+
+class Source(NamedTuple):
+    """What an encoder read: memory (B, S, D), and mask (B, S) with 1 for real tokens where there is padding."""
+
+    memory: Tensor
+    mask: Tensor | None = None
+
+
+class Reader:
+    """Has texts that lie side by side in a cache read on. Where they are few, and a single token of each comes at a
+    time, the step is recorded once that pays, unless there is padding or somebody looks into the model."""
+
+    def __init__(self, model: Writer, cache: Cache, source: Source | None = None) -> None:
+        self.cache = cache
+        self.recorded: RecordedStep | None = None
+        self._model, self._source = model, source
+        self._hooks, self._can_record, self._num_alone = Hooks(model.modules()), True, 0
+
+    def read(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Read tokens (B, T), of which those with 0 in `attention_mask` are padding on the left, and say what may
+        follow the last of them: logits (B, V) as float32 on the CPU, where ids may be too."""
+        self._num_alone = self._num_alone + 1 if ids.shape[1] == 1 and len(ids) <= FEW else 0
+        if self._can_record and self._num_alone > ALONE_BEFORE and not self.cache.padded and not self._hooks:
+            try:
+                return self._take(ids)
+            except RuntimeError:  # there is a kernel that cannot be recorded
+                self._can_record = False
+        self._forget()
+        return self._next(ids.to(self._model.device), attention_mask).cpu()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these texts only."""
+        self._forget()
+        self.cache.reorder(torch.tensor(rows, device=self._model.device))
+
+    def _next(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        with _quickly(self._model, ids):
+            if isinstance(self._model, EncoderDecoderTransformer):
+                memory, mask = self._source or (None, None)
+                features = self._model.decode(ids, memory, mask, attention_mask, cache=self.cache)
+            else:
+                features = self._model.features(ids, attention_mask, cache=self.cache)
+            logits: Tensor = self._model.head(features.hidden[:, -1])
+        return logits.float()
+
+    def _take(self, ids: Tensor) -> Tensor:
+        """Read a token of each text by a recorded step."""
+        with _quickly(self._model, ids):
+            if self.recorded is None or self.cache.length >= self.cache.room:
+                self.recorded = RecordedStep(self.cache, self._next, len(ids))
+            return self.recorded.take(ids).to("cpu", copy=True)
+
+    def _forget(self) -> None:
+        if self.recorded:
+            self.recorded, self._num_alone = None, 0
+        self.cache.loosen()
+
+
+def read_source(model: EncoderDecoderTransformer, input_ids: Tensor, attention_mask: Tensor | None = None) -> Source:
+    """Let the encoder read ids (B, S)."""
+    return Source(model.encode(input_ids, attention_mask)[0], attention_mask)
+
+
+def reads_alone(model: Model, num_tokens: int = 1) -> bool:
+    """Whether one thread of a processor reads so many tokens faster than several."""
+    return num_tokens * model.config.d_model**2 < ALONE
+
+
+@contextlib.contextmanager
+def _quickly(model: Model, tokens: Tensor) -> Iterator[None]:
+    """A processor reads few tokens with one thread where others would come too late, and without oneDNN where it is
+    not called by name: it looks for its kernel longer than a gelu of a few numbers takes."""
+    if tokens.numel() > FEW:
+        yield
+        return
+    threads, onednn = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+    if alone := threads > 1 and reads_alone(model, tokens.numel()):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = onednn
+        if alone:
+            torch.set_num_threads(threads)
