@@ -16,7 +16,9 @@ from tfmcore.nn.probe import Hooks
 Writer = DecoderOnlyTransformer | EncoderDecoderTransformer
 """A model that writes from left to right."""
 ALONE = 2**19
-"""A product of a token and a matrix of d_model² weights is over, if they are fewer, before another thread has woken."""
+"""A matrix of d_model² weights, if they are fewer, is read before another thread has woken."""
+PRODUCTS_ALONE = 6_000_000
+"""Tokens × d_model²: with more products, threads that wake for each short kernel of a layer are worth it."""
 ALONE_BEFORE = 8
 """To record a step takes as long as some steps do."""
 
@@ -85,23 +87,21 @@ def read_source(model: EncoderDecoderTransformer, input_ids: Tensor, attention_m
 
 def reads_alone(model: Model, num_tokens: int = 1) -> bool:
     """Whether one thread of a processor reads so many tokens faster than several."""
-    return num_tokens * model.config.d_model**2 < ALONE
+    weights = model.config.d_model**2
+    return weights < ALONE and num_tokens * weights < PRODUCTS_ALONE
 
 
 @contextlib.contextmanager
 def _quickly(model: Model, tokens: Tensor) -> Iterator[None]:
-    """A processor reads few tokens with one thread where others would come too late, and without oneDNN where it is
-    not called by name: it looks for its kernel longer than a gelu of a few numbers takes."""
-    if tokens.numel() > FEW:
-        yield
-        return
+    """A processor reads some tokens with one thread where others would come too late, and few of them without oneDNN
+    where it is not called by name: it looks for its kernel longer than a gelu of a few numbers takes."""
     threads, onednn = torch.get_num_threads(), torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
-    if alone := threads > 1 and reads_alone(model, tokens.numel()):
+    if tokens.numel() <= FEW:
+        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+    if reads_alone(model, tokens.numel()):
         torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.backends.mkldnn.enabled = onednn
-        if alone:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(threads)

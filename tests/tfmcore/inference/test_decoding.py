@@ -143,6 +143,22 @@ def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(monkeypatch):
     assert not window.reader.recorded
 
 
+def test_one_thread_reads_what_is_little_work(monkeypatch):
+    model, seen = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30)), []
+    monkeypatch.setattr(reading, "PRODUCTS_ALONE", 10 * 16**2)
+    model.decoder.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with torch.inference_mode():
+            for length in (1, 9, 10, 20):
+                Window(model, 30).read([1] * length)
+        assert seen == [1, 1, 2, 2]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("context", [1, 2, 5, 8])
 @pytest.mark.parametrize("records", [False, True])
 def test_beyond_the_context_the_window_slides_and_computes_what_it_holds(context, records, monkeypatch):
