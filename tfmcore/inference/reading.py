@@ -47,7 +47,7 @@ class Reader:
         if self._can_record and self._num_alone > ALONE_BEFORE and not self.cache.padded and not self._hooks:
             try:
                 return self._take(ids)
-            except RuntimeError:  # there is a kernel that cannot be recorded
+            except (RuntimeError, TypeError):  # a kernel that cannot be recorded, or not be called as it was
                 self._can_record = False
         self._forget()
         return self._next(ids.to(self._model.device), attention_mask).cpu()

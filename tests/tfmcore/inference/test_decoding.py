@@ -127,11 +127,12 @@ def test_while_somebody_looks_into_the_model_nothing_is_recorded(monkeypatch):
     assert seen
 
 
-def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(monkeypatch):
+@pytest.mark.parametrize("error", [RuntimeError, TypeError])
+def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(error, monkeypatch):
     class Impossible(RecordedStep):
         def __init__(self, cache, step, batch_size):
             super().__init__(cache, step, batch_size)
-            raise RuntimeError("operation not permitted when stream is capturing")
+            raise error("operation not permitted when stream is capturing")
 
     model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
     window, ids = recording(model, 30, monkeypatch, Impossible), [1, 2]
