@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -35,10 +36,15 @@ class Reader:
     time, the step is recorded once that pays, unless there is padding or somebody looks into the model."""
 
     def __init__(self, model: Writer, cache: Cache, source: Source | None = None) -> None:
-        self.cache = cache
-        self.recorded: RecordedStep | None = None
         self._model, self._source = model, source
-        self._hooks, self._can_record, self._num_alone = Hooks(model.modules()), True, 0
+        self._hooks, self._can_record = Hooks(model.modules()), True
+        self.begin(cache)
+
+    def begin(self, cache: Cache) -> None:
+        """From now on read into this cache."""
+        self.cache, self._num_alone = cache, 0
+        self.recorded: RecordedStep | None = None
+        self._next = partial(_next_logits, self._model, cache, self._source)  # no method: it would keep itself alive
 
     def read(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Read tokens (B, T), of which those with 0 in `attention_mask` are padding on the left, and say what may
@@ -57,16 +63,6 @@ class Reader:
         self._forget()
         self.cache.reorder(torch.tensor(rows, device=self._model.device))
 
-    def _next(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        with _quickly(self._model, ids):
-            if isinstance(self._model, EncoderDecoderTransformer):
-                memory, mask = self._source or (None, None)
-                features = self._model.decode(ids, memory, mask, attention_mask, cache=self.cache)
-            else:
-                features = self._model.features(ids, attention_mask, cache=self.cache)
-            logits: Tensor = self._model.head(features.hidden[:, -1])
-        return logits.float()
-
     def _take(self, ids: Tensor) -> Tensor:
         """Read a token of each text by a recorded step."""
         with _quickly(self._model, ids):
@@ -78,6 +74,19 @@ class Reader:
         if self.recorded:
             self.recorded, self._num_alone = None, 0
         self.cache.loosen()
+
+
+def _next_logits(
+    model: Writer, cache: Cache, source: Source | None, ids: Tensor, attention_mask: Tensor | None = None
+) -> Tensor:
+    with _quickly(model, ids):
+        if isinstance(model, EncoderDecoderTransformer):
+            memory, mask = source or (None, None)
+            features = model.decode(ids, memory, mask, attention_mask, cache=cache)
+        else:
+            features = model.features(ids, attention_mask, cache=cache)
+        logits: Tensor = model.head(features.hidden[:, -1])
+    return logits.float()
 
 
 def read_source(model: EncoderDecoderTransformer, input_ids: Tensor, attention_mask: Tensor | None = None) -> Source:

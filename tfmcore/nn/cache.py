@@ -79,7 +79,7 @@ class Cache:
     def fix(self) -> Tensor:
         """Have sequences without padding go on token by token, with tensors of the same shapes, in the same memory:
         the place (1,) of the next token, which whoever reads it sets, as well as the `length`, until this reaches the
-        `room`, which is at most twice as much as is needed, for all of it is looked at."""
+        `room`, which beyond ROOM is at most twice what is needed, for all of it is looked at."""
         self.place, self.room = torch.full((1,), self.length, device=self.positions.device), ROOM
         while self.room <= self.length:
             self.room *= 2

@@ -1,7 +1,9 @@
 """Decoding with a cache writes what the whole model would, for every switch; sampling and beams keep their word."""
 
+import gc
 import itertools
 import math
+import weakref
 from functools import partial
 
 import pytest
@@ -123,7 +125,7 @@ def test_while_somebody_looks_into_the_model_nothing_is_recorded(monkeypatch):
             logits = window.read(ids[-1:])
             torch.testing.assert_close(logits, whole(model, ids[:]), atol=1e-5, rtol=1e-4)
             assert bool(window.reader.recorded) is (2 <= number < 6 or number >= 12)
-            assert window.cache.length == len(ids)
+            assert window.reader.cache.length == len(ids)
     assert seen
 
 
@@ -142,6 +144,44 @@ def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(error, monkeypatch):
             ids.append(number)
             torch.testing.assert_close(window.read(ids[-1:]), whole(model, ids), atol=1e-5, rtol=1e-4)
     assert not window.reader.recorded
+
+
+def written_in_a_window(model):
+    window = Window(model, 30)
+    window.read([1, 2])
+    for id in range(10):
+        window.read([id])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    "write",
+    [
+        written_in_a_window,
+        lambda model: finish(search_beams(model, [1, 2], num_beams=3, max_new_tokens=12)),
+        lambda model: write_batch(model, [[1], [2]], max_new_tokens=12),
+    ],
+    ids=["window", "beams", "batch"],
+)
+def test_what_a_step_was_recorded_with_is_freed_when_the_text_is_done(write, monkeypatch):
+    """At once, and not when Python looks for circles the next time: a cache is large."""
+    model, caches = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30)), []
+    made, new_cache = record_early(monkeypatch), model.new_cache
+
+    def note(*sizes):
+        cache = new_cache(*sizes)
+        caches.append(weakref.ref(cache))
+        return cache
+
+    monkeypatch.setattr(model, "new_cache", note)
+    gc.disable()
+    try:
+        write(model)
+        assert made
+        made.clear()
+        assert [cache() for cache in caches] == [None] * len(caches) != []
+    finally:
+        gc.enable()
 
 
 def test_one_thread_reads_what_is_little_work(monkeypatch):
@@ -170,7 +210,7 @@ def test_beyond_the_context_the_window_slides_and_computes_what_it_holds(context
         window.read(prompt)
         for id in range(10):
             logits = window.read([id])
-            held = window.ids[-window.cache.length :]
+            held = window.ids[-window.reader.cache.length :]
             assert len(held) <= context
             assert held[-1] == id
             torch.testing.assert_close(logits, whole(model, held), atol=1e-5, rtol=1e-4)
