@@ -47,7 +47,9 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "optimizer", "momentum", "weight_decay", "beta1", "beta2", "epsilon", "gradient_clip", "label_smoothing",
             "ema_decay",
         ),
-        "Speed and memory": ("accumulation", "precision", "gradient_checkpointing", "compile", "device", "threads"),
+        "Speed and memory": (
+            "accumulation", "precision", "gradient_checkpointing", "compile", "device", "threads", "shares",
+        ),
         "Many devices": ("parallel", "num_processes", "parallel_sizes"),
         "While it trains": (
             "eval_every", "eval_batches", "save_every", "sample_every", "sample_prompts", "health_every", "tensorboard",

@@ -5,14 +5,19 @@ from __future__ import annotations
 import copy
 import importlib.util
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Made = tuple[nn.Module, Callable[[nn.Module, dict[str, Tensor]], Tensor]]
-"""A model, and how it makes logits (B, T, V) of a batch's inputs."""
+
+class Made(NamedTuple):
+    """A model, how it makes logits (B, T, V) of a batch's inputs, and whether its AdamW is fused on a processor too."""
+
+    model: nn.Module
+    logits_of: Callable[[nn.Module, dict[str, Tensor]], Tensor]
+    fused: bool = True
 
 
 def hugging_face(s: Any) -> Made:
@@ -42,7 +47,7 @@ def hugging_face(s: Any) -> Made:
                 use_cache=False,
             )
         )
-    return model, lambda model, inputs: model(**inputs).logits
+    return Made(model, lambda model, inputs: model(**inputs).logits)
 
 
 class TorchTransformer(nn.Module):
@@ -75,7 +80,7 @@ class TorchTransformer(nn.Module):
 
 
 def torch_nn(s: Any) -> Made:
-    return TorchTransformer(s), lambda model, inputs: model(**inputs)
+    return Made(TorchTransformer(s), lambda model, inputs: model(**inputs))
 
 
 LARGE = 10_000
@@ -116,7 +121,13 @@ class PlainGPT(nn.Module):
 def plain_gpt(s: Any) -> Made | None:
     if s.architecture != "decoder":
         return None
-    return PlainGPT(s), lambda model, inputs: model(**inputs)
+    return Made(PlainGPT(s), lambda model, inputs: model(**inputs))
+
+
+def nano_gpt(s: Any) -> Made | None:
+    """The plain GPT in the loop of nanoGPT (github.com/karpathy/nanoGPT), which has AdamW fused on a GPU alone."""
+    made = plain_gpt(s)
+    return made and made._replace(fused=False)
 
 
 def x_transformers(s: Any) -> Made | None:
@@ -128,11 +139,12 @@ def x_transformers(s: Any) -> Made | None:
     layers = kind(dim=s.d_model, depth=s.num_layers, heads=s.num_heads, attn_flash=True,
                   attn_dim_head=s.d_model // s.num_heads)  # fmt: skip
     model = x.TransformerWrapper(num_tokens=s.vocab_size, max_seq_len=s.context, attn_layers=layers)
-    return model, lambda model, inputs: model(inputs["input_ids"])
+    return Made(model, lambda model, inputs: model(inputs["input_ids"]))
 
 
 PEERS: dict[str, Callable[[Any], Made | None]] = {
     "transformers": hugging_face,
+    "nanoGPT": nano_gpt,
     "plain GPT": plain_gpt,
     "torch.nn": torch_nn,
     "x-transformers": x_transformers,

@@ -3,18 +3,20 @@
     OMP_NUM_THREADS=2 python -m tests.bench.training_speed [XS S MLM S2S] [--precision bf16] [--rounds 9]
     python -m tests.bench.training_speed GPT-2 --precision bf16 --device cuda --compile
 
-The sides alternate in one run, each in a process of its own, where ours keeps freed memory as a trainer does. Printed
-are each one's median step and, to the first peer, the median of the ratios of the rounds with their spread; then tokens
-a second, and the share of the device's measured matrix rate that the products of a step take (logits of all tokens
-counted, though ours makes those that are predicted). Peers: transformers, the plain GPT, torch.nn, and x-transformers
-where it is installed; with `--sides`, those of them. What is compiled is ours as a run has it, and all of a peer with
-its loss.
+The sides alternate in one run, each in a process of its own, where ours keeps freed memory and has its threads wait as
+a trainer does; what says in the environment how threads wait is heeded by all. Printed are each one's median step and,
+to the first peer, the median of the ratios of the rounds with their spread; then tokens a second, and the share of the
+device's measured matrix rate that the products of a step take (logits of all tokens counted, though ours makes those
+that are predicted). Peers: transformers, nanoGPT, the plain GPT, torch.nn, and x-transformers where it is installed;
+with `--sides`, those of them ("nanoGPT/fp32" has that precision whatever the others have). What is compiled is ours as
+a run has it, and all of a peer with its loss.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import statistics
 import subprocess
 import sys
@@ -36,6 +38,7 @@ from tfmcore.training.batches import Placed, place
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.learner import Learner
 from tfmcore.training.machine import probe
+from tfmcore.training.waiting import waiting
 
 Step = Callable[[], object]
 SECONDS = {"cpu": 0.2, "cuda": 1.0}
@@ -71,7 +74,7 @@ SWITCHES = {
 """As the peer has it: GPT-2, BERT and T5."""
 
 
-def our_config(s: Setting, precision: str) -> Config:
+def our_config(s: Setting, precision: str, compiled: bool = False) -> Config:
     model = {
         "architecture": s.architecture, "num_layers": s.num_layers, "d_model": s.d_model, "num_heads": s.num_heads,
         "d_ff": 4 * s.d_model, "context_length": s.context, "dropout": 0.0, **SWITCHES[s.architecture],
@@ -79,7 +82,9 @@ def our_config(s: Setting, precision: str) -> Config:
     return Config.model_validate({
         "data": {"task": s.task, "source": "python_manual" if s.task != "translation" else "reverse"},
         "model": model,
-        "training": {"batch_size": s.batch, "precision": precision},
+        "training": {
+            "batch_size": s.batch, "precision": precision, "compile": "always" if compiled else "never",
+        },
     })  # fmt: skip
 
 
@@ -96,12 +101,10 @@ def batch_of(s: Setting) -> Batch:
     return Batch(inputs, labels.numpy())
 
 
-def our_step(
-    s: Setting, config: Config, batches: Iterator[Placed], device: str = "cpu", compiled: bool = False
-) -> Step:
+def our_step(s: Setting, config: Config, batches: Iterator[Placed], device: str = "cpu") -> Step:
     model = build(SavedModel(task=s.task, vocab_size=s.vocab_size, model=config.model)).train().to(device)
     learner = Learner(model, s.task, config.training)
-    if compiled:
+    if config.training.compile == "always":
         learner.compiled.begin()
 
     def step() -> float:
@@ -116,8 +119,9 @@ def peer_step(
     made: Made, precision: str, batches: Iterator[Placed], device: str = "cpu", compiled: bool = False
 ) -> Step:
     """The loop that nanoGPT and the libraries' own examples have; it does not wait for a GPU."""
-    model, logits_of = made
-    optimizer = torch.optim.AdamW(model.train().to(device).parameters(), lr=1e-3, fused=True)
+    model, logits_of = made.model, made.logits_of
+    fused = True if made.fused or device == "cuda" else None
+    optimizer = torch.optim.AdamW(model.train().to(device).parameters(), lr=1e-3, fused=fused)
 
     def loss_of(inputs: dict[str, Tensor], labels: Tensor) -> Tensor:
         logits = logits_of(model, inputs)
@@ -144,7 +148,7 @@ def make_step(side: str, s: Setting, precision: str, device: str = "cpu", compil
     torch.set_float32_matmul_precision("high" if device == "cuda" and precision != "fp32" else "highest")
     batch = place(batch_of(s), torch.device(device))
     if side == "ours":
-        return our_step(s, our_config(s, precision), repeat(batch), device, compiled)
+        return our_step(s, our_config(s, precision, compiled), repeat(batch), device)
     made = PEERS[side](s)
     return made and peer_step(made, precision, repeat(batch), device, compiled)
 
@@ -179,9 +183,11 @@ def _seconds(step: Step, repeats: int, device: str) -> float:
 class Side:
     """The process of a side, which makes itself ready."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, environment: dict[str, str], *words: str) -> None:
         command = [sys.executable, "-m", "tests.bench.training_speed", "--serve", *words]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+        )
 
     def is_there(self) -> bool:
         return bool(self.process.stdout and self.process.stdout.readline())
@@ -199,7 +205,12 @@ class Side:
 
 def compare(setting: str, precision: str, rounds: int, names: Sequence[str], *how: str) -> dict[str, list[float]]:
     """Seconds a step of each side that is there, round by round."""
-    sides = {name: Side(name, setting, precision, *how) for name in names}
+    own = waiting()
+    parts = {name: name.split("/") for name in names}
+    sides = {
+        name: Side(own if side == "ours" else {}, side, setting, (*other, precision)[0], *how)
+        for name, (side, *other) in parts.items()
+    }
     found: dict[str, list[float]] = {name: [] for name, side in sides.items() if side.is_there()}
     for _ in range(rounds):
         for name, seconds in found.items():

@@ -1,8 +1,9 @@
 """What memory a training step needs before it is taken, by what it holds; nothing is measured, nothing is loaded.
 
 Two moments need the most. When the loss is known, every activation is still there and the logits stand beside their
-gradient. When the backward pass ends, the activations are gone and every gradient is there. The larger one counts.
-Where several processes share the training, it is told of one device, whichever needs the most.
+gradient. When the backward pass ends, the activations are gone and every gradient is there, once for each share of the
+batch that threads compute side by side. The larger one counts. Where several processes share the training, it is told
+of one device, whichever needs the most.
 """
 
 import math
@@ -15,6 +16,7 @@ from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, likely_cost
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.parallel import num_data_shares, sizes
 from tfmcore.config.placement import num_processes
+from tfmcore.config.shares import num_shares, num_threads
 from tfmcore.config.training import TrainingConfig
 
 BYTES = 4
@@ -106,9 +108,11 @@ def _parts(cost: Estimate, training: TrainingConfig, device: Device, length: int
 
 def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: int) -> list[_Moment]:
     """When the loss is known, in the middle of the last layer's backward pass, and at the end of all."""
-    model, tokens, width = device.model, device.tokens, 2 if training.precision in HALF else BYTES
-    numbers = (len(mine) for mine in device.stage.layers.values())
     kind = "cuda" if training.device == "auto" and has_cuda() else training.device
+    batch_logits = device.tokens * cost.vocab_size
+    shares = num_shares(training, cost.total, batch_logits, kind, num_threads(training.threads))
+    model, tokens, width = device.model, math.ceil(device.tokens / shares), 2 if training.precision in HALF else BYTES
+    numbers = (len(mine) for mine in device.stage.layers.values())
     each = _activations(model, tokens, length, width, kind)
     layers = [size for size, n in zip(each, numbers, strict=True) for _ in range(n)]
     streams = 2 if model.architecture == "encoder_decoder" else 1
@@ -128,9 +132,9 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
         if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others
             logits, of_head = logits + matrix, matrix + BYTES * tokens * model.d_model
     return [
-        _Moment(before + of_head, tokens * kept, logits),
-        _Moment(before + of_head + matrix, tokens * (kept + again), 0),
-        _Moment(every + matrix, tokens * (outside + max(layers)), 0),
+        _Moment(before + shares * of_head, shares * tokens * kept, shares * logits),
+        _Moment(before + shares * (of_head + matrix), shares * tokens * (kept + again), 0),
+        _Moment(shares * (every + matrix), shares * tokens * (outside + max(layers)), 0),
     ]
 
 

@@ -115,6 +115,15 @@ class TrainingConfig(Section):
         ge=1,
         le=1024,
     )
+    shares: int = option(
+        2,
+        title="Shares of a batch",
+        help="On a processor, a batch is computed in so many shares side by side, each by its part of the threads, "
+        "which then wait for each other less; 1: as one. Large models and compiled steps are never shared.",
+        unit="shares",
+        ge=1,
+        le=64,
+    )
     parallel: SomeOf[Kind] = option(
         [],
         title="Parallel",

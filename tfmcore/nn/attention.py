@@ -5,10 +5,10 @@ from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tfmcore.nn.cache import KeyValueCache
 from tfmcore.nn.disentangled import DistanceScores
+from tfmcore.nn.dropout import dropout, has_own_random_numbers
 from tfmcore.nn.linear import FusedLinear, Linear
 from tfmcore.nn.mask import FULL, Band, Mask, Timeline, fill
 from tfmcore.nn.positions import rotate
@@ -69,14 +69,15 @@ class _Attention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """q (B, H, T, E) on k and v (B, K, S, E) → result (B, T, D) and, if asked for, the weights (B, H, T, S)."""
         q, k, v = self.probe_q(q), self.probe_k(k), self.probe_v(v)
-        dropout = self.dropout if self.training else 0.0
+        rate = self.dropout if self.training else 0.0
         weights: Tensor | None = None
-        if return_attention or self.softcap is not None:  # the fused kernel knows no cap
+        # the fused kernel knows no cap, and no random numbers but torch's
+        if return_attention or self.softcap is not None or (rate and has_own_random_numbers()):
             groups = self.num_heads // self.num_kv_heads
             weights = self.probe_weights(self.weigh(q, k.repeat_interleave(groups, 1), mask))
-            mixed = F.dropout(weights, dropout) @ v.repeat_interleave(groups, 1)
+            mixed = dropout(weights, rate) @ v.repeat_interleave(groups, 1)
         else:
-            mixed = scaled_dot_product(q, k, v, mask, dropout, self.scale)
+            mixed = scaled_dot_product(q, k, v, mask, rate, self.scale)
         result = self.probe_output(self.output(mixed.transpose(1, 2).flatten(2)))  # (B, T, H·E) → (B, T, D)
         return result, weights if return_attention else None
 

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from tfmcore.nn.activations import ACTIVATIONS
+from tfmcore.nn.dropout import Dropout
 
 
 class Convolution(nn.Module):
@@ -20,7 +21,7 @@ class Convolution(nn.Module):
     ) -> None:
         super().__init__()
         self.convolution = nn.Conv1d(d_model, d_model, width, padding=width // 2, groups=groups)
-        self.norm, self.activation, self.dropout = norm, ACTIVATIONS[activation], nn.Dropout(dropout)
+        self.norm, self.activation, self.dropout = norm, ACTIVATIONS[activation], Dropout(dropout)
 
     def forward(self, start: Tensor, x: Tensor, real: Tensor | None = None) -> Tensor:
         """The embeddings `start` (B, T, D), the first layer's x (B, T, D), and `real` (B, T), False for padding."""

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from tfmcore.nn.dropout import Dropout
 from tfmcore.nn.positions import LearnedPositions, PositionalEncoding
 from tfmcore.nn.probe import Probe
 
@@ -23,7 +24,7 @@ class InputEmbedding(nn.Module):
         self.positions = positions
         self.token_types = nn.Embedding(num_token_types, tokens.embedding_dim) if num_token_types else None
         self.norm = norm or nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.scale = scale
         self.probe_output = Probe()
 

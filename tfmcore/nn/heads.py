@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfmcore.nn.activations import ACTIVATIONS, Activation
+from tfmcore.nn.dropout import Dropout
 from tfmcore.nn.linear import Linear, linear, missing_rows
 from tfmcore.nn.packed import PackedLinear
 
@@ -107,7 +108,7 @@ class ClassificationHead(nn.Module):
         super().__init__()
         self.pooling: Pooling = pooling
         self.pooler = pooler or nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = Linear(d_model, num_labels, bias)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
@@ -135,7 +136,7 @@ class TaggingHead(nn.Module):
     ) -> None:
         super().__init__()
         self.pooler = pooler or nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = Linear(d_model, num_labels, bias)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:

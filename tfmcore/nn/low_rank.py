@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tfmcore.nn.dropout import Dropout
 from tfmcore.nn.linear import FusedLinear
 
 
@@ -18,7 +19,7 @@ class LowRank(nn.Module):
     def __init__(self, sizes: tuple[int, ...], in_features: int, rank: int, alpha: float, dropout: float) -> None:
         super().__init__()
         self.rank, self.scale = rank, alpha / rank
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.down = nn.Parameter(torch.empty(len(sizes) * rank, in_features))
         self.up = nn.ParameterList(torch.zeros(size, rank) for size in sizes)
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tfmcore.config.problems import UserError
+from tfmcore.nn.dropout import Dropout
 from tfmcore.nn.frequencies import Stretch, inverse_frequencies
 
 
@@ -154,7 +155,7 @@ class Disentangled(Positions):
         self.span, self.farthest = span, farthest
         self.embedding = nn.Embedding(2 * span, d_model)
         self.norm = norm or nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def relative(self, queries: Tensor, keys: Tensor) -> Relative:
         buckets = (self.bucket(-distances(keys)) + self.span).clamp(0, 2 * self.span - 1)

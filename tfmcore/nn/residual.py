@@ -5,6 +5,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from tfmcore.nn.dropout import Dropout
+
 Placement = Literal["pre", "post", "sandwich", "parallel"]
 
 
@@ -23,7 +25,7 @@ class ResidualConnection(nn.Module):
         super().__init__()
         self.norm = norm
         self.placement = placement
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.norm_after = norm_after
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor], start: Tensor | None = None) -> Tensor:

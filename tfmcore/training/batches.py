@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tfmcore.config.parallel import even_rows
 from tfmcore.data import IGNORED, Batch
 
 T = TypeVar("T")
@@ -44,6 +45,35 @@ def place(batch: Batch, device: torch.device) -> Placed:
     if num_labels < batch.labels.size * SPARSE:  # found here, for a GPU would have to be waited for
         predicted = _tensor(np.flatnonzero(batch.labels != IGNORED), device)
     return Placed(inputs, labels, num_tokens, num_labels, ids, further, predicted)
+
+
+def share_of(whole: Placed, mine: Placed) -> Placed:
+    """Some rows of a batch, which are computed here, with the counts of the whole."""
+    return replace(
+        mine,
+        num_tokens=whole.num_tokens,
+        num_labels=whole.num_labels,
+        example_ids=whole.example_ids,
+        num_examples=whole.num_examples or len(whole.labels),
+    )
+
+
+def shares_of(whole: Placed, count: int) -> list[Placed]:
+    """A batch in `count` shares, or in as many as it has rows."""
+    size = len(whole.labels)
+    count = min(count, size)
+    return [share_of(whole, _rows(whole, even_rows(number, count, size))) for number in range(count)]
+
+
+def _rows(batch: Placed, rows: range) -> Placed:
+    def cut(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor[rows.start : rows.stop] for name, tensor in tensors.items()}
+
+    labels, predicted = batch.labels[rows.start : rows.stop], batch.predicted
+    if predicted is not None:
+        begin, end = (place * batch.labels[0].numel() for place in (rows.start, rows.stop))
+        predicted = predicted[(predicted >= begin) & (predicted < end)] - begin
+    return replace(batch, inputs=cut(batch.inputs), labels=labels, further=cut(batch.further), predicted=predicted)
 
 
 def groups(batches: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -16,7 +16,6 @@ from tfmcore.data.progress import Cancelled, Progress, silent
 from tfmcore.training.batches import Placed
 from tfmcore.training.compiled import missing_compiler
 from tfmcore.training.learner import Learner
-from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.state import random_states, set_random_states
 from tfmcore.units import duration
 
@@ -81,11 +80,11 @@ def choose(
     `learner` take them so; nothing else of it changes. `before` is what was chosen when the run began. Raises UserError
     where training.compile is always and the layers cannot be compiled."""
     training, device = learner.training, learner.device.type
-    always, alone = training.compile == "always", type(learner.parallel) is Parallel
+    always = training.compile == "always"
     check_compiler(training, device)
     if training.compile == "never":
         return Compilation("no", "not compiled, as training.compile has it")
-    if not always and (reason := _against(learner, num_steps, flops, alone, before)):
+    if not always and (reason := _against(learner, num_steps, flops, before)):
         return Compilation("no", f"not compiled{reason}")
     groups = list(islice((batches for batches in work() if any(batch.num_labels for batch in batches)), NUM_TRIED))
     if not groups or not num_steps:
@@ -93,18 +92,18 @@ def choose(
     with _as_it_was(learner):
         if before in ("layers", "graphs"):
             return _begun(learner, groups, before, "as when the run began", progress)
-        if not alone:
+        if learner.parallel.uncompiled:
             return _begun(learner, groups, "layers", "as training.compile has it", progress)
         return _tried(learner, groups, num_steps, progress)
 
 
-def _against(learner: Learner, num_steps: int, flops: float, alone: bool, before: Way | None) -> str:
+def _against(learner: Learner, num_steps: int, flops: float, before: Way | None) -> str:
     """What speaks against compiling, before anything is tried."""
     device = learner.device.type
     if lack := missing_compiler(device):
         return f": {lack}"
-    if not alone:
-        return ": steps that several processes share are compiled where training.compile is always"
+    if why := learner.parallel.uncompiled:
+        return f": {why}"
     if before == "no":
         return ", as when the run began"
     if before is None and (longest := num_steps * (CALLS + flops / RATE[device])) * SHARE[device] < SECONDS[device]:

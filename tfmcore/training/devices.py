@@ -1,11 +1,9 @@
 """Where to compute, and with how many threads."""
 
-import os
-
-import psutil
 import torch
 
 from tfmcore.config import UserError
+from tfmcore.config.shares import num_threads
 
 
 def choose_device(name: str, num_sharing: int = 0) -> torch.device:
@@ -28,9 +26,7 @@ def choose_device(name: str, num_sharing: int = 0) -> torch.device:
 
 
 def choose_threads(wanted: int | None, num_neighbours: int = 1) -> int:
-    """Have torch use so many threads: as wanted, or one for each core that this process may use, if `num_neighbours`
-    processes, itself included, share them."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = wanted or max(1, min(allowed, psutil.cpu_count(logical=False) or allowed) // num_neighbours)
+    """Have torch use so many threads as `num_threads` says."""
+    threads = num_threads(wanted, num_neighbours)
     torch.set_num_threads(threads)
     return threads

@@ -2,6 +2,7 @@
 
 import math
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,13 +30,14 @@ class Examination:
         self._squares: dict[str, Tensor] = {}
         self._gradients: dict[str, Tensor] = {}
         self._before: dict[str, list[tuple[nn.Parameter, Tensor]]] = {}
+        self._thread = threading.get_ident()  # which computes the first sequence, whatever others do
         self._hooks: list[RemovableHandle] = [
             layer.register_forward_hook(self._hook(name)) for name, layer in self.parts.items()
         ]
 
     def _hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-            if name not in self._squares:
+            if name not in self._squares and threading.get_ident() == self._thread:
                 result = output[0] if isinstance(output, tuple) else output
                 self._squares[name] = result.detach()[0].float().square().mean()  # of the first sequence
 

@@ -1,5 +1,6 @@
 """The loss of each task: cross-entropy, with labels that are left out and labels that are smoothed."""
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -128,11 +129,12 @@ class _Pieces(torch.autograd.Function):
         }
         learning = [weight for weight in head.values() if weight.requires_grad]
         totals, of_hidden, of_weights = torch.zeros(2, device=hidden.device), torch.empty_like(hidden), list[Tensor]()
+        twin = _twin(logits.head)  # which takes other weights, while other threads may use the head
         for start in range(0, len(labels), rows):
             piece = slice(start, start + rows)
             x = hidden[piece].detach().requires_grad_()
             with torch.enable_grad():
-                made: Tensor = functional_call(logits.head, head, (x,))
+                made: Tensor = functional_call(twin, head, (x,))
             sums, of_logits = logits.judge(made.detach(), labels[piece], label_smoothing, logits.vocab_size)
             totals += torch.stack(sums)
             of_hidden[piece], *more = torch.autograd.grad(made, (x, *learning), of_logits)
@@ -147,6 +149,14 @@ class _Pieces(torch.autograd.Function):
         of_hidden, *of_weights = (gradient * above[0] for gradient in ctx.saved_tensors)
         found = iter(of_weights)
         return (None, None, None, None, of_hidden, None, *(next(found) if learns else None for learns in ctx.learns))
+
+
+def _twin(module: nn.Module) -> nn.Module:
+    """Another module with the same weights."""
+    twin = copy.copy(module)
+    twin._parameters = dict(module._parameters)
+    twin._modules = {name: child and _twin(child) for name, child in module._modules.items()}
+    return twin
 
 
 def _labels(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from tfmcore.config import Config, SavedModel
+from tfmcore.config.estimate import Estimate, estimate
+from tfmcore.config.memory import training_memory
 from tfmcore.data import prepare
 from tfmcore.data.progress import Progress
 from tfmcore.models import build
@@ -66,7 +68,8 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
             return (place(batch, device) for batch in islice(own, number))
 
         with given_back_at_once(), PeakMemory(device) as memory, ThreadPoolExecutor(1, "memory") as thread:
-            thread.submit(_take_steps, config, saved, batches(2), device).result()
+            whole = config.replaced(training__shares=1)  # a share's thread would take what another has freed and kept
+            thread.submit(_take_steps, whole, saved, batches(2), device).result()
         compiled = config.training.compile == "always"
         num_first = 2 if compiled else 1  # a second length of batches is compiled anew
         with freed_memory_kept():
@@ -74,7 +77,14 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
     torch.set_num_threads(threads_before)
     parts = {part: statistics.median(step[part] for step in taken[num_first:]) for part in PARTS}
     seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[num_first:])
-    return BatchTrial(seconds, memory.num_bytes, parameters, round(statistics.median(tokens)), parts)
+    num_bytes = memory.num_bytes + _for_shares(estimate(saved.model, saved.vocab_size, saved.task), config, whole)
+    return BatchTrial(seconds, num_bytes, parameters, round(statistics.median(tokens)), parts)
+
+
+def _for_shares(cost: Estimate, config: Config, whole: Config) -> int:
+    """Bytes that shares of a batch side by side need beyond the whole of it, which are told: their gradients."""
+    shared, alone = (training_memory(cost, each.training) for each in (config, whole))
+    return sum(shared.values()) - sum(alone.values())
 
 
 def _take_steps(

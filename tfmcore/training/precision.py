@@ -90,6 +90,7 @@ class Float16(Precision):
     def __init__(self, device: torch.device) -> None:
         super().__init__(device)
         self._scaler = torch.amp.GradScaler(device.type)
+        self._scaler.scale(torch.zeros((), device=device))  # has the scale made now, not by the first of some threads
 
     @property
     def scale(self) -> float:

@@ -68,12 +68,12 @@ class TransformerTrainer:
         parallel: Parallel | None = None,
     ) -> None:
         """At the run's start, or to the bit where `checkpoint` stands. Raises UserError for what cannot be opened."""
-        self.parallel = parallel or Parallel()
+        whole = parallel or Parallel()
         self.config, self.training, self.dataset = config, config.training, dataset
         self.checkpoints, self.controls = checkpoints, controls
         self.device, self.threads = (
-            self.parallel.device_for(self.training),
-            choose_threads(self.training.threads, self.parallel.num_neighbours),
+            whole.device_for(self.training),
+            choose_threads(self.training.threads, whole.num_neighbours),
         )
         torch.manual_seed(self.training.seed)
         self.saved = SavedModel(
@@ -91,8 +91,12 @@ class TransformerTrainer:
         self.warnings = [*dataset.warnings, *news]
         self.model.to(self.device).set_gradient_checkpointing(self.training.gradient_checkpointing)
         self.num_parameters = self.model.num_parameters()  # of all of it, whatever this process keeps
-        self.learner = Learner(self.model, self.saved.task, self.training, self.parallel)
-        self.weights, self.optimizer = self.learner.weights, self.learner.optimizer
+        self.learner = Learner(self.model, self.saved.task, self.training, parallel)
+        self.parallel, self.weights, self.optimizer = (
+            self.learner.parallel,
+            self.learner.weights,
+            self.learner.optimizer,
+        )
         self.evaluated: Evaluated | None = None
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
@@ -109,13 +113,13 @@ class TransformerTrainer:
         cls, config: Config, run: Run, controls: Controls, progress: Progress, parallel: Parallel | None = None
     ) -> Self:
         """A trainer that stands where the run's newest whole checkpoint does, or at its start; raises UserError."""
-        parallel = parallel or Parallel()
-        check_compiler(config.training, parallel.device_for(config.training).type)  # before anything that takes long
+        whole = parallel or Parallel()
+        check_compiler(config.training, whole.device_for(config.training).type)  # before anything that takes long
         progress("looking for checkpoints", 0, 0)
         checkpoints = Checkpoints(run)
         checkpoint, faults = checkpoints.newest_whole()
-        with parallel.in_turn(lambda: progress("waiting for the first process", 0, 0)):
-            dataset, changes = dataset_of(config, run, checkpoint, progress, parallel.first)
+        with whole.in_turn(lambda: progress("waiting for the first process", 0, 0)):
+            dataset, changes = dataset_of(config, run, checkpoint, progress, whole.first)
         progress("building the model", 0, 0)
         trainer = cls(config, dataset, checkpoints, controls, checkpoint, parallel)
         trainer.warnings += [*changes, *(f"{fault}; training goes on from an older checkpoint" for fault in faults)]

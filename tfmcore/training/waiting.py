@@ -14,11 +14,14 @@ BUSY = 0.5
 
 
 def choose_waiting() -> None:
-    """Sleep beside busy neighbours, spin for a moment on a quiet machine; nothing where the environment says how."""
+    """Have threads wait as `waiting` says."""
+    os.environ.update(waiting())
+
+
+def waiting() -> dict[str, str]:
+    """What says in the environment that they sleep beside busy neighbours and spin for a moment on a quiet machine;
+    nothing where the environment says how they wait."""
     if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
-        return
+        return {}
     cores = psutil.cpu_percent(LOOK_SECONDS) / 100 * (psutil.cpu_count() or 1)
-    if cores > BUSY:
-        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    else:
-        os.environ["GOMP_SPINCOUNT"] = "1000"
+    return {"OMP_WAIT_POLICY": "PASSIVE"} if cores > BUSY else {"GOMP_SPINCOUNT": "1000"}

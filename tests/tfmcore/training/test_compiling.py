@@ -208,10 +208,10 @@ def test_without_a_compiler(case, no_compiler):
 
 def test_shared_steps_are_compiled_if_they_must_be(case, compiler):
     class Shared(Parallel):
-        pass
+        uncompiled = "they are shared"
 
     learner, work = case(parallel=Shared())
-    assert choose(learner, work, LONG, 1e15).way == "no"
+    assert choose(learner, work, LONG, 1e15) == ("no", "not compiled: they are shared")
     learner, work = case("training.compile=always", parallel=Shared())
     assert choose(learner, work, LONG, 1e15) == ("layers", "compiled, as training.compile has it")
 

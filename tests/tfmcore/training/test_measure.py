@@ -92,6 +92,12 @@ CONFIGS = {
         ["model.d_model=512", "model.num_heads=8", "model.context_length=32", "training.batch_size=1"],
         2000,
     ),
+    "two shares": ("nano-decoder", ["model.context_length=64", "training.batch_size=4", "training.threads=2"], 4000),
+    "two shares, piece by piece": (
+        "nano-seq2seq",
+        ["model.context_length=64", "training.batch_size=16", "training.threads=2"],
+        40_000,
+    ),
 }
 
 

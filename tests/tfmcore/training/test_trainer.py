@@ -94,7 +94,11 @@ def test_every_source_trains_for_each_of_its_tasks(make_run, source, task):
         assert of(Evaluated, events)[0].metrics.keys() == METRICS_OF[task]
 
 
-WAYS = {"adamw": (), "muon": ("training.optimizer=muon", "training.ema_decay=0.9", "training.schedule=wsd")}
+WAYS = {
+    "adamw": (),
+    "muon": ("training.optimizer=muon", "training.ema_decay=0.9", "training.schedule=wsd"),
+    "two shares of a batch": ("training.threads=2",),
+}
 
 
 @pytest.mark.parametrize("way", WAYS)

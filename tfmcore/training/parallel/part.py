@@ -30,6 +30,8 @@ class Parallel:
     """Whether this process writes the run's folder."""
     num_neighbours = 1
     """Processes that share the cores of this machine."""
+    uncompiled = ""
+    """Why steps are not compiled unless training.compile is always, if they are not."""
 
     def device_for(self, training: TrainingConfig) -> torch.device:
         """Where this process computes; raises UserError for a device that is not there."""
@@ -40,6 +42,10 @@ class Parallel:
 
     def seed(self, seed: int) -> None:
         """Once the model is made: random numbers from here on, where they must be others than those of others."""
+
+    def in_step(self) -> contextlib.AbstractContextManager[None]:
+        """What a gradient, and an update by it, are computed in."""
+        return contextlib.nullcontext()
 
     def place(self, batch: Batch, device: torch.device) -> Placed:
         """This process's share of a batch, on the device; its counts are those of the whole batch."""

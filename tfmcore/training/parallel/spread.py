@@ -20,7 +20,7 @@ from tfmcore.inference.opened import OpenedModel
 from tfmcore.models import Model
 from tfmcore.models.weights import allocate, skeleton, write_tensors
 from tfmcore.runs import Manifest
-from tfmcore.training.batches import Placed, place
+from tfmcore.training.batches import Placed, place, share_of
 from tfmcore.training.checkpoints import Checkpoints, Written
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Objective
@@ -47,6 +47,8 @@ class Pieces(Placed):
 
 class Spread(Parallel):
     """This process's share of a training: stages of a pipeline, heads and features, shards or copies, in this order."""
+
+    uncompiled = "steps that several processes share are compiled where training.compile is always"
 
     def __init__(self, world: World, config: Config) -> None:
         self.world, self.first = world, world.first
@@ -117,7 +119,7 @@ class Spread(Parallel):
             return self.held_out(batch, device)
         whole, mine = place(batch, device), self._rows(batch, self.world.share, self.world.num_shares)
         count = self.pipeline.num_pieces(len(mine.labels))
-        pieces = [_share(whole, place(self._rows(mine, number, count), device)) for number in range(count)]
+        pieces = [share_of(whole, place(self._rows(mine, number, count), device)) for number in range(count)]
         return Pieces(**vars(whole), pieces=pieces)
 
     def _rows(self, batch: Batch, number: int, count: int) -> Batch:
@@ -200,7 +202,7 @@ class Spread(Parallel):
 
     def held_out(self, batch: Batch, device: torch.device) -> Placed:
         mine = self._rows(batch, self.world.share, self.world.num_shares)
-        return _share(place(batch, device), place(mine, device))
+        return share_of(place(batch, device), place(mine, device))
 
     def total(self, sums: Tensor) -> Tensor:
         found = sums.clone()
@@ -280,15 +282,4 @@ def _cut(batch: Batch, rows: slice) -> Batch:
         labels=batch.labels[rows],
         example_ids=batch.example_ids[rows],
         further={name: labels[rows] for name, labels in batch.further.items()},
-    )
-
-
-def _share(whole: Placed, mine: Placed) -> Placed:
-    """What of a batch is computed here, with the counts of the whole."""
-    return replace(
-        mine,
-        num_tokens=whole.num_tokens,
-        num_labels=whole.num_labels,
-        example_ids=whole.example_ids,
-        num_examples=len(whole.labels),
     )
