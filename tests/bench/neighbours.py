@@ -1,5 +1,5 @@
 """A step of XS beside no, one and two processes that want the same cores, where threads wait for each other as in a run
-of the window, as in one of the terminal, and, the batch not in shares, as torch has it.
+of the window, as in one of the terminal, and, the batch not in shares, as in the window ("whole") and as torch has it.
 
     python -m tests.bench.neighbours [--seconds 8] [--rounds 3]
 
@@ -12,7 +12,8 @@ import statistics
 import subprocess
 import sys
 
-KINDS = {"window": {"OMP_WAIT_POLICY": "PASSIVE"}, "terminal": {}, "torch": {}}
+ASLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
+KINDS = {"window": ASLEEP, "whole": ASLEEP, "terminal": {}, "torch": {}}
 NUM_NEIGHBOURS = (0, 1, 2)
 STEPS = """
 import sys, time
@@ -24,7 +25,7 @@ import torch
 from tests.bench.training_speed import SETTINGS, batch_of, our_config, our_step
 from tfmcore.training.batches import place
 s = SETTINGS["XS"]
-config = our_config(s, "fp32").replaced(training__shares=1 if sys.argv[2] == "torch" else 2)
+config = our_config(s, "fp32").replaced(training__shares=1 if sys.argv[2] in ("whole", "torch") else 2)
 step = our_step(s, config, repeat(place(batch_of(s), torch.device("cpu"))))
 step()
 end, seconds = time.perf_counter() + float(sys.argv[1]), []

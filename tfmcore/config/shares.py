@@ -1,6 +1,7 @@
 """How many threads a training has on a processor, and in how many shares they compute each batch."""
 
 import os
+from functools import cache
 
 import psutil
 
@@ -15,8 +16,13 @@ MOST_LOGITS = 2**26
 def num_threads(wanted: int | None, num_neighbours: int = 1) -> int:
     """As wanted, or one for each core that this process may use, if `num_neighbours` processes, itself included, share
     them."""
+    return wanted or max(1, _num_cores() // num_neighbours)
+
+
+@cache
+def _num_cores() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return wanted or max(1, min(allowed, psutil.cpu_count(logical=False) or allowed) // num_neighbours)
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
 def num_shares(training: TrainingConfig, num_weights: int, num_logits: int, device: str, threads: int) -> int:

@@ -117,10 +117,9 @@ class TrainingConfig(Section):
     )
     shares: int = option(
         2,
-        title="Shares of a batch",
+        title="Batch shares",
         help="On a processor, a batch is computed in so many shares side by side, each by its part of the threads, "
         "which then wait for each other less; 1: as one. Large models and compiled steps are never shared.",
-        unit="shares",
         ge=1,
         le=64,
     )
