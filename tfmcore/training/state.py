@@ -22,7 +22,7 @@ class Counters(BaseModel):
     person has taken the schedule's place; `new` names the weights that the model it began from did not have. Steps
     left out because gradients were too large for fp16 are `overflows`; `precision` is what its scale goes on from.
     `averaged` counts the steps that the average of the weights has taken in. `compiled` says how steps are computed, by
-    kind of device."""
+    kind of device, and `shares` in how many each batch."""
 
     step: int = 0
     best_score: float | None = None
@@ -35,6 +35,7 @@ class Counters(BaseModel):
     precision: dict[str, Any] = {}
     averaged: int = 0
     compiled: dict[str, Literal["no", "layers", "graphs"]] = {}
+    shares: int = 1
 
 
 def save_state(

@@ -105,6 +105,7 @@ class TransformerTrainer:
         self._saved_step = 0
         if checkpoint:
             self._go_on(checkpoint)
+        self.counters.shares = self.parallel.num_shares
         self.parallel.seed(self.training.seed + self.step)
         controls.agree = self.parallel.agree
 
@@ -180,10 +181,12 @@ class TransformerTrainer:
         if self.counters.precision:
             self.learner.precision.load(self.counters.precision)
         self._saved_step = self.step
-        before = checkpoint.manifest.threads
-        if before != self.threads and self.device.type == "cpu":
-            sentence = "results will differ in their last digits from those of an unbroken run"
-            self.warnings.append(f"{sentence}: {before} threads before, {self.threads} now")
+        threads, shares, now = checkpoint.manifest.threads, self.counters.shares, self.parallel.num_shares
+        sentence = "results will differ in their last digits from those of an unbroken run"
+        if threads != self.threads and self.device.type == "cpu":
+            self.warnings.append(f"{sentence}: {threads} threads before, {self.threads} now")
+        elif shares != now:
+            self.warnings.append(f"{sentence}, and in all that dropout draws: {shares} batch shares before, {now} now")
 
     def _started(self) -> Started:
         return Started(

@@ -7,7 +7,8 @@ import torch
 
 from tfmcore.config import Config, SavedModel, UserError, shares
 from tfmcore.config.shares import num_shares, num_threads
-from tfmcore.messages import Saved
+from tfmcore.data import IGNORED
+from tfmcore.messages import Saved, Warned
 from tfmcore.models import build
 from tfmcore.runs import RunState
 from tfmcore.training.batches import place, shares_of
@@ -23,6 +24,7 @@ PRESETS = [
     "bert-mini", "deberta-mini", "llama-mini",
 ]  # fmt: skip
 NUM_STEPS = 20
+CPU = torch.device("cpu")
 BATCH = 5
 """Rows that do not come out even."""
 
@@ -48,7 +50,7 @@ def steps(make_run):
         model = build(SavedModel(task=config.data.task, vocab_size=tokens, model=config.model, labels=labels))
         learner = Learner(model.train(), config.data.task, config.training)
         assert type(learner.parallel) is (Threads if count > 1 else Parallel)
-        batches = (place(batch, torch.device("cpu")) for batch in dataset.train.batches(size, 0))
+        batches = (place(batch, CPU) for batch in dataset.train.batches(size, 0))
         found = []
         for _ in range(NUM_STEPS):
             loss, norm = learner.gradient([next(batches) for _ in range(accumulation)])
@@ -96,7 +98,7 @@ def test_each_share_has_its_own_dropout(make_run):
         lambda module, inputs, output: seen.setdefault(threading.get_ident(), output == 0)
     )
     dataset, _ = dataset_of(config, run, None, lambda *_: None)
-    learner.gradient([place(next(dataset.train.batches(4, 0)), torch.device("cpu"))])
+    learner.gradient([place(next(dataset.train.batches(4, 0)), CPU)])
     one, other = seen.values()
     assert 0.4 < one.float().mean() < 0.6
     assert not torch.equal(one, other)
@@ -105,7 +107,7 @@ def test_each_share_has_its_own_dropout(make_run):
 def test_the_shares_of_a_batch_are_all_of_it(make_run):
     run = make_run("nano-encoder")
     dataset, _ = dataset_of(run.config(), run, None, lambda *_: None)
-    whole = place(next(dataset.train.batches(7, 0)), torch.device("cpu"))
+    whole = place(next(dataset.train.batches(7, 0)), CPU)
     parts = shares_of(whole, 3)
     assert [len(part.labels) for part in parts] == [2, 2, 3]
     assert torch.equal(torch.cat([part.labels for part in parts]), whole.labels)
@@ -117,6 +119,33 @@ def test_the_shares_of_a_batch_are_all_of_it(make_run):
         (whole.num_labels, whole.num_tokens, 7)
     }
     assert len(shares_of(whole, 99)) == 7
+
+
+def test_a_share_in_which_nothing_is_predicted_adds_nothing(make_run):
+    run = make_run("nano-encoder", "model.dropout=0.0")
+    config = run.config()
+    dataset, _ = dataset_of(config, run, None, lambda *_: None)
+    batch = next(dataset.train.batches(4, 0))
+    batch.labels[2:] = IGNORED
+    found = []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        torch.manual_seed(0)
+        model = build(SavedModel(task=config.data.task, vocab_size=dataset.tokenizer.vocab_size, model=config.model))
+        found.append(Learner(model.train(), config.data.task, config.training).gradient([place(batch, CPU)]))
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_another_number_of_shares_is_said_at_resume(make_run):
+    run = make_run("reverse", "training.threads=2")
+    events = train(run.config(), run.folder)
+    while next(events).kind != "saved":
+        pass
+    events.close()
+    text = (run.folder / "run.toml").read_text()
+    (run.folder / "run.toml").write_text(text.replace("shares = 2", "shares = 1"))
+    said = [event.sentence for event in train(run.config(), run.folder) if isinstance(event, Warned)]
+    assert any("2 batch shares before, 1 now" in sentence for sentence in said)
 
 
 @pytest.mark.fault(20)
