@@ -1,6 +1,7 @@
 """bench: every preset builds, takes a step, writes if it can, and is measured."""
 
 import json
+import re
 
 import pytest
 
@@ -50,4 +51,6 @@ def test_the_largest_batch_that_fits_is_found(tfm, monkeypatch):
     facts = json.loads(tfm(*words, "--json").out)
     assert 0.6 * facts["limit"] < facts["bytes"] <= facts["limit"] == int(0.8 * 250 * 2**20)
     assert facts["tokens_per_step"] == facts["batch_size"] * 128
-    assert f"training.batch_size={facts['batch_size']} fits" in tfm(*words).out
+    said = re.fullmatch(r"training.batch_size=\d+ fits: (\d+) MiB of 200 MiB, \d+ ms a step\n", tfm(*words).out)
+    assert said
+    assert 120 < int(said[1]) <= 200
