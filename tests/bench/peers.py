@@ -24,16 +24,16 @@ def hugging_face(s: Any) -> Made:
     import transformers as hf
 
     V, D, L, H, T = s.vocab_size, s.d_model, s.num_layers, s.num_heads, s.context
-    off = {"attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0}
+    rates = {"attention_probs_dropout_prob": s.dropout, "hidden_dropout_prob": s.dropout}
     model: nn.Module
     if s.architecture == "decoder":
-        zero = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+        rates = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), s.dropout)
         model = hf.GPT2LMHeadModel(
-            hf.GPT2Config(vocab_size=V, n_positions=T, n_embd=D, n_layer=L, n_head=H, use_cache=False, **zero)
+            hf.GPT2Config(vocab_size=V, n_positions=T, n_embd=D, n_layer=L, n_head=H, use_cache=False, **rates)
         )
     elif s.architecture == "encoder":
         sizes = {"num_attention_heads": H, "intermediate_size": 4 * D, "max_position_embeddings": T}
-        model = hf.BertForMaskedLM(hf.BertConfig(vocab_size=V, hidden_size=D, num_hidden_layers=L, **sizes, **off))
+        model = hf.BertForMaskedLM(hf.BertConfig(vocab_size=V, hidden_size=D, num_hidden_layers=L, **sizes, **rates))
     else:
         model = hf.T5ForConditionalGeneration(
             hf.T5Config(
@@ -43,7 +43,7 @@ def hugging_face(s: Any) -> Made:
                 d_ff=4 * D,
                 num_layers=L,
                 num_heads=H,
-                dropout_rate=0.0,
+                dropout_rate=s.dropout,
                 use_cache=False,
             )
         )
@@ -56,7 +56,7 @@ class TorchTransformer(nn.Module):
     def __init__(self, s: Any) -> None:
         super().__init__()
         self.tokens, self.positions = nn.Embedding(s.vocab_size, s.d_model), nn.Embedding(s.context, s.d_model)
-        options = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
+        options = {"dropout": s.dropout, "activation": "gelu", "batch_first": True, "norm_first": True}
         layer = nn.TransformerEncoderLayer(s.d_model, s.num_heads, 4 * s.d_model, **options)
         self.encoder = nn.TransformerEncoder(layer, s.num_layers, enable_nested_tensor=False)
         self.decoder = None
@@ -94,7 +94,7 @@ class PlainGPT(nn.Module):
     def __init__(self, s: Any) -> None:
         super().__init__()
         D = s.d_model
-        self.num_heads = s.num_heads
+        self.num_heads, self.dropout = s.num_heads, nn.Dropout(s.dropout)
         rows = s.vocab_size if s.vocab_size < LARGE else -(-s.vocab_size // 64) * 64
         self.tokens, self.positions = nn.Embedding(rows, D), nn.Embedding(s.context, D)
         kinds = [nn.LayerNorm(D), nn.Linear(D, 3 * D), nn.Linear(D, D), nn.LayerNorm(D), nn.Linear(D, 4 * D)]
@@ -107,14 +107,14 @@ class PlainGPT(nn.Module):
 
     def forward(self, input_ids: Tensor) -> Tensor:
         B, T = input_ids.shape
-        x = self.tokens(input_ids) + self.positions(torch.arange(T, device=input_ids.device))
+        x = self.dropout(self.tokens(input_ids) + self.positions(torch.arange(T, device=input_ids.device)))
         for norm, query_key_value, output, second_norm, widen, narrow in self.blocks:
             q, k, v = (
                 each.view(B, T, self.num_heads, -1).transpose(1, 2) for each in query_key_value(norm(x)).chunk(3, -1)
             )
-            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-            x = x + output(mixed.transpose(1, 2).reshape(B, T, -1))
-            x = x + narrow(F.gelu(widen(second_norm(x))))
+            mixed = F.scaled_dot_product_attention(q, k, v, None, self.dropout.p, is_causal=True)
+            x = x + self.dropout(output(mixed.transpose(1, 2).reshape(B, T, -1)))
+            x = x + self.dropout(narrow(F.gelu(widen(second_norm(x)))))
         return F.linear(self.norm(x), self.tokens.weight)
 
 
@@ -137,7 +137,7 @@ def x_transformers(s: Any) -> Made | None:
 
     kind = x.Decoder if s.architecture == "decoder" else x.Encoder
     layers = kind(dim=s.d_model, depth=s.num_layers, heads=s.num_heads, attn_flash=True,
-                  attn_dim_head=s.d_model // s.num_heads)  # fmt: skip
+                  attn_dim_head=s.d_model // s.num_heads, attn_dropout=s.dropout, ff_dropout=s.dropout)  # fmt: skip
     model = x.TransformerWrapper(num_tokens=s.vocab_size, max_seq_len=s.context, attn_layers=layers)
     return Made(model, lambda model, inputs: model(inputs["input_ids"]))
 

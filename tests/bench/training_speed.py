@@ -1,6 +1,6 @@
 """A training step beside the same step of other libraries: forward, backward, clipping and AdamW on one batch.
 
-    OMP_NUM_THREADS=2 python -m tests.bench.training_speed [XS S MLM S2S] [--precision bf16] [--rounds 9]
+    OMP_NUM_THREADS=2 python -m tests.bench.training_speed [XS S MLM S2S] [--precision bf16] [--dropout 0.1] …
     python -m tests.bench.training_speed GPT-2 --precision bf16 --device cuda --compile
 
 The sides alternate in one run, each in a process of its own, where ours keeps freed memory and has its threads wait as
@@ -56,6 +56,7 @@ class Setting(NamedTuple):
     num_heads: int
     context: int
     batch: int
+    dropout: float = 0.0
 
 
 SETTINGS = {
@@ -77,7 +78,7 @@ SWITCHES = {
 def our_config(s: Setting, precision: str, compiled: bool = False) -> Config:
     model = {
         "architecture": s.architecture, "num_layers": s.num_layers, "d_model": s.d_model, "num_heads": s.num_heads,
-        "d_ff": 4 * s.d_model, "context_length": s.context, "dropout": 0.0, **SWITCHES[s.architecture],
+        "d_ff": 4 * s.d_model, "context_length": s.context, "dropout": s.dropout, **SWITCHES[s.architecture],
     }  # fmt: skip
     return Config.model_validate({
         "data": {"task": s.task, "source": "python_manual" if s.task != "translation" else "reverse"},
@@ -153,10 +154,11 @@ def make_step(side: str, s: Setting, precision: str, device: str = "cpu", compil
     return made and peer_step(made, precision, repeat(batch), device, compiled)
 
 
-def serve(side: str, setting: str, precision: str, device: str, compiled: str) -> None:
+def serve(side: str, setting: str, precision: str, device: str, compiled: str, dropout: str) -> None:
     """In a side's own process: for each line read, the seconds of a step, over some of them."""
+    s = SETTINGS[setting]._replace(dropout=float(dropout))
     with freed_memory_kept() if side == "ours" else contextlib.nullcontext():
-        if not (step := make_step(side, SETTINGS[setting], precision, device, compiled == "True")):
+        if not (step := make_step(side, s, precision, device, compiled == "True")):
             return
         for _ in range(3):
             step()
@@ -236,15 +238,17 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=SECONDS)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--sides", nargs="+", default=[*PEERS, "ours"])
-    parser.add_argument("--serve", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--serve", nargs=6, help=argparse.SUPPRESS)
     arguments: Any = parser.parse_args()
     if arguments.serve:
         serve(*arguments.serve)
         return
     precision, device = arguments.precision, arguments.device
+    how = (device, str(arguments.compile), str(arguments.dropout))
     rate = probe(torch.device(device), precision).flops_per_second
     for name in arguments.settings or ("XS", "S", "MLM", "S2S"):
-        found = compare(name, precision, arguments.rounds, arguments.sides, device, str(arguments.compile))
+        found = compare(name, precision, arguments.rounds, arguments.sides, *how)
         first, (tokens, flops) = next(iter(found.values())), work(SETTINGS[name])
         for side, seconds in found.items():
             ratios = [a / b for a, b in zip(first, seconds, strict=True)]

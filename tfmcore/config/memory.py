@@ -26,7 +26,8 @@ HALF = ("bf16", "fp16")
 MOST_LOGITS = {"cpu": 2**24, "cuda": 2**28}
 """So many logits exist at once, at the most: 64 MiB of fp32, or 1 GiB on a GPU, which is busy with many only."""
 MOST_KEPT = 2**20
-"""So many weights of one attention in bf16 are kept by a processor for their gradient: they stay in its cache."""
+"""So many weights of one attention that is not the kernel's are kept by a processor for their gradient: they stay in
+its cache."""
 COPIES = 2
 """Of these logits, in fp32: themselves and their gradients."""
 
@@ -113,7 +114,8 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     shares = num_shares(training, cost.total, batch_logits, kind, num_threads(training.threads))
     model, tokens, width = device.model, math.ceil(device.tokens / shares), 2 if training.precision in HALF else BYTES
     numbers = (len(mine) for mine in device.stage.layers.values())
-    each = _activations(model, tokens, length, width, kind)
+    at_once = training.compile == "always" or kind == "mps"
+    each = _activations(model, tokens, length, width, kind, at_once)
     layers = [size for size, n in zip(each, numbers, strict=True) for _ in range(n)]
     streams = 2 if model.architecture == "encoder_decoder" else 1
     outside = 3 * model.d_model * streams * BYTES
@@ -138,29 +140,31 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     ]
 
 
-def _activations(model: ModelConfig, tokens: int, length: int, width: int, kind: str) -> list[float]:
+def _activations(model: ModelConfig, tokens: int, length: int, width: int, kind: str, at_once: bool) -> list[float]:
     """For a layer of each stack: how many bytes each of the tokens needs for the backward pass on that kind of device,
-    where a number takes `width`."""
-    layer = _attention_activations(model, tokens, length, width, kind) + _feed_forward_activations(model) * width
-    if model.architecture != "encoder_decoder":
-        return [layer]
-    return [layer, layer + _attention_activations(model, tokens, length, width, kind, cross=True)]
+    where a number takes `width`; `at_once` are all weights of an attention from which some are dropped, or a few."""
+    near, far = (_attention_activations(model, tokens, length, width, kind, at_once, cross) for cross in (False, True))
+    layer = near + _feed_forward_activations(model) * width
+    return [layer] if model.architecture != "encoder_decoder" else [layer, layer + far]
 
 
 def _attention_activations(
-    model: ModelConfig, tokens: int, length: int, width: int, kind: str, cross: bool = False
+    model: ModelConfig, tokens: int, length: int, width: int, kind: str, at_once: bool, cross: bool
 ) -> float:
     """The stream, its norm, queries, keys, values (rotated ones again) and the result; where the fused kernel cannot
-    serve (dropout on a processor, learned biases, a soft cap), the weights of every head too, and where they are few.
-    Cross-attention knows no positions."""
+    serve (learned biases, a soft cap), the weights of every head too, and where they are few. Cross-attention knows no
+    positions."""
     queries, keys = model.num_heads * model.width_per_head, model.kv_heads * model.width_per_head
     rotated = queries + keys if model.position == "rotary" and not cross else 0
     normed = queries + keys if model.query_key_norm else 0
     rate = model.dropout if model.attention_dropout is None else model.attention_dropout
-    dropped, capped = rate and kind != "cuda", model.attention_softcap
-    precise = (3 if dropped else 0) + (2 if capped else 0)  # computed in fp32 whatever the precision
-    is_kept = kind != "cuda" and width < BYTES and not rate and not capped
-    maps, distances = float(is_kept and tokens * model.num_heads * length <= MOST_KEPT), 0
+    dropped, capped = bool(rate) and kind != "cuda", model.attention_softcap
+    precise = (5 if dropped else 2) if capped else 0  # computed in fp32 whatever the precision
+    maps, distances = 0.0, 0
+    if dropped and at_once and not capped:
+        maps = 3  # with which are dropped, and what is left
+    elif kind != "cuda" and not capped and tokens * model.num_heads * length <= MOST_KEPT:
+        maps = 2 if dropped else float(width < BYTES)
     if model.position == "relative_buckets" and not cross:
         maps += 1
     if model.position == "disentangled" and not cross:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tfmcore.nn.cache import KeyValueCache
 from tfmcore.nn.disentangled import DistanceScores
-from tfmcore.nn.dropout import dropout, has_own_random_numbers
+from tfmcore.nn.dropout import dropout
 from tfmcore.nn.linear import FusedLinear, Linear
 from tfmcore.nn.mask import FULL, Band, Mask, Timeline, fill
 from tfmcore.nn.positions import rotate
@@ -71,8 +71,7 @@ class _Attention(nn.Module):
         q, k, v = self.probe_q(q), self.probe_k(k), self.probe_v(v)
         rate = self.dropout if self.training else 0.0
         weights: Tensor | None = None
-        # the fused kernel knows no cap, and no random numbers but torch's
-        if return_attention or self.softcap is not None or (rate and has_own_random_numbers()):
+        if return_attention or self.softcap is not None:  # which no kernel knows
             groups = self.num_heads // self.num_kv_heads
             weights = self.probe_weights(self.weigh(q, k.repeat_interleave(groups, 1), mask))
             mixed = dropout(weights, rate) @ v.repeat_interleave(groups, 1)

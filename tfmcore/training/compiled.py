@@ -9,17 +9,21 @@ import shutil
 import sys
 import sysconfig
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tfmcore.nn.dropout import SEEDS, Choice, dropout_on_cpu
 from tfmcore.nn.linear import linear
+from tfmcore.nn.mask import Mask
 from tfmcore.nn.probe import Hooks
+from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, plain_products, weights_kept
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Judge, Objective, judge
 from tfmcore.workspace import cache_folder
@@ -92,6 +96,39 @@ def _set_up() -> None:
     def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Without the question whether this is inference, which would cut each layer into pieces."""
         return F.linear(x, weight, bias)
+
+    _have_numpy_draw_in_graphs()
+
+
+def _have_numpy_draw_in_graphs() -> None:
+    """Compiled, too, dropout on a processor draws what it always does: as an operation that nobody looks into."""
+
+    @torch.library.custom_op("tfm::kept", mutates_args=())
+    def kept(seed: Tensor, shape: Sequence[int], p: float, dtype: torch.dtype) -> Tensor:
+        return Choice(p, np.random.SFC64(int(seed))).kept(shape, dtype)
+
+    @torch.library.custom_op("tfm::kept_weights", mutates_args=())
+    def kept_weights(
+        seed: Tensor, shape: Sequence[int], S: int, is_biased: bool, causal: bool, p: float, dtype: torch.dtype
+    ) -> Tensor:
+        return weights_kept(np.random.SFC64(int(seed)), shape, S, is_biased, causal, p, dtype)
+
+    kept.register_fake(lambda seed, shape, p, dtype: torch.empty(shape, dtype=dtype))
+    kept_weights.register_fake(
+        lambda seed, shape, S, is_biased, causal, p, dtype: torch.empty((shape[0] * shape[1], shape[2], S), dtype=dtype)
+    )
+
+    @torch.compiler.substitute_in_graph(dropout_on_cpu)
+    def dropped(x: Tensor, p: float) -> Tensor:
+        kept: Tensor = torch.ops.tfm.kept(torch.randint(SEEDS, ()), x.shape, p, x.dtype)
+        return x * kept.mul(1 / (1 - p))
+
+    @torch.compiler.substitute_in_graph(plain_products)
+    def attention(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
+        q, k, v, bias = as_products_take_them(q, k, v, mask)
+        facts = q.shape, k.shape[2], bias is not None, mask.causal, dropout, q.dtype
+        kept = torch.ops.tfm.kept_weights(torch.randint(SEEDS, ()), *facts)
+        return all_at_once(q, k, v, bias, mask.causal, scale, dropout, kept)
 
 
 def missing_compiler(device: str) -> str:

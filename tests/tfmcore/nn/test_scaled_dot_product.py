@@ -1,12 +1,14 @@
-"""Plain products in bf16 give what torch's kernel gives in fp32, and its gradients, as closely as bf16 allows."""
+"""Plain products in bf16 give what torch's kernel gives in fp32, and its gradients, as closely as bf16 allows; and with
+dropout what all weights at once give."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from tfmcore.nn import scaled_dot_product as module
+from tfmcore.nn.dropout import random_numbers
 from tfmcore.nn.mask import Mask
-from tfmcore.nn.scaled_dot_product import scaled_dot_product
+from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, scaled_dot_product, weights_kept
 
 B, H, T, S, E = 3, 4, 7, 7, 8
 PADDING = torch.arange(S)[None] < torch.tensor([[7], [4], [5]])
@@ -70,6 +72,32 @@ def test_a_query_that_may_look_nowhere_is_a_number_and_spoils_no_gradient():
         with torch.autocast("cpu", torch.bfloat16):
             for part in learned(lambda q, k, v, mask=mask: scaled_dot_product(q, k, v, mask, 0.0, 0.3), H):
                 assert part.isfinite().all()
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["fp32", "bf16"])
+@pytest.mark.parametrize(("chunk", "block"), [(1, 4), (2 * H * T * S, 2 * T), (2**20, 256)])
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_with_dropout_it_learns_as_all_weights_at_once_do(monkeypatch, mask, chunk, block, narrow):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(module, "BLOCK", block)
+
+    def by_parts(q, k, v):
+        torch.manual_seed(7)
+        return scaled_dot_product(q, k, v, mask, 0.4, 0.3)
+
+    def at_once(q, k, v):
+        torch.manual_seed(7)
+        q, k, v, bias = as_products_take_them(q, k, v, mask)
+        kept = weights_kept(random_numbers(), q.shape, S, bias is not None, mask.causal, 0.4, q.dtype)
+        seen = kept[:, torch.ones(T, S, dtype=torch.bool).tril()] if mask.causal else kept
+        assert seen.float().mean() == pytest.approx(0.6, abs=0.06)
+        return all_at_once(q, k, v, bias, mask.causal, 0.3, 0.4, kept)
+
+    with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+        found, expected = learned(by_parts, 2), learned(at_once, 2)
+    assert found[0].dtype == (torch.bfloat16 if narrow else torch.float32)
+    for near, true in zip(found, expected, strict=True):
+        assert (near - true).norm() < (0.02 if narrow else 1e-5) * true.norm()
 
 
 def test_longer_keys_than_queries():

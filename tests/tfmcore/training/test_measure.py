@@ -81,6 +81,16 @@ CONFIGS = {
         ["model.context_length=128", "training.batch_size=8", "training.precision=bf16", "model.dropout=0.1"],
         4000,
     ),
+    "dropout": (
+        "nano-decoder",
+        ["model.context_length=128", "training.batch_size=16", "model.dropout=0.1"],
+        500,
+    ),
+    "few weights of attention with dropout": (
+        "nano-decoder",
+        ["model.context_length=128", "training.batch_size=8", "model.dropout=0.1"],
+        500,
+    ),
     "bf16 with few weights of attention": (
         "nano-decoder",
         ["model.context_length=128", "training.batch_size=8", "training.precision=bf16", "model.dropout=0.0"],

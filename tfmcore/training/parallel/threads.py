@@ -7,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import torch
 from torch import Tensor, nn
 
-from tfmcore.nn.dropout import own_random_numbers
+from tfmcore.nn.dropout import SEEDS, own_random_numbers
 from tfmcore.training.batches import Placed, shares_of
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.precision import Precision
-
-SEEDS = 2**62
 
 Gradients = Sequence[Tensor | None]
 
