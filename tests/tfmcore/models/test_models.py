@@ -159,8 +159,13 @@ def test_decoders_never_look_ahead(writer: ModelConfig) -> None:
     assert not torch.allclose(before[:, -1], after[:, -1])
 
 
-def test_checkpointed_gradients_are_the_same(computed: ModelConfig) -> None:
-    model, inputs, gradients = make(computed).train(), batch(computed, (7, 5)), []
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_checkpointed_gradients_are_the_same(computed: ModelConfig, dropout: float) -> None:
+    model, inputs, gradients = (
+        make(computed.model_copy(update={"dropout": dropout})).train(),
+        batch(computed, (7, 5)),
+        [],
+    )
     for on in (False, True):
         model.set_gradient_checkpointing(on)
         torch.manual_seed(3)
