@@ -14,6 +14,8 @@ SEEDS = 2**62
 """A seed is one of so many."""
 LEVELS = 2**8
 """What decides about a number is one of so many."""
+MOST = 1 - 1 / LEVELS
+"""A larger share is torch's to drop."""
 
 
 class _Own(threading.local):
@@ -56,7 +58,7 @@ class Choice:
 
 def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     """Zeros with probability `p`, the rest divided by 1 - p; `x` itself where nothing is trained."""
-    return dropout_on_cpu(x, p) if training and p > 0 and x.is_cpu else F.dropout(x, p, training)
+    return dropout_on_cpu(x, p) if training and 0 < p <= MOST and x.is_cpu else F.dropout(x, p, training)
 
 
 def dropout_on_cpu(x: Tensor, p: float) -> Tensor:

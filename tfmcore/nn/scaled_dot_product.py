@@ -21,14 +21,14 @@ hardly calculated."""
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
     """q (B, H, T, E) on k and v (B, K, S, E), K a divisor of H → (B, H, T, E)."""
-    if q.is_cpu and (dropout > 0 or _trains_in_bf16(q)):
+    if q.is_cpu and (dropout > 0 or _trains_in_bf16()):
         return plain_products(q, k, v, mask, dropout, scale)
     return F.scaled_dot_product_attention(
         q, k, v, mask.tensor, dropout, is_causal=mask.causal, scale=scale, enable_gqa=q.shape[1] > k.shape[1]
     )
 
 
-def _trains_in_bf16(q: Tensor) -> bool:
+def _trains_in_bf16() -> bool:
     """Then the kernel's gradient takes 2 to 6 times as long as that of plain products, though its fp32 is fast."""
     trains = torch.is_grad_enabled() and not torch.compiler.is_compiling()
     return trains and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16

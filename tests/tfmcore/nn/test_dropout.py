@@ -26,6 +26,13 @@ def test_it_is_p_in_the_mean(p):
     assert zeros / 2_000_000 == pytest.approx(p, abs=0.0005)
 
 
+@pytest.mark.parametrize("p", [0.9961, 0.9999, 1.0])
+def test_nearly_all_may_be_dropped(p):
+    x = torch.ones(1000, requires_grad=True)
+    dropout(x, p).sum().backward()
+    assert (x.grad == 0).float().mean() > 0.98
+
+
 def test_rows_and_columns_are_independent():
     torch.manual_seed(0)
     kept = (dropout(torch.ones(512, 512), 0.5) != 0).double() - 0.5
