@@ -100,6 +100,20 @@ def test_with_dropout_it_learns_as_all_weights_at_once_do(monkeypatch, mask, chu
         assert (near - true).norm() < (0.02 if narrow else 1e-5) * true.norm()
 
 
+@pytest.mark.parametrize("shape", [(1, H, T, S), (B, H, T, S), (1, 1, T, S)], ids=str)
+def test_a_bias_learns_with_dropout_too(monkeypatch, shape):
+    monkeypatch.setattr(module, "CHUNK", H * T * S)
+    q, k, v = (torch.randn(B, H, T, E, generator=torch.Generator().manual_seed(i)) for i in range(3))
+    bias, into = torch.randn(shape).requires_grad_(), torch.randn(B, H, T, E)
+    torch.manual_seed(7)
+    by_parts = scaled_dot_product(q, k, v, Mask(bias), 0.4, 0.3)
+    torch.manual_seed(7)
+    kept = weights_kept(random_numbers(), q.shape, S, True, False, 0.4, q.dtype)
+    at_once = all_at_once(q, k, v, bias, False, 0.3, 0.4, kept)
+    found, expected = (torch.autograd.grad(each, bias, into)[0] for each in (by_parts, at_once))
+    torch.testing.assert_close(found, expected)
+
+
 def test_longer_keys_than_queries():
     q, k = torch.randn(2, H, 3, E), torch.randn(2, H, 9, E)
     with torch.autocast("cpu", torch.bfloat16):
