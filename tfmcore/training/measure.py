@@ -45,7 +45,8 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
     the most that a step can cost; or, where that is 0, of the data's own batches, which is what steps do cost.
 
     Raises UserError for a device that is not there and for data that cannot be used, and whatever torch raises where
-    the memory does not suffice. With training.compile always, the time is that of compiled steps; the memory is not.
+    the memory does not suffice. The memory is that of whole batches, not compiled, and what the estimate says that
+    shares and compiled steps need beyond them.
     """
     device, threads_before = choose_device(config.training.device), torch.get_num_threads()
     check_compiler(config.training, device.type)
@@ -68,8 +69,10 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
             return (place(batch, device) for batch in islice(own, number))
 
         with given_back_at_once(), PeakMemory(device) as memory, ThreadPoolExecutor(1, "memory") as thread:
-            whole = config.replaced(training__shares=1)  # a share's thread would take what another has freed and kept
-            thread.submit(_take_steps, whole, saved, batches(2), device).result()
+            plain = config.replaced(
+                training__shares=1, training__compile="never"
+            )  # a share's thread would take what another has freed and kept
+            thread.submit(_take_steps, plain, saved, batches(2), device).result()
         compiled = config.training.compile == "always"
         num_first = 2 if compiled else 1  # a second length of batches is compiled anew
         with freed_memory_kept():
@@ -77,14 +80,15 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
     torch.set_num_threads(threads_before)
     parts = {part: statistics.median(step[part] for step in taken[num_first:]) for part in PARTS}
     seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[num_first:])
-    num_bytes = memory.num_bytes + _for_shares(estimate(saved.model, saved.vocab_size, saved.task), config, whole)
+    num_bytes = memory.num_bytes + _beyond(plain, config, estimate(saved.model, saved.vocab_size, saved.task))
     return BatchTrial(seconds, num_bytes, parameters, round(statistics.median(tokens)), parts)
 
 
-def _for_shares(cost: Estimate, config: Config, whole: Config) -> int:
-    """Bytes that shares of a batch side by side need beyond the whole of it, which are told: their gradients."""
-    shared, alone = (training_memory(cost, each.training) for each in (config, whole))
-    return sum(shared.values()) - sum(alone.values())
+def _beyond(plain: Config, config: Config, cost: Estimate) -> int:
+    """Bytes that steps of `config` need beyond those of `plain`, which are told: the gradients of shares side by side,
+    and what a compiler makes at once."""
+    less, more = (training_memory(cost, each.training) for each in (plain, config))
+    return sum(more.values()) - sum(less.values())
 
 
 def _take_steps(
