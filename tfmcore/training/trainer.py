@@ -181,12 +181,13 @@ class TransformerTrainer:
         if self.counters.precision:
             self.learner.precision.load(self.counters.precision)
         self._saved_step = self.step
-        threads, shares, now = checkpoint.manifest.threads, self.counters.shares, self.parallel.num_shares
-        sentence = "results will differ in their last digits from those of an unbroken run"
-        if threads != self.threads and self.device.type == "cpu":
-            self.warnings.append(f"{sentence}: {threads} threads before, {self.threads} now")
-        elif shares != now:
-            self.warnings.append(f"{sentence}, and in all that dropout draws: {shares} batch shares before, {now} now")
+        threads = checkpoint.manifest.threads if self.device.type == "cpu" else self.threads
+        counts = {"threads": (threads, self.threads), "batch shares": (self.counters.shares, self.parallel.num_shares)}
+        if differ := [f"{old} {what} before, {new} now" for what, (old, new) in counts.items() if old != new]:
+            sentence = (
+                "results will differ in their last digits, and in what dropout draws, from those of an unbroken run"
+            )
+            self.warnings.append(f"{sentence}: {', '.join(differ)}")
 
     def _started(self) -> Started:
         return Started(
