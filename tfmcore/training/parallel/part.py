@@ -1,4 +1,4 @@
-"""What a training does differently when several processes share it; here, all by one process."""
+"""What a training does differently when processes or threads share it; here, all by one process."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
