@@ -13,7 +13,6 @@ KEPT = (2**31 - 1, 2**30)
 20 % of a step. Batches of many lengths need 10 % to 20 % more memory so."""
 USUAL = (2**26, 2**25)
 """What glibc, which learns from what is freed, comes to at the most."""
-AT_ONCE = (2**17, 2**16)
 
 
 @contextlib.contextmanager
@@ -24,25 +23,8 @@ def freed_memory_kept() -> Iterator[None]:
         yield
     finally:
         _set(*USUAL)
-        give_back_free_memory()
-
-
-@contextlib.contextmanager
-def given_back_at_once() -> Iterator[None]:
-    """Within, what a new thread frees is given back, so that what is in use is what is needed. glibc would keep up to
-    as much again, since that is faster; and a thread that has kept some takes from there first."""
-    _set(*AT_ONCE)
-    try:
-        yield
-    finally:
-        _set(*USUAL)
-
-
-def give_back_free_memory() -> None:
-    """What is free and still kept, such as what an earlier measurement has freed: then the next one would seem to need
-    less."""
-    if trim := _glibc("malloc_trim"):
-        trim(0)
+        if trim := _glibc("malloc_trim"):
+            trim(0)
 
 
 def _set(trim_threshold: int, mmap_threshold: int) -> None:

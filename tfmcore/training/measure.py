@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,7 +18,7 @@ from tfmcore.training.batches import Placed, place
 from tfmcore.training.compiling import check_compiler
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
-from tfmcore.training.heap import freed_memory_kept, given_back_at_once
+from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.learner import Learner
 from tfmcore.training.peak_memory import PeakMemory
 from tfmcore.training.stopwatch import Stopwatch
@@ -68,11 +67,9 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
             own = dataset.train.batches(config.training.batch_size, config.training.seed)
             return (place(batch, device) for batch in islice(own, number))
 
-        with given_back_at_once(), PeakMemory(device) as memory, ThreadPoolExecutor(1, "memory") as thread:
-            plain = config.replaced(
-                training__shares=1, training__compile="never"
-            )  # a share's thread would take what another has freed and kept
-            thread.submit(_take_steps, plain, saved, batches(2), device).result()
+        plain = config.replaced(training__shares=1, training__compile="never")
+        with PeakMemory(device) as memory:
+            _take_steps(plain, saved, batches(2), device)
         compiled = config.training.compile == "always"
         num_first = 2 if compiled else 1  # a second length of batches is compiled anew
         with freed_memory_kept():

@@ -1,75 +1,58 @@
 """The most memory that was in use during a piece of work."""
 
 import gc
+import os
 import threading
-from pathlib import Path
+from itertools import accumulate
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-import psutil
 import torch
+from torch.profiler import ProfilerActivity, profile
 
-from tfmcore.training.heap import give_back_free_memory
 from tfmcore.training.room import room_of_process
 
-SAMPLE_SECONDS = 0.001
-STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+"""The profiler writes to the terminal that it begins and ends, otherwise."""
+_ONE_AT_A_TIME = threading.Lock()
+"""Of a process; two profilers at once end it."""
 
 
 class PeakMemory:
-    """Measures the most memory that was in use inside a `with`, beyond what was in use before it."""
+    """Measures the most memory of tensors that was in use inside a `with`, beyond what was in use before it: as torch
+    counts what it takes and frees. What the process has of the system depends on what it has done before."""
 
     def __init__(self, device: torch.device) -> None:
-        self.num_bytes, self._cuda, self._process = 0, device.type == "cuda", psutil.Process()
+        self.num_bytes, self._cuda = 0, device.type == "cuda"
 
     def __enter__(self) -> Self:
+        _ONE_AT_A_TIME.acquire()
         gc.collect()
         if self._cuda:
             torch.cuda.reset_peak_memory_stats()
             self._before = torch.cuda.memory_allocated()
-            return self
-        give_back_free_memory()
-        self._told = forget_peak()
-        self._before = self._peak = self._in_use()
-        self._ended = threading.Event()
-        self._watch = threading.Thread(target=self._look, daemon=True)
-        if not self._told:
-            self._watch.start()
+        else:
+            self._taken_and_freed = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+            self._taken_and_freed.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._cuda:
-            self._peak = torch.cuda.max_memory_allocated()
-        elif self._told:
-            self._peak = peak_since_forgotten()
-        else:
-            self._ended.set()
-            self._watch.join()
-        self.num_bytes = max(0, self._peak - self._before)
+        try:
+            self.num_bytes = self._peak_on_cuda() if self._cuda else self._peak()
+        finally:
+            _ONE_AT_A_TIME.release()
 
-    def _look(self) -> None:
-        """Where the system tells what is in use now, but not the peak since a moment of ours."""
-        while not self._ended.wait(SAMPLE_SECONDS):
-            self._peak = max(self._peak, self._in_use())
+    def _peak_on_cuda(self) -> int:
+        return torch.cuda.max_memory_allocated() - self._before
 
-    def _in_use(self) -> int:
-        return int(self._process.memory_info().rss)
-
-
-def forget_peak() -> bool:
-    """Have the system (Linux) watch for the process's peak of memory from now on; whether it does."""
-    try:
-        FORGET.write_text("5")
-        return peak_since_forgotten() > 0
-    except (OSError, StopIteration):
-        return False
-
-
-def peak_since_forgotten() -> int:
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
+    def _peak(self) -> int:
+        self._taken_and_freed.stop()
+        recorded: Any = self._taken_and_freed.profiler
+        events = (event for event in recorded.kineto_results.events() if event.name() == "[memory]")
+        in_time = sorted((event.start_ns(), int(event.nbytes())) for event in events)
+        return max(accumulate((num_bytes for _, num_bytes in in_time), initial=0))
 
 
 def available_memory(device: torch.device) -> int:

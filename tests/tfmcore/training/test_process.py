@@ -227,7 +227,7 @@ LIMIT_LATER = """
 import psutil
 from tfmcore.messages import Stepped
 from tfmcore.training import heap, process
-process.freed_memory_kept = heap.given_back_at_once  # so that the next step must ask for it again
+heap.KEPT = 2**17, 2**16  # so little that the next step must ask for it again
 take = process.Record.take
 def limited(self, event, code=0):
     take(self, event, code)
