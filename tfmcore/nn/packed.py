@@ -13,6 +13,8 @@ from tfmcore.nn.linear import FEW, HAS_ONEDNN, by_onednn, linear
 
 TILE = 16
 """The int8 product reads so many weights of a row at a time, and beyond its end if it must."""
+NARROW, WIDE = 256, 2048
+"""It is fast with rows of so many weights, and with rows that are far longer."""
 SMALLEST = 1e-30
 """In place of a row of zeros' largest weight, by which its weights are divided."""
 LEAST_WEIGHTS = 2**15
@@ -96,19 +98,33 @@ class Int8Linear(PackedLinear):
 
     def pack(self, weight: Tensor) -> tuple[Callable[[Tensor], Tensor], int]:
         scale, numbers = _scaled(F.pad(weight, (0, -weight.shape[1] % TILE)).contiguous())
-        whole = numbers.to(torch.int8)
+        whole = [part.contiguous() for part in torch.split(numbers.to(torch.int8), widths(*numbers.shape), dim=1)]
+        sizes = [part.shape[1] for part in whole]
 
         def product(x: Tensor) -> Tensor:
             rows = x.reshape(-1, x.shape[-1])
-            if rows.shape[1] < whole.shape[1]:
-                rows = F.pad(rows, (0, whole.shape[1] - rows.shape[1]))
+            if rows.shape[1] < sum(sizes):
+                rows = F.pad(rows, (0, sum(sizes) - rows.shape[1]))
             if len(rows) > FEW:  # then it takes less time to make the weights bf16 again
-                result = F.linear(rows, whole.bfloat16()) * scale
+                result = F.linear(rows, torch.cat(whole, 1).bfloat16()) * scale
             else:
-                result = torch._weight_int8pack_mm(rows, whole, scale)
-            return result.view(*x.shape[:-1], len(whole))
+                first, *others = (
+                    torch._weight_int8pack_mm(part.contiguous(), weights, scale)
+                    for part, weights in zip(torch.split(rows, sizes, 1), whole, strict=True)
+                )
+                result = first.float() if others else first
+                for other in others:
+                    result += other
+            return result.view(*x.shape[:-1], len(scale))
 
         return product, weight.numel()
+
+
+def widths(N: int, D: int) -> list[int]:
+    """Of the parts that a matrix (N, D) is cut into, multiples of TILE. The int8 product reads four rows at once, and
+    only as quickly as memory can while those are near each other: parts of 256 columns take half the time of 768."""
+    parts = round(D / NARROW) if min(N, D) >= 2 * NARROW and D < WIDE else 1
+    return [TILE * (D * (i + 1) // parts // TILE - D * i // parts // TILE) for i in range(parts)]
 
 
 def _scaled(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ def of_that_size(request, monkeypatch):
     return request.param
 
 
-SHAPES = [(1, 1), (3, 7), (64, 33), (384, 1152), (100, 65)]
+SHAPES = [(1, 1), (3, 7), (64, 33), (384, 1152), (100, 65), (527, 640)]
 
 
 @pytest.mark.parametrize("rows", [(), (1, 1), (3, 2), (FEW, 1), (2, FEW)], ids=str)
@@ -73,6 +73,24 @@ def test_only_large_matrices_have_the_format_and_all_have_its_numbers(kind, size
     assert ready.num_bytes == N * D * (size if N * D >= packed.SMALL else 4)
     with torch.inference_mode():
         torch.testing.assert_close(ready(x), x @ ready.round(weight).T, atol=0.3, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("N", "D", "widths"),
+    [
+        (768, 768, [256, 256, 256]),
+        (50_257, 1280, [256] * 5),
+        (2000, 528, [256, 272]),
+        (512, 512, [256, 256]),
+        (768, 3072, [3072]),
+        (384, 1536, [1536]),
+        (1152, 384, [384]),
+        (9, 16, [16]),
+    ],
+)
+def test_a_wide_matrix_of_many_rows_is_cut_into_narrow_parts(N, D, widths):
+    """So that four rows are near each other in memory."""
+    assert packed.widths(N, D) == widths
 
 
 @pytest.mark.parametrize(("N", "D", "turned"), [(512, 64, True), (64, 512, False), (256, 256, False), (16, 8, False)])
