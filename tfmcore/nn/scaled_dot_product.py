@@ -175,9 +175,10 @@ def _of(bias: Tensor | None, few: slice, shape: torch.Size) -> Tensor | None:
 
 def _weights(q: Tensor, k: Tensor, bias: Tensor | None, causal: bool, scale: float) -> Tensor:
     """softmax(q kᵀ · scale + bias) of the last queries that see these keys, if it is causal: (b·H, t, s)"""
-    added = q.new_empty((1, 1, 1)) if bias is None else bias
-    scores = torch.baddbmm(added, q, k.transpose(1, 2), beta=int(bias is not None), alpha=scale)
+    added, (t, s) = bias, (q.shape[1], k.shape[1])
     if causal:
-        t = q.shape[1]
-        scores[:, :, -t:] += q.new_full((t, t), float("-inf")).triu_(1)
-    return scores.softmax(-1)
+        unseen = q.new_full((t, s), float("-inf")).triu_(1 + s - t)
+        added = unseen if bias is None else bias + unseen
+    beta = int(added is not None)
+    added = q.new_empty((1, 1, 1)) if added is None else added
+    return torch.baddbmm(added, q, k.transpose(1, 2), beta=beta, alpha=scale).softmax(-1)
