@@ -16,8 +16,9 @@ ICONS = Path(__file__).resolve().parent.parent / "resources" / "icons"
 def style_sheet(theme: Theme) -> str:
     """The application's sheet.
 
-    Buttons take the property `kind`: primary, plain (or none) or quiet; labels `role`: heading, muted, small, error,
-    warning or drop, and `tone`: a colour's name; a card (WA_StyledBackground) `kind`: card; fields `invalid`: true.
+    Buttons take the property `kind`: primary, plain (or none), quiet or small; labels `role`: heading, muted, small,
+    error, warning or drop, and `tone`: a colour's name; a card (WA_StyledBackground) `kind`: card; fields `invalid`:
+    true.
     """
     return "\n".join((_buttons(theme), _fields(theme), _labels(theme), _containers(theme), _bars(theme)))
 
@@ -46,7 +47,9 @@ QPushButton[kind="quiet"] {{ padding: 4px 8px; }}
 QPushButton[kind="quiet"]:hover, QToolButton[kind="quiet"]:hover {{ background: {t.raised}; }}
 QPushButton[kind="quiet"]:checked, QToolButton[kind="quiet"]:checked {{ background: {t.hover}; }}
 QPushButton[kind="quiet"]:focus, QToolButton[kind="quiet"]:focus {{ border-color: {t.accent}; }}
-QToolButton[kind="glyph"] {{ background: transparent; border: none; padding: 0; }}
+QToolButton[kind="glyph"], QToolButton[kind="mark"] {{ background: transparent; border: none; padding: 0; }}
+QToolButton[kind="mark"]:hover {{ background: {t.raised}; }}
+QPushButton[kind="small"] {{ padding: 1px 6px; }}
 QToolButton[kind="legend"], QToolButton[kind="section"] {{
     background: transparent; border-color: transparent; padding: 2px 4px;
 }}

@@ -71,6 +71,7 @@ class ThemeHolder(QObject):
     def _dress(self, theme: Theme) -> None:
         assert self.app is not None
         self.current = theme
+        self.app.setStyleSheet("")  # to put a sheet on where none is takes a fifth of the time of changing it
         self.app.setPalette(_palette(theme))
         self.app.setStyleSheet(style_sheet(theme))
         self.theme_changed.emit(theme)

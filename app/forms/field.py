@@ -141,8 +141,7 @@ class Field(QWidget):
         """The dot of a changed field, which keeps its place while it is hidden."""
         option = self.option
         mark = QToolButton(objectName=f"reset_{option.section}_{option.name}", icon=icon("circle-medium", "accent"))
-        mark.setProperty("kind", "quiet")
-        mark.setStyleSheet("padding: 0; border: none;")
+        mark.setProperty("kind", "mark")
         mark.setFixedSize(MARK_WIDTH, MARK_WIDTH)
         mark.setAccessibleName(f"Reset {option.title}")
         mark.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -200,7 +199,7 @@ class Field(QWidget):
         self._error = QLabel(objectName=f"problem_{name}", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._error.setProperty("role", "error")
         self._mend = QPushButton(objectName=f"mend_{name}", font=body_font(small=True))
-        self._mend.setStyleSheet("padding: 1px 6px;")
+        self._mend.setProperty("kind", "small")
         self._mend.clicked.connect(lambda: self.edited.emit(self._nearest))
         self._problem_row = QBoxLayout(QBoxLayout.Direction.LeftToRight, spacing=GRID)
         self._problem_row.addWidget(self._error, 1)

@@ -78,19 +78,27 @@ class ModelPage(QWidget):
     # ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _lay_out(self) -> None:
-        self._splitter = QSplitter(Qt.Orientation.Horizontal, objectName="model_splitter", childrenCollapsible=False)
-        for part in (self._form_side(), self._picture_side(), self._cost_side()):
-            self._splitter.addWidget(part)
-        self._splitter.setSizes(self._session.settings.get("model.splitter", [328, 560, 308]))
-        for index, share in enumerate((1, 2, 1)):
-            self._splitter.setStretchFactor(index, share)
+        """From the outside in: what is in a form is dressed again each time that it comes into something else."""
         column = QVBoxLayout(self, spacing=0)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._bar)
         column.addWidget(self._differences)
+        self._splitter = QSplitter(Qt.Orientation.Horizontal, objectName="model_splitter", childrenCollapsible=False)
         column.addWidget(self._splitter, 1)
+        forms, picture, costs = QWidget(), QWidget(), QWidget()
+        for side in (forms, picture, ColumnArea(costs, "scroll_costs")):
+            self._splitter.addWidget(side)
+        self._lay_out_forms(forms)
+        self._lay_out_picture(picture)
+        self._lay_out_costs(costs)
+        self._splitter.setSizes(self._session.settings.get("model.splitter", [328, 560, 308]))
+        for index, share in enumerate((1, 2, 1)):
+            self._splitter.setStretchFactor(index, share)
 
-    def _form_side(self) -> QWidget:
+    def _lay_out_forms(self, side: QWidget) -> None:
+        side.setMinimumWidth(320)
+        column = QVBoxLayout(side, spacing=GRID // 2)
+        column.setContentsMargins(GRID, GRID // 2, 0, 0)
         group = QButtonGroup(self)
         switch = QHBoxLayout(spacing=GRID // 2)
         for button in self._tabs.values():
@@ -98,23 +106,18 @@ class ModelPage(QWidget):
             group.addButton(button)
             switch.addWidget(button)
         switch.addStretch(1)
+        column.addLayout(switch)
         self._stack = QStackedWidget()
+        column.addWidget(self._stack, 1)
         for name, form in self._forms.items():
             holder = QWidget()
+            self._stack.addWidget(ColumnArea(holder, f"scroll_{name}"))
             inner = QVBoxLayout(holder, spacing=2 * GRID)
             inner.setContentsMargins(GRID // 2, GRID // 2, GRID, 2 * GRID)
             inner.addWidget(form)
             if name == "model":
                 inner.addLayout(self._data_summary())
             inner.addStretch(1)
-            self._stack.addWidget(ColumnArea(holder, f"scroll_{name}"))
-        side = QWidget()
-        column = QVBoxLayout(side, spacing=GRID // 2)
-        column.setContentsMargins(GRID, GRID // 2, 0, 0)
-        column.addLayout(switch)
-        column.addWidget(self._stack, 1)
-        side.setMinimumWidth(320)
-        return side
 
     def _data_summary(self) -> QHBoxLayout:
         change = QPushButton("Change…", objectName="action_show_data", toolTip="Choose data and tokenizer")
@@ -127,22 +130,18 @@ class ModelPage(QWidget):
         row.addWidget(change, 0, Qt.AlignmentFlag.AlignTop)
         return row
 
-    def _picture_side(self) -> QWidget:
-        side = QWidget()
+    def _lay_out_picture(self, side: QWidget) -> None:
         column = QVBoxLayout(side, spacing=0)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._diagram, 1)
         column.addWidget(self._devices)
-        return side
 
-    def _cost_side(self) -> QWidget:
-        holder = QWidget()
+    def _lay_out_costs(self, holder: QWidget) -> None:
         inner = QVBoxLayout(holder)
         inner.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
         inner.addWidget(self._costs)
         inner.addWidget(self._rates)
         inner.addStretch(1)
-        return ColumnArea(holder, "scroll_costs")
 
     # ── wiring ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

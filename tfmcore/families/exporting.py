@@ -67,7 +67,7 @@ def find_place(saved: SavedModel) -> tuple[Family, Head]:
         kind = f"{saved.model.architecture.replace('_', '-')} for {saved.task.replace('_', ' ')}"
         raise UserError(f"no family that transformers and this program share is an {kind}")
     switches, values = nearest[0], effective(saved)
-    named = ", ".join(f"{name} = {values.get(name, '?')!r}" for name in switches)
+    named = ", ".join(f"{name} = {values[name]!r}" for name in switches)
     raise UserError(f"transformers has no such model: {nearest[1].title}, the nearest, cannot have {named}")
 
 
@@ -78,7 +78,8 @@ def differences(family: Family, head: Head, saved: SavedModel) -> list[str]:
         back, _ = read_saved(family, head, theirs, Path("config.json"))
     except UserError:  # a value for which their config has no word
         fixed = {**family.switches, **head.switches}
-        words = {key.ours for key in family.keys if key.write(ours.get(key.ours)) is None}
+        had = [key for key in family.keys if ours.get(key.ours) is not None]
+        words = {key.ours for key in had if key.write(ours[key.ours]) is None}
         return sorted(words | {name for name, value in computing(saved).items() if fixed.get(name, value) != value})
     read = effective(back)
     matter = (computing(saved).keys() | computing(back).keys()) - family.by_tensors

@@ -10,7 +10,7 @@ import torch
 
 from tests.tfmcore.families.cases import CASES
 from tests.tfmcore.families.conftest import WORDS
-from tfmcore.config import SavedModel, UserError, find_preset
+from tfmcore.config import Config, SavedModel, UserError, find_preset
 from tfmcore.families.exporting import export_model, find_place
 from tfmcore.families.importing import import_model
 from tfmcore.families.switches import effective
@@ -60,3 +60,10 @@ def test_what_transformers_lacks_is_named(model_folder: ModelFolder, tmp_path: P
         export_model(model_folder("translator"), tmp_path / "hf")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_without_a_word_is_named_alone() -> None:
+    """Other keys that have no value, or are no switches, are not blamed."""
+    model = Config.parse({"model": {"activation": "gelu_tanh"}}).model
+    with pytest.raises(UserError, match=r"Llama, the nearest, cannot have activation = 'gelu_tanh'$"):
+        find_place(SavedModel(task="language_modeling", vocab_size=300, model=model))
