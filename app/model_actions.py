@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
@@ -11,6 +11,7 @@ from app.actions import make_action
 from app.exchange import FORMATS
 from app.session import Session
 from app.theme import icon
+from app.widgets.file_dialogs import ask_where, ask_which
 
 
 class ModelActions(QObject):
@@ -66,19 +67,16 @@ class ModelActions(QObject):
     def _ask_where(self, form: str) -> None:
         """Ask for the name of a new folder without stopping the event loop."""
         name = Path(self._session.model_path).name
-        dialog = QFileDialog(self._owner, f"Export as {FORMATS[form]}", str(self._session.workspace))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog = ask_where(
+            self._owner,
+            f"Export as {FORMATS[form]}",
+            self._session.workspace / f"{name}-{form}",
+            lambda path: self._session.exchange.export_model(path, form),
+        )
         dialog.setLabelText(QFileDialog.DialogLabel.FileName, "New folder:")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.selectFile(f"{name}-{form}")
-        dialog.fileSelected.connect(lambda path: self._session.exchange.export_model(path, form))
-        dialog.open()
 
 
 def ask_for_folder(owner: QWidget, session: Session, title: str) -> None:
     """Ask for a model's folder without stopping the event loop; one of another program is imported."""
-    dialog = QFileDialog(owner, title, session.settings.get("open.folder", str(session.workspace)))
-    dialog.setFileMode(QFileDialog.FileMode.Directory)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.fileSelected.connect(session.open_folder)
-    dialog.open()
+    folder = session.settings.get("open.folder", str(session.workspace))
+    ask_which(owner, title, folder, session.open_folder, mode=QFileDialog.FileMode.Directory)

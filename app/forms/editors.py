@@ -12,6 +12,7 @@ from app.actions import make_action
 from app.forms.numbers import number_text, parse_number, stepped
 from app.theme import GRID
 from app.widgets.combo import ElidedCombo
+from app.widgets.file_dialogs import ask_which
 from tfmcore.config import Option
 
 TYPING_MS = 200
@@ -124,12 +125,9 @@ class PathEditor(LineEditor):
 
     def choose(self) -> None:
         """Ask for it without stopping the event loop."""
-        dialog = QFileDialog(self, self.option.title, str(Path(self.text()).parent) if self.text() else "")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        folder = Path(self.text()).parent if self.text() else ""
         mode = QFileDialog.FileMode.Directory if self._folder else QFileDialog.FileMode.ExistingFile
-        dialog.setFileMode(mode)
-        dialog.fileSelected.connect(self._set_and_say)
-        dialog.open()
+        ask_which(self, self.option.title, folder, self._set_and_say, mode=mode)
 
 
 class CodesEditor(LineEditor):

@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -28,6 +27,7 @@ from app.question import Question
 from app.session import Session
 from app.theme import GRID
 from app.widgets.empty_state import EmptyState
+from app.widgets.file_dialogs import ask_where
 from app.widgets.segments import Segments
 from tfmcore.messages import (
     AnyReply,
@@ -275,12 +275,7 @@ class InspectPage(QWidget):
     # ── exporting ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _ask_where(self) -> None:
-        dialog = QFileDialog(self, "Export all attention", "attention.npz", "NumPy arrays (*.npz)")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("npz")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.export)
-        dialog.open()
+        ask_where(self, "Export all attention", "attention.npz", self.export, "NumPy arrays (*.npz)", "npz")
 
     def export(self, path: str) -> None:
         """Have the engine write every weight to a file."""

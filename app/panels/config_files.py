@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.background import in_background
 from app.session import Session
+from app.widgets.file_dialogs import ask_where, ask_which
 from tfmcore.config import Config, ConfigError, UserError, load_config, to_toml
 
 FILTER = "Config (*.toml)"
@@ -20,21 +21,10 @@ class ConfigFiles(QObject):
         self._session, self._window = session, parent
 
     def ask_to_save(self) -> None:
-        dialog = self._dialog("Save the config")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("toml")
-        dialog.selectFile("run.toml")
-        dialog.fileSelected.connect(self.save)
-        dialog.open()
+        ask_where(self._window, "Save the config", self._session.workspace / "run.toml", self.save, FILTER, "toml")
 
     def ask_to_open(self) -> None:
-        dialog = self._dialog("Open a config")
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(self.open)
-        dialog.open()
-
-    def _dialog(self, title: str) -> QFileDialog:
-        return QFileDialog(self._window, title, str(self._session.workspace), FILTER)
+        ask_which(self._window, "Open a config", self._session.workspace, self.open, FILTER)
 
     def save(self, path: str) -> None:
         """Write the draft to `path`; a draft with problems is refused, since nothing could open it."""

@@ -5,7 +5,6 @@ from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -22,6 +21,7 @@ from app.forms.section_form import SectionForm
 from app.preparation import Preparation
 from app.session import Session
 from app.theme import GRID, icon
+from app.widgets.file_dialogs import ask_which_ones
 from tfmcore.config import SOURCES, TASKS
 from tfmcore.messages import DataPreviewed
 
@@ -116,10 +116,7 @@ class DataForm(QScrollArea):
 
     def ask_for_file(self) -> None:
         """Ask for one file, or for two parallel ones, without stopping the event loop."""
-        dialog = QFileDialog(self, "Learn from a file", "", FILES)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.filesSelected.connect(self.open_files)
-        dialog.open()
+        ask_which_ones(self, "Learn from a file", "", self.open_files, FILES)
 
     def open_files(self, paths: Sequence[str]) -> None:
         """Learn from a file; with two, line N of the second translates line N of the first."""

@@ -66,8 +66,11 @@ class PresetBar(QWidget):
         self._files.ask_to_save()
 
     def sweep(self) -> None:
-        """Ask which options shall differ."""
-        Sweep(self._session, self).show()
+        """Ask which options shall differ, in a dialog beside the window, or in the one that is there."""
+        dialog = self.findChild(Sweep) or Sweep(self._session, self)
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
 
     def start(self) -> None:
         """Train the draft; the session says what is in the way, if anything."""

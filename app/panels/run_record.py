@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QTextCursor
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QPlainTextEdit,
     QPushButton,
@@ -20,6 +18,7 @@ from app.session import Session
 from app.theme import GRID, icon, mono_font
 from app.widgets.empty_state import EmptyState
 from app.widgets.export import write_atomically
+from app.widgets.file_dialogs import ask_where
 from tfmcore.messages import Changed, Evaluated, Failed, Finished, Noticed, Sampled, Saved, Started, Warned
 from tfmcore.runs import Run
 
@@ -126,11 +125,8 @@ class TextRecord(QWidget):
         )
 
     def _on_save_clicked(self) -> None:
-        dialog = QFileDialog(self, "Save as text", f"{self._session.run_id}-{self._name}.txt", "Text (*.txt *.toml)")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.save)
-        dialog.open()
+        name = f"{self._session.run_id}-{self._name}.txt"
+        ask_where(self, "Save as text", name, self.save, "Text (*.txt *.toml)")
 
 
 class Samples(TextRecord):

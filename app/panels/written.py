@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.theme import GRID, icon
 from app.widgets.bars import ROW, ProbabilityBars
 from app.widgets.export import write_atomically
+from app.widgets.file_dialogs import ask_where
 from app.widgets.ranking import Ranking
 from app.widgets.segments import Segments
 from app.widgets.token_strip import TokenStrip
@@ -270,12 +270,7 @@ class Written(QWidget):
         QGuiApplication.clipboard().setText(self.whole)
 
     def _ask_where(self) -> None:
-        dialog = QFileDialog(self, "Save the text", "written.txt", "Text (*.txt)")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("txt")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.save)
-        dialog.open()
+        ask_where(self, "Save the text", "written.txt", self.save, "Text (*.txt)", "txt")
 
     def save(self, path: str) -> None:
         """Write prompt and text to a file; `failed` says why where that cannot be."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QAction, QImage, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from app.actions import make_action
 from app.theme import icon, theme
+from app.widgets.file_dialogs import ask_where
 from tfmcore.config import UserError
 
 if TYPE_CHECKING:
@@ -81,14 +82,8 @@ class Exporter(QObject):
         return make_action(self, f"export_{suffix}", f"Export as {TITLES[suffix]}…", lambda: self._ask(suffix))
 
     def _ask(self, suffix: str) -> None:
-        dialog = QFileDialog(
-            self.widget, f"Export {self.name}", f"{self.name}.{suffix}", f"{TITLES[suffix]} (*.{suffix})"
-        )
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(suffix)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._on_file_selected)
-        dialog.open()
+        kinds = f"{TITLES[suffix]} (*.{suffix})"
+        ask_where(self.widget, f"Export {self.name}", f"{self.name}.{suffix}", self._on_file_selected, kinds, suffix)
 
     def _on_file_selected(self, path: str) -> None:
         try:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app import run_queue
+from app.panels.preset_bar import PresetBar
 from app.panels.sweep import Sweep
 from app.session import Session
 from tests.app.conftest import until
@@ -76,3 +77,16 @@ def test_what_cannot_be_is_said_and_not_started(sweep: Sweep, option: str, value
     assert said in words(sweep)
     assert "\n" not in words(sweep)
     assert not start(sweep).isEnabled()
+
+
+def test_it_is_open_once(session: Session, qtbot: QtBot) -> None:
+    bar = PresetBar(session)
+    qtbot.addWidget(bar)
+    for _ in range(2):
+        qtbot.mouseClick(bar.findChild(QPushButton, "action_sweep"), Qt.MouseButton.LeftButton)
+    (dialog,) = bar.findChildren(Sweep)
+    assert dialog.isVisible()
+    dialog.reject()
+    qtbot.waitUntil(lambda: bar.findChild(Sweep) is None)
+    qtbot.mouseClick(bar.findChild(QPushButton, "action_sweep"), Qt.MouseButton.LeftButton)
+    assert bar.findChild(Sweep).isVisible()
