@@ -55,10 +55,12 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A measured value with `digits` significant digits and no noise: "1.832", "0.0003", "3e−05", "14.6 k"."""
+    """A measured value with `digits` significant digits and no noise: "1.832", "0.0003", "3e−05", "14.6 k", "2e+30"."""
     if not math.isfinite(value):
         return NO_NUMBER
-    return (_scaled(value, _PREFIXES) if abs(value) >= 10_000 else f"{value:.{digits}g}").replace("-", "−")
+    has_prefix = 10_000 <= abs(value) < 1000 * _PREFIXES[0][0]
+    digits = max(digits, 4) if 1000 <= abs(value) < 10_000 else digits
+    return (_scaled(value, _PREFIXES) if has_prefix else f"{value:.{digits}g}").replace("-", "−")
 
 
 def percent(share: float) -> str:

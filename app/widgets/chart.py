@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pyqtgraph as pg
@@ -18,8 +19,8 @@ class Ticks(pg.AxisItem):
     """An axis whose numbers are easy to read: "25,000", "0.0005"."""
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        if self.logMode:
-            return [units.number(10**value, 3) for value in values]
+        if self.logMode:  # whose range is that of the plain axis until the plot has found its own
+            return [units.number(10**value, 3) if value <= sys.float_info.max_10_exp else "" for value in values]
         return [f"{value:,.6g}".replace("-", "−") for value in values]
 
 

@@ -64,6 +64,9 @@ def test_rates_sizes_and_numbers() -> None:
     assert units.number(1.83249) == "1.832"
     assert units.number(-0.5) == "−0.5"
     assert units.number(14_600) == "14.6 k"
+    assert units.number(1000, 3) == "1000"
+    assert units.number(-3e20) == "−300 E"
+    assert units.number(2e30) == "2e+30"
     assert units.count(3, "heads") == "3 heads"
 
 

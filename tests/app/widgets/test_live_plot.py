@@ -119,6 +119,15 @@ def test_logarithms_leave_out_what_has_none(plot: LivePlot, qtbot) -> None:
     assert plot.chart.axes["left"].logMode
 
 
+def test_logarithms_of_large_numbers_are_drawn_at_once(plot: LivePlot, qtbot) -> None:
+    """Before the plot has found its range, a number may be taken for its logarithm."""
+    plot.set_series("speed", [0, 1, 2], [20_000, 21_000, 22_000])
+    plot.redraw()
+    plot.chart.axes["left"].setLogMode(False, True)
+    assert plot.chart.axes["left"].tickStrings([-400.0, 3.0, 21_000.0], 1.0, 1.0) == ["0", "1000", ""]
+    plot.grab()
+
+
 def test_the_crosshair_stops_at_steps_and_tells_their_values(plot: LivePlot, qtbot) -> None:
     plot.set_series("training", [0, 10, 20], [3, 2, 1])
     plot.set_series("planned", [0, 10, 20, 30], [1, 1, 1, 1])
