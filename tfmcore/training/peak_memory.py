@@ -27,14 +27,21 @@ class PeakMemory:
 
     def __enter__(self) -> Self:
         _ONE_AT_A_TIME.acquire()
-        gc.collect()
+        try:
+            gc.collect()
+            self._begin()
+        except BaseException:
+            _ONE_AT_A_TIME.release()
+            raise
+        return self
+
+    def _begin(self) -> None:
         if self._cuda:
             torch.cuda.reset_peak_memory_stats()
             self._before = torch.cuda.memory_allocated()
         else:
             self._taken_and_freed = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
             self._taken_and_freed.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
