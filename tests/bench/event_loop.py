@@ -1,32 +1,19 @@
 """Delay of the window's event loop while a run keeps the cores busy: python -m tests.bench.event_loop [SECONDS]."""
 
-import os
 import sys
-import tempfile
 import time
-from pathlib import Path
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
 
-from app.session import Session
-from app.theme import apply_theme
-from app.window import MainWindow
+from tests.bench.opened import opened
 
 EVERY_MS = 10
 
 
 def main(seconds: float = 40.0) -> None:
     """Starts the template `write-manual` from the window, shows its curves, and times a 10 ms timer."""
-    app = QApplication([])
-    with tempfile.TemporaryDirectory() as workspace:
-        session = Session(Path(workspace))
-        apply_theme(app, "dark")
-        window = MainWindow(session)
-        window.show()
+    with opened() as (app, session, _):
         delays: list[float] = []
         last = time.perf_counter()
 
@@ -47,7 +34,6 @@ def main(seconds: float = 40.0) -> None:
         facts = session.runs.facts[0]
         print(f"state {facts.state}, step {facts.step}")
         facts.run.kill()
-        session.close()
     percentiles = np.percentile(delays, [50, 90, 99, 100])
     print(f"{len(delays)} ticks: median {percentiles[0]:.1f} ms, 90 % {percentiles[1]:.1f} ms,", end=" ")
     print(f"99 % {percentiles[2]:.1f} ms, longest {percentiles[3]:.1f} ms")

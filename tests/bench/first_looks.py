@@ -1,19 +1,13 @@
 """How long each page takes the first time that it is shown, and a change of the theme once all are:
 python -m tests.bench.first_looks."""
 
-import os
-import tempfile
 import time
-from pathlib import Path
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
-from app.session import Session
 from app.theme import apply_theme
-from app.window import PAGES, MainWindow
+from app.window import PAGES
+from tests.bench.opened import opened
 from tests.bench.painting import milliseconds, words
 
 IDLE_MS = 500
@@ -22,12 +16,7 @@ CHANGES = 10
 
 def main() -> None:
     """Each page is shown with the preset `write-manual`, and painted."""
-    app = QApplication([])
-    with tempfile.TemporaryDirectory() as workspace:
-        session = Session(Path(workspace))
-        apply_theme(app, "dark")
-        window = MainWindow(session)
-        window.show()
+    with opened() as (app, session, window):
         session.draft.load_preset("write-manual")
         for page in PAGES:
             QTest.qWait(IDLE_MS)
@@ -39,7 +28,6 @@ def main() -> None:
         themes = iter(["light", "dark"] * CHANGES)
         found = milliseconds(lambda: (apply_theme(app, next(themes)), window.grab()), CHANGES)
         print(f"theme of {len(app.allWidgets())} widgets: {words(found)}")
-        session.close()
 
 
 if __name__ == "__main__":

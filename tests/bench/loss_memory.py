@@ -15,7 +15,7 @@ from tfmcore.config import ModelConfig, SavedModel, TrainingConfig
 from tfmcore.models import build
 from tfmcore.training.batches import Placed
 from tfmcore.training.learner import Learner
-from tfmcore.training.peak_memory import PeakMemory
+from tfmcore.training.peak_memory import peak_memory
 
 VOCABULARY, BATCH, CONTEXT, WIDTH, LAYERS, HEADS = 50_257, 8, 512, 256, 4, 8
 
@@ -59,7 +59,7 @@ def measure(side: str) -> int:
     if side == "theirs":
         import transformers.models.gpt2.modeling_gpt2  # noqa: F401, its code is not what is compared
     ids = torch.randint(VOCABULARY, (BATCH, CONTEXT))
-    with PeakMemory(torch.device("cpu")) as memory:
+    with peak_memory(torch.device("cpu")) as memory:
         SIDES[side](ids)
     return memory.num_bytes
 

@@ -11,7 +11,7 @@ from tfmcore.data.progress import Progress, silent
 from tfmcore.training.devices import choose_device
 from tfmcore.training.faults import is_out_of_memory
 from tfmcore.training.measure import BatchTrial, try_batch
-from tfmcore.training.peak_memory import available_memory
+from tfmcore.training.room import room_of_process
 
 SHARE = 0.8
 """So much of what there is may be taken: others want some too, and an allocator keeps some."""
@@ -56,3 +56,8 @@ def largest_batch(
         f"not even one sequence fits into {limit / 2**20:.0f} MiB: use a smaller model, a shorter context or "
         "training.gradient_checkpointing"
     )
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that this process may still take: of the device, or of the machine, within what it is limited to."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else room_of_process()

@@ -20,7 +20,7 @@ from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.learner import Learner
-from tfmcore.training.peak_memory import PeakMemory
+from tfmcore.training.peak_memory import peak_memory
 from tfmcore.training.stopwatch import Stopwatch
 
 PARTS = ("data", "forward", "backward", "optimizer")
@@ -68,7 +68,7 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
             return (place(batch, device) for batch in islice(own, number))
 
         plain = config.replaced(training__shares=1, training__compile="never")
-        with PeakMemory(device) as memory:
+        with peak_memory(device) as memory:
             _take_steps(plain, saved, batches(2), device)
         compiled = config.training.compile == "always"
         num_first = 2 if compiled else 1  # a second length of batches is compiled anew

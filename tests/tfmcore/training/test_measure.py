@@ -9,7 +9,7 @@ from tfmcore.config import SOURCES, TASKS, Config, UserError, find_preset, prese
 from tfmcore.config.estimate import estimate
 from tfmcore.config.memory import training_memory
 from tfmcore.training.measure import try_batch
-from tfmcore.training.peak_memory import PeakMemory
+from tfmcore.training.peak_memory import peak_memory
 
 SMALL = ["model.d_model=16", "model.num_heads=2", "model.num_layers=1", "training.batch_size=2", "training.threads=1"]
 
@@ -52,7 +52,7 @@ def test_memory_holds_at_least_what_is_kept():
 
 
 def test_the_peak_is_measured_not_what_is_left():
-    with PeakMemory(torch.device("cpu")) as memory:
+    with peak_memory(torch.device("cpu")) as memory:
         torch.ones(25_000_000)
         torch.ones(1_000_000)
     assert memory.num_bytes == 100_000_000
