@@ -15,8 +15,20 @@ from tfmcore import units
 Extent = tuple[float, float]
 
 
+Levels = list[tuple[float | None, list[float]]]
+
+
 class Ticks(pg.AxisItem):
     """An axis whose numbers are easy to read: "25,000", "0.0005"."""
+
+    def logTickValues(self, minVal: float, maxVal: float, size: float, stdTicks: Levels) -> Levels:
+        """Within a decade 1, 2 and 5: all others would stand upon each other; unless few of them are in sight."""
+        levels: Levels = super().logTickValues(minVal, maxVal, size, stdTicks)
+        few = [[value for value in values if round(10 ** (value % 1)) in (1, 2, 5, 10)] for _, values in levels]
+        return [
+            (spacing, chosen if spacing is None and len(chosen) > 2 else values)
+            for (spacing, values), chosen in zip(levels, few, strict=True)
+        ]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.logMode:  # whose range is that of the plain axis until the plot has found its own

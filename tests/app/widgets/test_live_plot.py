@@ -128,6 +128,23 @@ def test_logarithms_of_large_numbers_are_drawn_at_once(plot: LivePlot, qtbot) ->
     plot.grab()
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.08, 0.9, [0.1, 0.2, 0.5]),
+        (0.003, 0.04, [0.005, 0.01, 0.02]),
+        (1.9, 8.5, [2, 3, 4, 5, 6, 7, 8]),
+        (0.9, 110, [1, 2, 5, 10, 20, 50, 100]),
+    ],
+)
+def test_of_a_decade_few_numbers_are_told(plot: LivePlot, low: float, high: float, ticks: list[float]) -> None:
+    axis = plot.chart.axes["left"]
+    axis.setLogMode(False, True)
+    levels = axis.tickValues(np.log10(low), np.log10(high), 100)
+    told = sorted({round(10**value, 6) for _, values in levels for value in values})
+    assert told == ticks
+
+
 def test_the_crosshair_stops_at_steps_and_tells_their_values(plot: LivePlot, qtbot) -> None:
     plot.set_series("training", [0, 10, 20], [3, 2, 1])
     plot.set_series("planned", [0, 10, 20, 30], [1, 1, 1, 1])
