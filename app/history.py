@@ -91,6 +91,7 @@ class History:
     samples: list[Sampled] = field(default_factory=list)
     notables: list[Notable] = field(default_factory=list)
     examinations: list[Examined] = field(default_factory=list)
+    scales: list[tuple[int, float]] = field(default_factory=list)
     version: int = 0
 
     def __post_init__(self) -> None:
@@ -111,6 +112,13 @@ class History:
         table = np.array(points, dtype=float).reshape(-1, 2)
         return table[:, 0], table[:, 1]
 
+    def loss_scale(self) -> tuple[Array, Array]:
+        """What the loss is multiplied by in fp16, as stairs: a step and the value where each begins and where it ends;
+        empty in other precisions."""
+        begins, values = np.array(self.scales, dtype=float).reshape(-1, 2).T
+        ends = np.maximum(begins, np.append(begins[1:], self.step)[: len(begins)])
+        return np.column_stack([begins, ends]).ravel(), np.repeat(values, 2)
+
     @property
     def learning_rate(self) -> float | None:
         """What has taken the schedule's place; None while nothing has."""
@@ -128,12 +136,17 @@ class History:
                 case Started():
                     self._forget_after(item.step)
                     self.started = item
+                    if item.loss_scale:
+                        self.scales.append((item.step, item.loss_scale))
                 case Evaluated():
                     self.evaluations.append(item)
                 case Sampled():
                     self.samples.append(item)
                 case Examined():
                     self.examinations.append(item)
+                case Changed(setting="loss_scale", value=float(scale)):
+                    self.notables.append(item)
+                    self.scales.append((item.step, scale))
                 case Changed() | Warned() | Noticed() | Failed() | Finished() | Saved():
                     self.notables.append(item)
 
@@ -144,5 +157,6 @@ class History:
             column.cut(size)
         self.evaluations = [event for event in self.evaluations if event.step <= step]
         self.samples = [event for event in self.samples if event.step <= step]
+        self.scales = [(at, scale) for at, scale in self.scales if at <= step]
         self.examinations = [event for event in self.examinations if event.step <= step]
         self.notables = [event for event in self.notables if event.step <= step or not isinstance(event, Changed)]

@@ -1,4 +1,5 @@
-"""The live curves of a run: loss, learning rate with its whole plan, gradient norm, tokens per second."""
+"""The live curves of a run: loss, learning rate with its whole plan, gradient norm, tokens per second, and of one in
+fp16 what its loss is multiplied by."""
 
 from functools import partial
 
@@ -37,6 +38,7 @@ class Curves(QWidget):
             name: LivePlot(title=title, unit=unit, objectName=f"plot_{name}")
             for name, (title, unit, _) in PLOTS.items()
         }
+        self._scale = LivePlot(title="Loss scale", log=True, smoothing=0.0, objectName="plot_loss_scale")
         self._smoothing = QSlider(
             Qt.Orientation.Horizontal, objectName="field_smoothing", minimum=0, maximum=99, value=90
         )
@@ -46,12 +48,12 @@ class Curves(QWidget):
         self.toolbar = QWidget(objectName="curves_toolbar")
         self._lay_out()
         self._smoothing.valueChanged.connect(self._on_smoothing_changed)
-        for plot in self.plots.values():
+        for plot in (*self.plots.values(), self._scale):
             plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
         self.plots["loss"].chart.asked.connect(self._on_loss_asked)
         self._session = session
         first, *others = self.plots.values()
-        for plot in others:
+        for plot in (*others, self._scale):
             plot.link_x(first)
 
     def _lay_out(self) -> None:
@@ -61,12 +63,12 @@ class Curves(QWidget):
         label.setProperty("role", "muted")
         row.addWidget(label)
         row.addWidget(self._smoothing)
-        grid = QGridLayout(horizontalSpacing=2 * GRID, verticalSpacing=GRID)
+        self._grid = grid = QGridLayout(horizontalSpacing=2 * GRID, verticalSpacing=GRID)
         loss, *others = self.plots.values()
-        grid.addWidget(loss, 0, 0, 1, 3)
-        for column, plot in enumerate(others):
+        for column, plot in enumerate((*others, self._scale)):
             grid.addWidget(plot, 1, column)
             grid.setColumnStretch(column, 1)
+        grid.addWidget(loss, 0, 0, 1, grid.columnCount())
         grid.setRowStretch(0, 3)
         grid.setRowStretch(1, 2)
         grid.setContentsMargins(0, GRID, 0, 0)
@@ -74,12 +76,13 @@ class Curves(QWidget):
 
     def show_run(self, history: History, config: Config | None) -> None:
         """Draw another run from its beginning."""
-        for plot in self.plots.values():
+        for plot in (*self.plots.values(), self._scale):
             plot.clear()
         self.plots["learning_rate"].add_series("training", CurveStyle(colour="training", bold=True), title="done")
         if config:
             self._draw_plan(config)
         self._redraw(history)
+        self._draw_scale(history)
         for item in history.notables:
             self._mark(item)
 
@@ -102,6 +105,7 @@ class Curves(QWidget):
             evaluations = [(item.step, item.loss) for item in items if isinstance(item, Evaluated)]
             if evaluations:
                 self.plots["loss"].extend("validation", *np.array(evaluations, dtype=float).T)
+        self._draw_scale(history)
         for item in items:
             self._mark(item)
 
@@ -117,6 +121,14 @@ class Curves(QWidget):
             self.plots[name].set_series("training", *history.series(measure))
         self.plots["loss"].set_series("validation", *history.validation())
 
+    def _draw_scale(self, history: History) -> None:
+        """Each step down is a step of the training that was left out; other precisions have no such plot."""
+        steps, scales = history.loss_scale()
+        self._scale.setVisible(len(steps) > 0)
+        self._grid.setColumnStretch(self._grid.columnCount() - 1, int(len(steps) > 0))
+        if len(steps):
+            self._scale.set_series("scale", steps, scales)
+
     def _draw_plan(self, config: Config) -> None:
         """The whole planned schedule, at no more points than a screen shows."""
         steps = np.unique(np.linspace(1, config.training.steps, PLAN_POINTS).round())
@@ -125,7 +137,7 @@ class Curves(QWidget):
 
     def _mark(self, item: object) -> None:
         match item:
-            case Changed():
+            case Changed(setting="learning_rate"):
                 self.plots["learning_rate"].add_marker(item.step, item.words, "accent")
             case Noticed():
                 plot = "gradient_norm" if item.layer else "loss"

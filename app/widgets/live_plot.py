@@ -26,6 +26,7 @@ DEFAULT_STYLES: dict[str, CurveStyle] = {
     "validation": CurveStyle(colour="validation", points=True),
     "planned": CurveStyle(colour="training", planned=True),
     "learning_rate": CurveStyle(colour="training", bold=True),
+    "scale": CurveStyle(colour="training", bold=True),
 }
 
 

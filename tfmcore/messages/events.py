@@ -17,7 +17,7 @@ class Event(Message):
 
 class Started(Event):
     """Training starts or goes on after `step`; what earlier lines say of later steps is void. `compilation` says
-    whether its steps are compiled, and why."""
+    whether its steps are compiled, and why; `loss_scale` is what fp16 multiplies the loss by from here on."""
 
     kind: Literal["started"] = "started"
     steps: int
@@ -28,6 +28,7 @@ class Started(Event):
     device: str
     threads: int
     compilation: str = ""
+    loss_scale: float | None = None
 
 
 class Stepped(Event):
@@ -65,7 +66,8 @@ class Saved(Event):
 
 
 class Changed(Event):
-    """A setting was changed from outside, such as learning_rate; None: it follows its schedule again."""
+    """A setting is another from here on: the learning_rate, set from outside (None: it follows its schedule again), or
+    the loss_scale, which is halved for each step that is left out since gradients were too large for fp16."""
 
     kind: Literal["changed"] = "changed"
     setting: str

@@ -200,6 +200,7 @@ class TransformerTrainer:
             device=self.device.type,
             threads=self.threads,
             compilation=self.compilation.sentence if self.compilation else "",
+            loss_scale=self.learner.precision.scale,
         )
 
     def _work(self) -> Iterator[list[Placed]]:

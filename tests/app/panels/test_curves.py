@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.history import MEASURES, Block, History, blocks
 from app.panels.curves import Curves
 from app.session import Session
+from app.widgets.live_plot import LivePlot
 from tests.app.conftest import stepped_event
 from tfmcore.config import Config
 from tfmcore.messages import Changed, Evaluated, Event, Started, Warned
@@ -79,6 +80,24 @@ def test_changes_and_warnings_are_marked_and_go_with_their_run(curves: Curves) -
     assert not curves.plots["loss"].chart.markers
     curves.show_run(history, None)
     assert len(curves.plots["loss"].chart.markers) == 1
+
+
+def test_fp16_has_a_plot_of_its_scale_whose_steps_down_are_steps_left_out(curves: Curves, qtbot: QtBot) -> None:
+    scale = curves.findChild(LivePlot, "plot_loss_scale")
+    curves.show()
+    curves.show_run(History(), None)
+    assert not scale.isVisible()
+    history = History()
+    advance(curves, history, [STARTED.model_copy(update={"loss_scale": 1024.0}), *(stepped_event(n) for n in (1, 2))])
+    advance(curves, history, [Changed(step=3, setting="loss_scale", value=512.0), stepped_event(4)])
+    assert scale.isVisible()
+    drawn = scale.curves["scale"].series
+    assert list(zip(drawn.x, drawn.y, strict=True)) == [(0, 1024), (3, 1024), (3, 512), (4, 512)]
+    assert not curves.plots["learning_rate"].chart.markers
+    advance(curves, history, [STARTED.model_copy(update={"step": 2, "loss_scale": 1024.0}), stepped_event(3)])
+    assert list(zip(drawn.x, drawn.y, strict=True)) == [(0, 1024), (2, 1024), (2, 1024), (3, 1024)]
+    curves.show_run(History(), None)
+    assert not scale.isVisible()
 
 
 def test_the_slider_smooths_all_plots(curves: Curves) -> None:

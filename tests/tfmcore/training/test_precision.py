@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tfmcore.config import Config, SavedModel
-from tfmcore.messages import Changed, Command, Evaluated, Noticed, Stepped
+from tfmcore.messages import Changed, Command, Evaluated, Noticed, Started, Stepped
 from tfmcore.models import build
 from tfmcore.runs import Run
 from tfmcore.training.learner import Learner
@@ -66,10 +66,12 @@ def test_a_run_says_so_and_goes_on_with_its_scale(tiny, tmp_path, monkeypatch):
         if event.step == 6 and isinstance(event, Stepped | Changed):
             Run(run).command(Command(kind="stop"))
     scales = [event.value for event in events if isinstance(event, Changed)]
+    assert [event.loss_scale for event in events if isinstance(event, Started)] == [2.0**127]
     assert scales == [2.0 ** (127 - n) for n in range(1, len(scales) + 1)]
     assert any("too large for fp16" in event.sentence for event in events if isinstance(event, Noticed))
     last = events[-1].step
     again = list(train(config, run))
+    assert [event.loss_scale for event in again if isinstance(event, Started)] == scales[-1:]
     later = [event.value for event in again if isinstance(event, Changed)]
     assert later[:1] == [scales[-1] / 2][: len(later)]
     assert again[-1].step == 12 > last
