@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
-from functools import partial
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -40,14 +39,13 @@ class Window:
     def __init__(self, model: Writer, max_length: int, source: Source | None = None) -> None:
         self.size = min(max_length, model.config.context_length)
         self.ids: list[int] = []
-        self._new_cache = partial(model.new_cache, 1, self.size)
-        self.reader = Reader(model, self._new_cache(), source)
+        self.reader = Reader(model, model.new_cache(1, self.size), source)
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read on; the result are the logits (V,) of the token after that, as float32 on the CPU."""
         self.ids, length = [*self.ids, *ids], self.reader.cache.length
         if length + len(ids) > self.size:
-            self.reader.begin(self._new_cache())
+            self.reader.cache.clear()
             ids = self.ids = self.ids[-(max(1, self.size * 3 // 4) if length else self.size) :]
         return self.reader.read(torch.tensor([ids]))[0]
 

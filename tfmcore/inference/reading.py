@@ -36,44 +36,37 @@ class Reader:
     time, the step is recorded once that pays, unless there is padding or somebody looks into the model."""
 
     def __init__(self, model: Writer, cache: Cache, source: Source | None = None) -> None:
-        self._model, self._source = model, source
-        self._hooks, self._can_record = Hooks(model.modules()), True
-        self.begin(cache)
-
-    def begin(self, cache: Cache) -> None:
-        """From now on read into this cache."""
-        self.cache, self._num_alone = cache, 0
+        self._model, self.cache = model, cache
+        self._hooks, self._can_record, self._num_alone = Hooks(model.modules()), True, 0
         self.recorded: RecordedStep | None = None
-        self._next = partial(_next_logits, self._model, cache, self._source)  # no method: it would keep itself alive
+        self._next = partial(_next_logits, model, cache, source)  # no method: it would keep itself alive
 
     def read(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Read tokens (B, T), of which those with 0 in `attention_mask` are padding on the left, and say what may
         follow the last of them: logits (B, V) as float32 on the CPU, where ids may be too."""
         self._num_alone = self._num_alone + 1 if ids.shape[1] == 1 and len(ids) <= FEW else 0
-        if self._can_record and self._num_alone > ALONE_BEFORE and not self.cache.padded and not self._hooks:
+        pays = self._num_alone > (0 if self.recorded else ALONE_BEFORE)
+        if pays and self._can_record and not self.cache.padded and not self._hooks:
             try:
                 return self._take(ids)
             except (RuntimeError, TypeError):  # a kernel that cannot be recorded, or not be called as it was
-                self._can_record = False
-        self._forget()
+                self.recorded, self._can_record = None, False
+        self.cache.loosen()
         return self._next(ids.to(self._model.device), attention_mask).cpu()
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these texts only."""
-        self._forget()
+        self.recorded, self._num_alone = None, 0
+        self.cache.loosen()
         self.cache.reorder(torch.tensor(rows, device=self._model.device))
 
     def _take(self, ids: Tensor) -> Tensor:
         """Read a token of each text by a recorded step."""
+        self.cache.fix()
         with _quickly(self._model, ids):
-            if self.recorded is None or self.cache.length >= self.cache.room:
+            if self.recorded is None or self.recorded.room != self.cache.room:
                 self.recorded = RecordedStep(self.cache, self._next, len(ids))
             return self.recorded.take(ids).to("cpu", copy=True)
-
-    def _forget(self) -> None:
-        if self.recorded:
-            self.recorded, self._num_alone = None, 0
-        self.cache.loosen()
 
 
 def _next_logits(

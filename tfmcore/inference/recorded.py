@@ -26,11 +26,12 @@ unless many texts are multiplied by them."""
 
 class RecordedStep:
     """What `step` makes of the ids (B, 1) of the next tokens, whose keys and values it adds to the cache, as long as
-    that has room. The first one is recorded, which raises RuntimeError for a step that cannot be; then the cache is
-    as long as it was."""
+    that is fixed with the same `room`. The first one is recorded, which raises RuntimeError for a step that cannot be;
+    then the cache is as long as it was."""
 
     def __init__(self, cache: Cache, step: Step, batch_size: int = 1) -> None:
-        self._cache, self._step, self._place = cache, step, cache.fix()
+        self._cache, self._step = cache, step
+        self._place, self.room = cache.fix(), cache.room
         self._ids = torch.zeros((batch_size, 1), dtype=torch.long, device=self._place.device)
         self._again: Callable[[], object] | None = None
 

@@ -57,6 +57,7 @@ class Cache:
         self.place: Tensor | None = None
         self.room = max_length
         self.positions = torch.arange(max_length, device=device)[None]
+        self._place = torch.zeros(1, dtype=torch.long, device=device)
         self.length = 0
 
     def advance(self, x: Tensor, attention_mask: Tensor | None) -> Timeline:
@@ -80,20 +81,26 @@ class Cache:
         """Have sequences without padding go on token by token, with tensors of the same shapes, in the same memory:
         the place (1,) of the next token, which whoever reads it sets, as well as the `length`, until this reaches the
         `room`, which beyond ROOM is at most twice what is needed, for all of it is looked at."""
-        self.place, self.room = torch.full((1,), self.length, device=self.positions.device), ROOM
-        while self.room <= self.length:
-            self.room *= 2
-        self.room = min(self.room, self.positions.shape[1])
-        for layer in self.layers:
-            layer.fix(self.place, self.length, self.room)
+        if self.place is None or self.length >= self.room:
+            self.place, self.room = self._place.fill_(self.length), ROOM
+            while self.room <= self.length:
+                self.room *= 2
+            self.room = min(self.room, self.positions.shape[1])
+            for layer in self.layers:
+                layer.fix(self.place, self.length, self.room)
         return self.place
 
     def loosen(self) -> None:
-        """Have tokens come in any number again, and in other memory."""
-        if self.place is not None:
-            self.place, self.room = None, self.positions.shape[1]
-            for layer in self.layers:
-                layer.loosen(self.length)
+        """Have tokens come in any number again."""
+        self.place, self.room = None, self.positions.shape[1]
+        for layer in self.layers:
+            layer.loosen(self.length)
+
+    def clear(self) -> None:
+        """Forget all tokens; what an encoder read is still there."""
+        self.length, self.padded = 0, False
+        self.real.fill_(True)
+        self.loosen()
 
     def reorder(self, indices: Tensor) -> None:
         """Keep the sequences of `indices` (any number, repeats allowed), as beam search does."""

@@ -109,7 +109,7 @@ def test_what_was_read_stays_as_it_was(monkeypatch):
         torch.testing.assert_close(found[4], whole(model, [1, 2, *range(5)]), atol=1e-5, rtol=1e-4)
 
 
-def test_while_somebody_looks_into_the_model_nothing_is_recorded(monkeypatch):
+def test_while_somebody_looks_into_the_model_no_recorded_step_is_taken(monkeypatch):
     model = model_of(ModelConfig(d_model=16, num_layers=2, num_heads=2, context_length=30))
     window, ids, seen = recording(model, 30, monkeypatch), [1, 2], []
     probe, hook = next(iter(probes(model).values())), None
@@ -124,9 +124,9 @@ def test_while_somebody_looks_into_the_model_nothing_is_recorded(monkeypatch):
             ids.append(number % VOCAB)
             logits = window.read(ids[-1:])
             torch.testing.assert_close(logits, whole(model, ids[:]), atol=1e-5, rtol=1e-4)
-            assert bool(window.reader.recorded) is (2 <= number < 6 or number >= 12)
+            assert bool(window.reader.recorded) is (number >= 2)
             assert window.reader.cache.length == len(ids)
-    assert seen
+    assert len(seen) == 2 * 6, "here and in `whole`"
 
 
 @pytest.mark.parametrize("error", [RuntimeError, TypeError])
@@ -215,6 +215,20 @@ def test_beyond_the_context_the_window_slides_and_computes_what_it_holds(context
             assert held[-1] == id
             torch.testing.assert_close(logits, whole(model, held), atol=1e-5, rtol=1e-4)
     assert len(list(write_on(model, prompt, max_new_tokens=30))) == 30
+
+
+def test_beyond_the_context_recorded_steps_are_taken_again(writer, monkeypatch):
+    """For the same cache holds what is read anew."""
+    model, made = model_of(writer), record_early(monkeypatch)
+    window = Window(model, writer.context_length, source_of(model))
+    with torch.inference_mode():
+        window.read([2, 3, 1])
+        for number in range(3 * writer.context_length):
+            logits = window.read([number % VOCAB])
+            held = window.ids[-window.reader.cache.length :]
+            torch.testing.assert_close(logits, whole(model, held), atol=1e-5, rtol=1e-4)
+    rooms = [step.room for step in made]
+    assert rooms == sorted(set(rooms))
 
 
 def test_greedy_takes_the_likeliest_and_tells_its_probability():
