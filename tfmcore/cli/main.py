@@ -1,7 +1,9 @@
 """Takes a command line to its verb; says every error in one sentence on stderr and in the exit code."""
 
 import argparse
+import atexit
 import difflib
+import gc
 import os
 import shutil
 import sys
@@ -73,6 +75,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code: 0, 1 a failure, 2 bad input, 130 after Ctrl-C."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    atexit.register(gc.freeze)  # to look through all of torch for garbage at the end takes half a second
     _speak_utf8()
     debug = "--debug" in argv
     try:

@@ -10,6 +10,7 @@ from torch.optim import AdamW, Muon, Optimizer
 
 from tfmcore.config import TrainingConfig
 from tfmcore.config.parts import EMBEDDINGS
+from tfmcore.training.late_compiler import load_compiler_late
 
 STATE = {AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum_buffer",)}
 """What each optimizer keeps of a weight."""
@@ -22,6 +23,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:
     AdamW (https://arxiv.org/abs/1711.05101) is fused. Muon (https://kellerjordan.github.io/posts/muon/) has its updates
     made as large as AdamW's are, so that the same rate suits both (https://arxiv.org/abs/2502.16982, §2.2).
     """
+    load_compiler_late()
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     scales = rate_scales((name for name, _ in model.named_parameters()), config.layer_decay)
     hidden = {name for name, weight in weights.items() if config.optimizer == "muon" and is_hidden(name, weight)}

@@ -13,6 +13,7 @@ import psutil
 
 from tfmcore.config import Config, UserError
 from tfmcore.data.progress import Cancelled, Progress, silent
+from tfmcore.loading import loading
 from tfmcore.messages import AnyEvent, Finished
 from tfmcore.runs import Exit, Run, RunState
 from tfmcore.training.controls import Controls
@@ -127,8 +128,8 @@ def live(
         try:
             config = run.config()
             record.mirror = mirror_of(run, config.training)
-            from tfmcore.training.trainer import TransformerTrainer
-
+            with loading():
+                from tfmcore.training.trainer import TransformerTrainer
             trainer = TransformerTrainer.prepare(config, run, controls, progress, others.meet(config))
             with contextlib.closing(trainer.events()) as events:
                 for event in events:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tfmcore.data.progress import Progress
 from tfmcore.engine.desk import Desk
+from tfmcore.loading import loading
 from tfmcore.messages import Arrays, Reply
 
 Answer = Reply | tuple[Reply, Arrays]
@@ -36,5 +37,6 @@ MODULES = {
 
 def find_handler(kind: str) -> Handler:
     """The handler of a kind of request; those about data load no torch."""
-    handler: Handler = getattr(import_module(f"{__name__}.{MODULES[kind]}"), kind)
+    with loading():
+        handler: Handler = getattr(import_module(f"{__name__}.{MODULES[kind]}"), kind)
     return handler

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tfmcore.config import Config
 from tfmcore.data.progress import Cancelled
+from tfmcore.loading import loading
 from tfmcore.runs import Run
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, failed
@@ -105,7 +106,8 @@ def _other(run: Run, controls: Controls, others: Others) -> int:
     config = None
     try:
         config = run.config()
-        from tfmcore.training.trainer import TransformerTrainer
+        with loading():
+            from tfmcore.training.trainer import TransformerTrainer
 
         def progress(_phase: str, _done: int, _total: int) -> None:
             if others.ended:

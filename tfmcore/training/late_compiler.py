@@ -1,0 +1,44 @@
+"""torch's compiler, loaded once there is something to compile.
+
+Every optimizer of torch asks the compiler to leave it alone, and loads it for that: over a second, and 60 MiB."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+NAME = "torch._dynamo"
+
+
+def load_compiler_late() -> None:
+    """Unless it is loaded already."""
+    sys.modules.setdefault(NAME, _Late(NAME))
+
+
+class _Late(ModuleType):
+    """Stands for the compiler until it is asked for anything but to leave a function alone."""
+
+    def disable(self, function: Callable[..., Any], *how: Any, **options: Any) -> Callable[..., Any]:
+        """The function, which is left alone by a compiler that comes later, too."""
+
+        @cache
+        def disabled() -> Callable[..., Any]:
+            found: Callable[..., Any] = sys.modules[NAME].disable(function, *how, **options)
+            return found
+
+        def left_alone(*inputs: Any, **named: Any) -> Any:
+            return (function if sys.modules[NAME] is self else disabled())(*inputs, **named)
+
+        return left_alone
+
+    def graph_break(self, *_: object) -> None:
+        """There is no graph."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__path__":  # what is asked of any module, but for where its parts lie
+            raise AttributeError(name)
+        if sys.modules.get(NAME) is self:
+            del sys.modules[NAME]
+        return getattr(importlib.import_module(NAME), name)
