@@ -1,4 +1,5 @@
-"""Window to its first painted frame against `import torch`, alternating: python -m tests.bench.startup [PAIRS]."""
+"""Window to its first painted frame, and a run in the terminal to its first step and to its end, against
+`import torch`, alternating: python -m tests.bench.startup [ROUNDS]."""
 
 import os
 import statistics
@@ -35,24 +36,45 @@ import os; os._exit(0)
 """
 
 
-def seconds(code: str, *arguments: str) -> float:
+ENVIRONMENT = {"QT_QPA_PLATFORM": "offscreen", **os.environ}
+RUN = ["-m", "tfmcore", "train", "nano-decoder", "--set", "training.steps=1", "--set", "training.sample_every=0"]
+
+
+def of_code(code: str, *arguments: str) -> float:
     """Wall time of a fresh interpreter that runs `code`."""
     start = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-c", code, *arguments], check=True, env={"QT_QPA_PLATFORM": "offscreen", **os.environ}
-    )
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, env=ENVIRONMENT)
     return time.perf_counter() - start
 
 
-def main(pairs: int = 7) -> None:
+def of_run(workspace: str) -> tuple[float, float]:
+    """Wall time of a run until it tells its first step, and until its process is gone."""
+    start, first = time.perf_counter(), 0.0
+    command = [sys.executable, *RUN, "--workspace", workspace]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if line.startswith("step 1/1 "):
+                first = time.perf_counter() - start
+    assert first
+    return first, time.perf_counter() - start
+
+
+def main(rounds: int = 7) -> None:
+    found: dict[str, list[float]] = {
+        name: [] for name in ("import torch", "window to first frame", "run to first step", "run of one step")
+    }
     with tempfile.TemporaryDirectory() as workspace:
-        seconds(FIRST_FRAME, workspace), seconds("import torch")
-        window, torch = zip(
-            *((seconds(FIRST_FRAME, workspace), seconds("import torch")) for _ in range(pairs)), strict=True
-        )
-    ratios = [a / b for a, b in zip(window, torch, strict=True)]
-    print(f"window to first frame {statistics.median(window):.2f} s, import torch {statistics.median(torch):.2f} s")
-    print(f"median ratio {statistics.median(ratios):.2f} (spread {min(ratios):.2f} to {max(ratios):.2f})")
+        for round_ in range(-1, rounds):  # the first one prepares the data, and is not counted
+            seconds = of_code("import torch"), of_code(FIRST_FRAME, workspace), *of_run(workspace)
+            if round_ >= 0:
+                for name, each in zip(found, seconds, strict=True):
+                    found[name].append(each)
+    torch = found["import torch"]
+    for name, seconds_ in found.items():
+        ratios = [a / b for a, b in zip(seconds_, torch, strict=True)]
+        spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"{name:<22} {statistics.median(seconds_):5.2f} s  {statistics.median(ratios):.2f} × {spread}")
 
 
 if __name__ == "__main__":
