@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile
+from torch.autograd.profiler import profile
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 """The profiler writes to the terminal that it begins and ends, otherwise."""
@@ -38,9 +38,9 @@ def peak_memory(device: torch.device) -> Iterator[PeakMemory]:
             yield peak
             peak.num_bytes = torch.cuda.max_memory_allocated() - before
         else:
-            with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as work:
+            with profile(use_kineto=True, profile_memory=True) as work:
                 yield peak
-            recorded: Any = work.profiler
-            events = (event for event in recorded.kineto_results.events() if event.name() == "[memory]")
+            recorded: Any = work.kineto_results
+            events = (event for event in recorded.events() if event.name() == "[memory]")
             in_time = sorted((event.start_ns(), int(event.nbytes())) for event in events)
             peak.num_bytes = max(accumulate((num_bytes for _, num_bytes in in_time), initial=0))
