@@ -27,7 +27,7 @@ tfm sweep nano-decoder --over training.seed=0..4 --queue          make them only
 tfm sweep run.toml --over training.learning_rate=1e-4..1e-2 --over model.dropout=0..0.3 --random 20
 """
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.1
 NUM_BEST = 10
 
 
