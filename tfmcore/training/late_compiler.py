@@ -5,7 +5,6 @@ Every optimizer of torch asks the compiler to leave it alone, and loads it for t
 import importlib
 import sys
 from collections.abc import Callable
-from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -22,14 +21,13 @@ class _Late(ModuleType):
 
     def disable(self, function: Callable[..., Any], *how: Any, **options: Any) -> Callable[..., Any]:
         """The function, which is left alone by a compiler that comes later, too."""
-
-        @cache
-        def disabled() -> Callable[..., Any]:
-            found: Callable[..., Any] = sys.modules[NAME].disable(function, *how, **options)
-            return found
+        called = function
 
         def left_alone(*inputs: Any, **named: Any) -> Any:
-            return (function if sys.modules[NAME] is self else disabled())(*inputs, **named)
+            nonlocal called
+            if called is function and sys.modules[NAME] is not self:
+                called = importlib.import_module(NAME).disable(function, *how, **options)  # waits till it is loaded
+            return called(*inputs, **named)
 
         return left_alone
 
