@@ -17,5 +17,6 @@ def loading() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        if "torch" in sys.modules:
+            gc.freeze()
         gc.enable()

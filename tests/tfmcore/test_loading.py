@@ -8,6 +8,10 @@ import gc
 from tfmcore.loading import loading
 
 with loading():
+    import json
+assert gc.isenabled()
+assert gc.get_freeze_count() == 0, "what else is loaded is little, and its garbage is some"
+with loading():
     import torch
     assert not gc.isenabled()
 assert gc.isenabled()
