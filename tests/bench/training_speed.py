@@ -8,8 +8,8 @@ a trainer does; what says in the environment how threads wait is heeded by all. 
 to the first peer, the median of the ratios of the rounds with their spread; then tokens a second, and the share of the
 device's measured matrix rate that the products of a step take (logits of all tokens counted, though ours makes those
 that are predicted). Peers: transformers, nanoGPT, the plain GPT, torch.nn, and x-transformers where it is installed;
-with `--sides`, those of them ("nanoGPT/fp32" has that precision whatever the others have). What is compiled is ours as
-a run has it, and all of a peer with its loss.
+with `--sides`, those of them ("nanoGPT/fp32" has that precision, and "ours/compiled" is compiled, whatever the others
+are). What is compiled is ours as a run has it, and all of a peer with its loss.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from tfmcore.training.machine import probe
 from tfmcore.training.waiting import waiting
 
 Step = Callable[[], object]
+COMPILED = "compiled"
+"""A side's word."""
 SECONDS = {"cpu": 0.2, "cuda": 1.0}
 """So long a side is timed at once, about."""
 
@@ -106,7 +108,7 @@ def our_step(s: Setting, config: Config, batches: Iterator[Placed], device: str 
     model = build(SavedModel(task=s.task, vocab_size=s.vocab_size, model=config.model)).train().to(device)
     learner = Learner(model, s.task, config.training)
     if config.training.compile == "always":
-        learner.compiled.begin()
+        learner.compiled.begin("stacks" if device == "cpu" else "layers")
 
     def step() -> float:
         loss, norm = learner.gradient([next(batches)])
@@ -154,7 +156,7 @@ def make_step(side: str, s: Setting, precision: str, device: str = "cpu", compil
     return made and peer_step(made, precision, repeat(batch), device, compiled)
 
 
-def serve(side: str, setting: str, precision: str, device: str, compiled: str, dropout: str) -> None:
+def serve(side: str, setting: str, precision: str, compiled: str, device: str, dropout: str) -> None:
     """In a side's own process: for each line read, the seconds of a step, over some of them."""
     s = SETTINGS[setting]._replace(dropout=float(dropout))
     with freed_memory_kept() if side == "ours" else contextlib.nullcontext():
@@ -205,14 +207,16 @@ class Side:
         self.process.communicate()
 
 
-def compare(setting: str, precision: str, rounds: int, names: Sequence[str], *how: str) -> dict[str, list[float]]:
+def compare(
+    setting: str, precision: str, compiled: bool, rounds: int, names: Sequence[str], *how: str
+) -> dict[str, list[float]]:
     """Seconds a step of each side that is there, round by round."""
-    own = waiting()
-    parts = {name: name.split("/") for name in names}
-    sides = {
-        name: Side(own if side == "ours" else {}, side, setting, (*other, precision)[0], *how)
-        for name, (side, *other) in parts.items()
-    }
+    sides = dict[str, Side]()
+    for name in names:
+        side, *words = name.split("/")
+        own_precision, *_ = *(word for word in words if word != COMPILED), precision
+        is_compiled = str(compiled or COMPILED in words)
+        sides[name] = Side(waiting() if side == "ours" else {}, side, setting, own_precision, is_compiled, *how)
     found: dict[str, list[float]] = {name: [] for name, side in sides.items() if side.is_there()}
     for _ in range(rounds):
         for name, seconds in found.items():
@@ -245,10 +249,10 @@ def main() -> None:
         serve(*arguments.serve)
         return
     precision, device = arguments.precision, arguments.device
-    how = (device, str(arguments.compile), str(arguments.dropout))
+    how = (device, str(arguments.dropout))
     rate = probe(torch.device(device), precision).flops_per_second
     for name in arguments.settings or ("XS", "S", "MLM", "S2S"):
-        found = compare(name, precision, arguments.rounds, arguments.sides, *how)
+        found = compare(name, precision, arguments.compile, arguments.rounds, arguments.sides, *how)
         first, (tokens, flops) = next(iter(found.values())), work(SETTINGS[name])
         for side, seconds in found.items():
             ratios = [a / b for a, b in zip(first, seconds, strict=True)]

@@ -28,6 +28,8 @@ MOST_LOGITS = {"cpu": 2**24, "cuda": 2**28}
 MOST_KEPT = 2**20
 """So many weights of one attention that is not the kernel's are kept by a processor for their gradient: they stay in
 its cache."""
+MOST_COMPILED = 2**22
+"""So many where steps are compiled, which makes them all at once; of more, the kernel keeps none."""
 COPIES = 2
 """Of these logits, in fp32: themselves and their gradients."""
 
@@ -160,11 +162,11 @@ def _attention_activations(
     rate = model.dropout if model.attention_dropout is None else model.attention_dropout
     dropped, capped = bool(rate) and kind != "cuda", model.attention_softcap
     precise = (5 if dropped else 2) if capped else 0  # computed in fp32 whatever the precision
-    maps, distances = 0.0, 0
+    maps, distances, few = 0.0, 0, MOST_COMPILED if at_once else MOST_KEPT
     if dropped and at_once and not capped:
         maps = 3  # with which are dropped, and what is left
-    elif kind != "cuda" and not capped and tokens * model.num_heads * length <= MOST_KEPT:
-        maps = 2 if dropped else float(width < BYTES)
+    elif kind != "cuda" and not capped and tokens * model.num_heads * length <= few:
+        maps = 2 if dropped else float(width < BYTES or at_once)
     if model.position == "relative_buckets" and not cross:
         maps += 1
     if model.position == "disentangled" and not cross:

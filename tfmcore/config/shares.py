@@ -27,8 +27,8 @@ def _num_cores() -> int:
 
 def num_shares(training: TrainingConfig, num_weights: int, num_logits: int, device: str, threads: int) -> int:
     """Shares of a batch that so many threads compute side by side: 1 where several processes share it, where it is
-    compiled or computed twice to spare memory, and on a GPU."""
-    whole = bool(training.parallel) or training.compile == "always" or training.gradient_checkpointing
+    computed twice to spare memory, and on a GPU."""
+    whole = bool(training.parallel) or training.gradient_checkpointing
     if whole or device in ("cuda", "mps") or num_weights > MOST_WEIGHTS or num_logits > MOST_LOGITS:
         return 1
     return max(1, min(training.shares, threads, training.batch_size))

@@ -119,7 +119,7 @@ class TrainingConfig(Section):
         2,
         title="Batch shares",
         help="On a processor, a batch is computed in so many shares side by side, each by its part of the threads, "
-        "which then wait for each other less; 1: as one. Large models and compiled steps are never shared.",
+        "which then wait for each other less; 1: as one. Large models are never shared.",
         ge=1,
         le=64,
     )

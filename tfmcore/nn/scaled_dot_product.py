@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tfmcore.config.memory import MOST_KEPT
+from tfmcore.config.memory import MOST_COMPILED, MOST_KEPT
 from tfmcore.nn.dropout import Choice, random_numbers
 from tfmcore.nn.mask import Mask
 
@@ -21,17 +21,20 @@ hardly calculated."""
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
     """q (B, H, T, E) on k and v (B, K, S, E), K a divisor of H → (B, H, T, E)."""
-    if q.is_cpu and (dropout > 0 or _trains_in_bf16()):
+    if q.is_cpu and (dropout > 0 or _plain_is_faster(q.shape[:3].numel() * k.shape[2])):
         return plain_products(q, k, v, mask, dropout, scale)
     return F.scaled_dot_product_attention(
         q, k, v, mask.tensor, dropout, is_causal=mask.causal, scale=scale, enable_gqa=q.shape[1] > k.shape[1]
     )
 
 
-def _trains_in_bf16() -> bool:
-    """Then the kernel's gradient takes 2 to 6 times as long as that of plain products, though its fp32 is fast."""
-    trains = torch.is_grad_enabled() and not torch.compiler.is_compiling()
-    return trains and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+def _plain_is_faster(num_weights: int) -> bool:
+    """In bf16 the kernel's gradient takes 2 to 6 times as long as that of plain products. A compiler, which makes all
+    weights at once, is faster than the kernel in fp32 too, where they are few."""
+    numbers = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+    compiles = torch.compiler.is_compiling()
+    suits = numbers == torch.bfloat16 or (compiles and numbers == torch.float32)
+    return suits and torch.is_grad_enabled() and (num_weights <= MOST_COMPILED or not compiles)
 
 
 def plain_products(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
@@ -52,27 +55,20 @@ def as_products_take_them(q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> tuple[
 
 
 def all_at_once(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, causal: bool, scale: float, p: float, kept: Tensor
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, causal: bool, scale: float, p: float, kept: Tensor | None
 ) -> Tensor:
-    """What `plain_products` come to, for a compiler; `kept` is (B·H, T, S)."""
+    """What `plain_products` come to, for a compiler; `kept` is (B·H, T, S), where something is dropped."""
     shape, heads = q.shape, slice(0, q.shape[0] * q.shape[1])
     q, k, v = (x.flatten(0, 1) for x in (q, k, v))
     weights = _weights(q, k, _of(bias, heads, shape), causal, scale)
-    return torch.bmm(weights * kept, v).mul(1 / (1 - p)).view(shape)
+    mixed = torch.bmm(weights, v) if kept is None else torch.bmm(weights * kept, v).mul(1 / (1 - p))
+    return mixed.view(shape)
 
 
-def weights_kept(
-    numbers: np.random.BitGenerator,
-    shape: Sequence[int],
-    S: int,
-    is_biased: bool,
-    causal: bool,
-    p: float,
-    dtype: torch.dtype,
-) -> Tensor:
+def weights_kept(shape: Sequence[int], S: int, is_biased: bool, causal: bool, p: float, dtype: torch.dtype) -> Tensor:
     """What `plain_products` keep of all the weights that are seen, (B·H, T, S), for q of that shape."""
     B, H, T, _ = shape
-    kept, choice = torch.zeros((B * H, T, S), dtype=dtype), _choice(p, numbers.random_raw())
+    kept, choice = torch.zeros((B * H, T, S), dtype=dtype), _choice(p, random_numbers().random_raw())
     for few, rows, seen in _parts(shape, S, is_biased, causal):
         part = kept[few, rows, seen]
         part.copy_(choice.kept(part.shape, dtype))

@@ -2,32 +2,36 @@
 (https://docs.pytorch.org/docs/stable/torch.compiler.html), and what a machine needs for that."""
 
 import contextlib
+import functools
 import importlib.util
+import logging
 import os
 import shlex
 import shutil
 import sys
 import sysconfig
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tfmcore.nn.dropout import SEEDS, Choice, dropout_on_cpu
-from tfmcore.nn.linear import linear
+from tfmcore.config.memory import MOST_COMPILED
+from tfmcore.nn.dropout import Choice, dropout_on_cpu, random_numbers
+from tfmcore.nn.linear import all_by_onednn, linear
 from tfmcore.nn.mask import Mask
 from tfmcore.nn.probe import Hooks
 from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, plain_products, weights_kept
+from tfmcore.nn.stacks import Stack
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Judge, Objective, judge
 from tfmcore.workspace import cache_folder
 
+Way = Literal["no", "layers", "stacks", "graphs"]
+"""Not compiled; each layer compiled, or each stack of them; into CUDA graphs, a GPU's calls being made all at once."""
 Options = dict[str, str | int | bool | Callable[..., Any]]
 MOST_KINDS = 64
 """Layers, and batches, that differ may be compiled anew so many times."""
@@ -38,31 +42,41 @@ OLDEST_GPU = (7, 0)
 
 
 class CompiledLayers:
-    """The layers of a model, each compiled by itself: those that are alike are compiled once, and all weights keep
-    their names. Only `in_step` they are the compiled ones: validation and samples, and steps in which somebody looks
-    into the layers, have them as they are. On a GPU the judge of the logits is compiled too, which then reads them
-    once; on a processor they do not leave its cache."""
+    """The layers of a model, compiled; all weights keep their names. Only `in_step` they are the compiled ones:
+    validation and samples, and steps in which somebody looks into the layers, have them as they are.
 
-    def __init__(self, objective: Objective) -> None:
-        self.objective, self.layers = objective, list(layers_of(objective.model).values())
-        self.graphs = False
-        self._hooks = Hooks(module for layer in self.layers for module in layer.modules())
-        self._calls: list[Callable[..., object]] = []
+    Each layer is compiled by itself, those that are alike once; on a GPU the judge of the logits too, which then reads
+    them once. Or, on a processor, the layers of a stack as one, for a call of what is compiled takes as long as a small
+    layer's norms, and into C++ that calls the products, so that other shares of a batch can compute meanwhile. That
+    takes the compiler long for each new shape."""
+
+    def __init__(self, objective: Objective, most_sequences: int) -> None:
+        """A call has no more than `most_sequences`."""
+        config = objective.model.config
+        self.objective = objective
+        self.way: Way = "no"
+        self._has_few_weights = most_sequences * config.num_heads * config.context_length**2 <= MOST_COMPILED
+        layers = list(layers_of(objective.model).values())
+        self._hooks = Hooks(module for layer in layers for module in layer.modules())
+        self._parts, self._calls = list[nn.Module](), list[Callable[..., object]]()
         self._judge: Judge = judge
 
-    def begin(self, graphs: bool = False) -> None:
-        """Compile each layer when a step first calls it; with `graphs`, its calls on a GPU are made all at once."""
+    def begin(self, way: Way) -> None:
+        """Compile each layer, or stack, when a step first calls it."""
         _set_up()
-        self.graphs = graphs
+        self.way = way
+        model, as_one = self.objective.model, way == "stacks"
+        layers, stacks = layers_of(model).values(), (part for part in model.modules() if isinstance(part, Stack))
+        self._parts = list(stacks if as_one else layers)
         # dropout draws the random numbers that it always does
-        options: Options = {"fallback_random": True, "triton.cudagraphs": graphs}
-        self._calls = [torch.compile(layer._call_impl, options=options) for layer in self.layers]
-        if self.objective.model.device.type == "cuda":
+        options: Options = {"fallback_random": True, "triton.cudagraphs": way == "graphs", "cpp_wrapper": as_one}
+        self._calls = [torch.compile(part._call_impl, options=options) for part in self._parts]
+        if model.device.type == "cuda":
             self._judge = torch.compile(judge)
 
     def end(self) -> None:
         """Have the layers as they are, in steps too."""
-        self._calls, self._judge = [], judge
+        self.way, self._parts, self._calls, self._judge = "no", [], [], judge
 
     @contextlib.contextmanager
     def in_step(self) -> Iterator[None]:
@@ -70,20 +84,22 @@ class CompiledLayers:
         if not self._calls or self._hooks:
             yield
             return
-        if self.graphs:
+        if self.way == "graphs":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        few = self._has_few_weights and self.way == "stacks"
         try:
-            for layer, call in zip(self.layers, self._calls, strict=True):
-                layer._compiled_call_impl = call
-            self.objective.judge = self._judge
-            yield
+            for part, call in zip(self._parts, self._calls, strict=True):
+                part._compiled_call_impl = call
+            self.objective.judge, self.objective.is_compiled = self._judge, True
+            with all_by_onednn() if few else contextlib.nullcontext():
+                yield
         finally:
-            self.objective.judge = judge
-            for layer in self.layers:
-                layer._compiled_call_impl = None
+            self.objective.judge, self.objective.is_compiled = judge, False
+            for part in self._parts:
+                part._compiled_call_impl = None
 
 
-@cache
+@functools.cache
 def _set_up() -> None:
     """What torch's compiler is told once; loading it takes a second."""
     import torch._dynamo
@@ -91,6 +107,7 @@ def _set_up() -> None:
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     torch._dynamo.config.recompile_limit = MOST_KINDS
     warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex")  # of rotations
+    logging.getLogger("torch._inductor.ir").setLevel(logging.ERROR)  # the same of C++ that calls such operations
 
     @torch.compiler.substitute_in_graph(linear)
     def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -101,33 +118,31 @@ def _set_up() -> None:
 
 
 def _have_numpy_draw_in_graphs() -> None:
-    """Compiled, too, dropout on a processor draws what it always does: as an operation that nobody looks into."""
+    """Compiled, too, dropout on a processor draws what it always does: as an operation that nobody looks into. Each is
+    given what it chooses from, so that no two of them are taken for the same, nor out of turn."""
+    drawing = functools.partial(torch.library.custom_op, mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
 
-    @torch.library.custom_op("tfm::kept", mutates_args=())
-    def kept(seed: Tensor, shape: Sequence[int], p: float, dtype: torch.dtype) -> Tensor:
-        return Choice(p, np.random.SFC64(int(seed))).kept(shape, dtype)
+    @drawing("tfm::kept")
+    def kept(x: Tensor, p: float) -> Tensor:
+        return Choice(p, random_numbers()).kept(x.shape, x.dtype)
 
-    @torch.library.custom_op("tfm::kept_weights", mutates_args=())
-    def kept_weights(
-        seed: Tensor, shape: Sequence[int], S: int, is_biased: bool, causal: bool, p: float, dtype: torch.dtype
-    ) -> Tensor:
-        return weights_kept(np.random.SFC64(int(seed)), shape, S, is_biased, causal, p, dtype)
+    @drawing("tfm::kept_weights")
+    def kept_weights(q: Tensor, S: int, is_biased: bool, causal: bool, p: float) -> Tensor:
+        return weights_kept(q.shape, S, is_biased, causal, p, q.dtype)
 
-    kept.register_fake(lambda seed, shape, p, dtype: torch.empty(shape, dtype=dtype))
-    kept_weights.register_fake(
-        lambda seed, shape, S, is_biased, causal, p, dtype: torch.empty((shape[0] * shape[1], shape[2], S), dtype=dtype)
-    )
+    kept.register_fake(lambda x, p: torch.empty(x.shape, dtype=x.dtype))
+    kept_weights.register_fake(lambda q, S, *_: q.new_empty((q.shape[0] * q.shape[1], q.shape[2], S)))
 
     @torch.compiler.substitute_in_graph(dropout_on_cpu)
     def dropped(x: Tensor, p: float) -> Tensor:
-        kept: Tensor = torch.ops.tfm.kept(torch.randint(SEEDS, ()), x.shape, p, x.dtype)
+        kept: Tensor = torch.ops.tfm.kept(x.detach(), p)
         return x * kept.mul(1 / (1 - p))
 
     @torch.compiler.substitute_in_graph(plain_products)
     def attention(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
         q, k, v, bias = as_products_take_them(q, k, v, mask)
-        facts = q.shape, k.shape[2], bias is not None, mask.causal, dropout, q.dtype
-        kept = torch.ops.tfm.kept_weights(torch.randint(SEEDS, ()), *facts)
+        facts = k.shape[2], bias is not None, mask.causal, dropout
+        kept = torch.ops.tfm.kept_weights(q.detach(), *facts) if dropout else None
         return all_at_once(q, k, v, bias, mask.causal, scale, dropout, kept)
 
 

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -14,19 +14,15 @@ from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.estimate import estimate
 from tfmcore.data.progress import Cancelled, Progress, silent
 from tfmcore.training.batches import Placed
-from tfmcore.training.compiled import missing_compiler
+from tfmcore.training.compiled import Way, missing_compiler
 from tfmcore.training.learner import Learner
 from tfmcore.training.state import random_states, set_random_states
 from tfmcore.units import duration
 
-Way = Literal["no", "layers", "graphs"]
-"""Not compiled, compiled, or compiled into CUDA graphs."""
-
 SECONDS = {"cpu": 40.0, "cuda": 30.0}
 """What it takes to compile, and to find out what that brings, about."""
-SHARE = {"cpu": 0.01, "cuda": 0.05}
-"""So much of a run may be spent on finding out. On a processor compiled steps were 0.8 to 1.07 times as fast as the
-others (slowest in bf16, fastest with rotary positions, RMS norm and SwiGLU), so little is to be won there."""
+SHARE = 0.05
+"""So much of a run may be spent on finding out."""
 RATE, CALLS = {"cpu": 2e10, "cuda": 1e12}, 0.1
 """No step takes longer than its operations at this rate and so many seconds: that tells a short run at once."""
 LEAST_GAIN = 1.02
@@ -90,10 +86,10 @@ def choose(
     if not groups or not num_steps:
         return Compilation(before or "no", "not compiled: there is nothing to learn")
     with _as_it_was(learner):
-        if before in ("layers", "graphs"):
+        if before not in (None, "no"):
             return _begun(learner, groups, before, "as when the run began", progress)
         if learner.parallel.uncompiled:
-            return _begun(learner, groups, "layers", "as training.compile has it", progress)
+            return _begun(learner, groups, next(ways(learner, groups)), "as training.compile has it", progress)
         return _tried(learner, groups, num_steps, progress)
 
 
@@ -106,7 +102,7 @@ def _against(learner: Learner, num_steps: int, flops: float, before: Way | None)
         return f": {why}"
     if before == "no":
         return ", as when the run began"
-    if before is None and (longest := num_steps * (CALLS + flops / RATE[device])) * SHARE[device] < SECONDS[device]:
+    if before is None and (longest := num_steps * (CALLS + flops / RATE[device])) * SHARE < SECONDS[device]:
         return f": that takes about {duration(SECONDS[device])}, too long for a run of less than {duration(longest)}"
     return ""
 
@@ -114,7 +110,7 @@ def _against(learner: Learner, num_steps: int, flops: float, before: Way | None)
 def _begun(learner: Learner, groups: Sequence[list[Placed]], way: Way, why: str, progress: Progress) -> Compilation:
     """Compile as is known, unless that fails."""
     progress("compiling the layers", 0, 1)
-    learner.compiled.begin(graphs=way == "graphs")
+    learner.compiled.begin(way)
     try:
         _gradient(learner, groups[0], compiled=True)
     except Exception as error:  # whatever a compiler says
@@ -136,13 +132,15 @@ def _cannot(trouble: str) -> UserError:
 def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, progress: Progress) -> Compilation:
     """Compile, and take what is fastest; with training.compile always, of what is compiled."""
     device, always = learner.device.type, learner.training.compile == "always"
+    if not (possible := list(ways(learner, groups))):
+        return Compilation("no", "not compiled: on a processor it pays only where all batches are of one shape")
     plain = min(_gradient(learner, groups[0]).seconds for _ in range(2))  # the first one sets things up
-    if not always and (likely := num_steps * plain) * SHARE[device] < SECONDS[device]:
+    if not always and (likely := num_steps * plain) * SHARE < SECONDS[device]:
         rest = f"too long for a run of about {duration(likely)}"
         return Compilation("no", f"not compiled: that takes about {duration(SECONDS[device])}, {rest}")
     found, begin, trouble = dict[Way, float](), time.perf_counter(), ""
-    for way in _ways(learner, groups):
-        learner.compiled.begin(graphs=way == "graphs")
+    for way in possible:
+        learner.compiled.begin(way)
         try:
             found[way] = _gain(learner, groups, plain, progress)
         except Cancelled:
@@ -159,20 +157,26 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
     best = max(found, key=lambda way: found[way])
     if not always and found[best] < LEAST_GAIN:
         return Compilation("no", f"not compiled: that was tried for {took}, and made no step faster")
-    learner.compiled.begin(graphs=best == "graphs")
+    learner.compiled.begin(best)
     as_graphs = " into CUDA graphs" if best == "graphs" else ""
     return Compilation(best, f"compiled{as_graphs} in {took}: steps take {1 / found[best]:.0%} of the time")
 
 
-def _ways(learner: Learner, groups: Sequence[list[Placed]]) -> Iterator[Way]:
-    """How this learner's steps can be compiled. A graph is of one shape, and what it leaves is overwritten when it runs
-    again, so that gradients cannot be added up."""
-    yield "layers"
+def ways(learner: Learner, groups: Sequence[list[Placed]]) -> Iterator[Way]:
+    """How this learner's steps are compiled, if they are. A CUDA graph is of one shape, and what it leaves is
+    overwritten when it runs again, so that gradients cannot be added up. A processor's stacks are compiled for each
+    shape; its layers, which gain nothing, only if they must be."""
     shapes = {tuple(tensor.shape for tensor in batch.inputs.values()) for batches in groups for batch in batches}
-    training, small = learner.training, learner.objective.model.num_parameters() < SMALL
-    fits = len(shapes) == 1 and training.accumulation == 1 and not training.gradient_checkpointing
-    if learner.device.type == "cuda" and small and fits:
-        yield "graphs"
+    training, num_parameters = learner.training, learner.objective.model.num_parameters()
+    fits = len(shapes) == 1 and not training.gradient_checkpointing
+    if learner.device.type == "cuda":
+        yield "layers"
+        if num_parameters < SMALL and fits and training.accumulation == 1:
+            yield "graphs"
+    elif fits:
+        yield "stacks"
+    elif training.compile == "always":
+        yield "layers"
 
 
 def _gain(learner: Learner, groups: Sequence[list[Placed]], plain: float, progress: Progress) -> float:

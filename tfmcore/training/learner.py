@@ -1,6 +1,7 @@
 """One optimizer step: the gradient of the batches' mean loss, in the precision that was chosen, and what follows."""
 
 import contextlib
+import math
 from collections.abc import Sequence
 
 import torch
@@ -25,7 +26,7 @@ class Learner:
         self.task, self.training, self.device = task, training, model.device
         self.parallel = parallel or alone(model, training)
         self.objective = Objective(model, task, training.label_smoothing)
-        self.compiled = CompiledLayers(self.objective)
+        self.compiled = CompiledLayers(self.objective, math.ceil(training.batch_size / self.parallel.num_shares))
         self.optimizer = make_optimizer(model, training)
         self.parallel.spread(self.objective, self.optimizer)
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]

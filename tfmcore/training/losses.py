@@ -207,6 +207,8 @@ class Objective(nn.Module):
         super().__init__()
         self.model, self.loss, self.label_smoothing = model, LOSSES[task], label_smoothing
         self.judge: Judge = judge
+        self.is_compiled = False
+        """Its layers are a compiler's, which may be at work when they are first called with inputs of a new shape."""
 
     def forward(self, batch: Placed) -> Sums:
         hidden: Tensor = self.model.features(**batch.inputs).hidden  # (B, T, D)

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from tfmcore.data import prepare
 from tfmcore.data.progress import Progress
 from tfmcore.models import build
 from tfmcore.training.batches import Placed, place
-from tfmcore.training.compiling import check_compiler
+from tfmcore.training.compiling import NUM_TRIED, check_compiler, ways
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.heap import freed_memory_kept
@@ -98,7 +98,9 @@ def _take_steps(
     model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
     learner = Learner(model, saved.task, training)
     if compiled:
-        learner.compiled.begin()
+        first = list(islice(batches, NUM_TRIED))
+        learner.compiled.begin(next(ways(learner, [[batch] for batch in first])))
+        batches = chain(first, batches)
     learner.objective.register_forward_pre_hook(lambda *_: watch.turn("forward"))
     learner.objective.register_forward_hook(lambda *_: watch.turn("backward"))
     taken, tokens = [], []

@@ -34,7 +34,7 @@ class Counters(BaseModel):
     overflows: int = 0
     precision: dict[str, Any] = {}
     averaged: int = 0
-    compiled: dict[str, Literal["no", "layers", "graphs"]] = {}
+    compiled: dict[str, Literal["no", "layers", "stacks", "graphs"]] = {}
     shares: int = 1
 
 

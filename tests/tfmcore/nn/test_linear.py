@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tfmcore.nn.linear import Linear, linear
+from tfmcore.nn import linear as nn_linear
+from tfmcore.nn.linear import Linear, all_by_onednn, computes_exactly, linear
 
 
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (0, 6), (5, 6), (3, 4, 6), (2, 0, 6)], ids=str)
@@ -52,6 +53,35 @@ def test_every_type_of_number_and_writing_multiply_as_torch(dtype):
     with torch.inference_mode():
         torch.testing.assert_close(linear(x, weight, bias), expected)
         torch.testing.assert_close(linear(x, by_columns, bias), expected)
+
+
+def test_all_products_are_onednns_where_it_computes_exactly(monkeypatch):
+    """And not afterwards, nor where it rounds."""
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    for exactly in (True, False):
+        monkeypatch.setattr(nn_linear, "computes_exactly", lambda exactly=exactly: exactly)
+        with all_by_onednn():
+            assert (matmul.fp32_precision == "bf16") == exactly
+        assert matmul.fp32_precision == before
+
+
+def test_whether_it_computes_exactly_is_seen_in_products(monkeypatch):
+    before, product = torch.backends.mkldnn.matmul.fp32_precision, torch.Tensor.__matmul__
+    found = computes_exactly.__wrapped__()
+    x, y = torch.randn(2, 8, 96, 96).unbind()
+    with all_by_onednn():
+        torch.testing.assert_close((x @ y).double(), x.double() @ y.double(), rtol=1e-5, atol=1e-4)
+
+    def rounded(x, y):
+        return product(*((x.bfloat16().float(), y.bfloat16().float()) if x.dtype == torch.float32 else (x, y)))
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
+    assert not computes_exactly.__wrapped__()
+    monkeypatch.setattr(nn_linear, "HAS_ONEDNN", False)
+    assert not computes_exactly.__wrapped__()
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+    assert found == computes_exactly()
 
 
 def test_a_copy_and_autocast_work_alike():

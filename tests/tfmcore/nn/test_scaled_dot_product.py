@@ -6,7 +6,6 @@ import torch
 from torch.nn import functional as F
 
 from tfmcore.nn import scaled_dot_product as module
-from tfmcore.nn.dropout import random_numbers
 from tfmcore.nn.mask import Mask
 from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, scaled_dot_product, weights_kept
 
@@ -88,7 +87,7 @@ def test_with_dropout_it_learns_as_all_weights_at_once_do(monkeypatch, mask, chu
     def at_once(q, k, v):
         torch.manual_seed(7)
         q, k, v, bias = as_products_take_them(q, k, v, mask)
-        kept = weights_kept(random_numbers(), q.shape, S, bias is not None, mask.causal, 0.4, q.dtype)
+        kept = weights_kept(q.shape, S, bias is not None, mask.causal, 0.4, q.dtype)
         seen = kept[:, torch.ones(T, S, dtype=torch.bool).tril()] if mask.causal else kept
         assert seen.float().mean() == pytest.approx(0.6, abs=0.06)
         return all_at_once(q, k, v, bias, mask.causal, 0.3, 0.4, kept)
@@ -108,7 +107,7 @@ def test_a_bias_learns_with_dropout_too(monkeypatch, shape):
     torch.manual_seed(7)
     by_parts = scaled_dot_product(q, k, v, Mask(bias), 0.4, 0.3)
     torch.manual_seed(7)
-    kept = weights_kept(random_numbers(), q.shape, S, True, False, 0.4, q.dtype)
+    kept = weights_kept(q.shape, S, True, False, 0.4, q.dtype)
     at_once = all_at_once(q, k, v, bias, False, 0.3, 0.4, kept)
     found, expected = (torch.autograd.grad(each, bias, into)[0] for each in (by_parts, at_once))
     torch.testing.assert_close(found, expected)

@@ -12,7 +12,7 @@ from tfmcore.config import SavedModel
 from tfmcore.models import build
 from tfmcore.training import compiled
 from tfmcore.training.batches import place
-from tfmcore.training.compiled import CompiledLayers, missing_compiler
+from tfmcore.training.compiled import CompiledLayers, Way, missing_compiler
 from tfmcore.training.examination import Examination
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.ingredients import dataset_of
@@ -23,21 +23,21 @@ NUM_STEPS = 20
 PADDED = ["model.num_layers=1", "model.dropout=0.1", "training.batch_size=4"]
 
 
-def learner_of(config, dataset, on: bool) -> Learner:
+def learner_of(config, dataset, way: Way) -> Learner:
     torch.manual_seed(0)
     tokens, labels = dataset.tokenizer.vocab_size, dataset.labels
     model = build(SavedModel(task=config.data.task, vocab_size=tokens, model=config.model, labels=labels))
     choose_trained(model, config.training)
     model.train().set_gradient_checkpointing(config.training.gradient_checkpointing)
     learner = Learner(model, config.data.task, config.training)
-    if on:
-        learner.compiled.begin()
+    if way != "no":
+        learner.compiled.begin(way)
     return learner
 
 
-def losses_of(config, dataset, on: bool) -> list[tuple[float, float]]:
+def losses_of(config, dataset, way: Way) -> list[tuple[float, float]]:
     """Loss and norm of some steps, of two batches each; those of sentences differ in length."""
-    learner, found = learner_of(config, dataset, on), []
+    learner, found = learner_of(config, dataset, way), []
     torch.manual_seed(1)
     batches = (place(batch, torch.device("cpu")) for batch in dataset.train.batches(4, 0))
     for _ in range(NUM_STEPS):
@@ -50,23 +50,32 @@ def losses_of(config, dataset, on: bool) -> list[tuple[float, float]]:
 @needs_compiler
 @of_torch_itself
 @pytest.mark.parametrize(
-    ("preset", "more"),
+    ("way", "preset", "more"),
     [
-        ("nano-decoder", ["training.gradient_checkpointing=true"]),
-        ("tell-languages", []),
-        ("reverse", ["data.min_length=9", "data.max_length=9"]),
-        ("nano-decoder", ["training.lora_rank=2", "training.finetune_from=another"]),
+        ("layers", "nano-decoder", ["training.gradient_checkpointing=true"]),
+        ("layers", "tell-languages", []),
+        ("layers", "reverse", ["data.min_length=9", "data.max_length=9"]),
+        ("layers", "nano-decoder", ["training.lora_rank=2", "training.finetune_from=another"]),
+        ("stacks", "nano-decoder", ["model.num_layers=2"]),
+        ("stacks", "reverse", ["data.min_length=9", "data.max_length=9"]),
     ],
-    ids=["checkpointed decoder", "classifier", "encoder-decoder", "low-rank updates"],
+    ids=[
+        "checkpointed decoder",
+        "classifier",
+        "encoder-decoder",
+        "low-rank updates",
+        "decoder",
+        "two stacks",
+    ],
 )
-def test_the_loss_is_the_same_step_by_step(tiny, make_run, preset, more):
+def test_the_loss_is_the_same_step_by_step(tiny, make_run, way, preset, more):
     run = make_run(preset, *PADDED, *more)
     config = run.config()
     dataset, _ = dataset_of(config, run, None, lambda *_: None)
     breaks = torch._dynamo.utils.counters["graph_break"]
     breaks.clear()
-    plain, new = (losses_of(config, dataset, on) for on in (False, True))
-    assert not breaks  # each layer is compiled as one
+    plain, new = (losses_of(config, dataset, each) for each in ("no", way))
+    assert not breaks  # each layer, or stack, is compiled as one
     torch.testing.assert_close(torch.tensor(new), torch.tensor(plain), atol=1e-5, rtol=1e-5)
 
 
@@ -84,28 +93,29 @@ def model():
     return build(SavedModel(task="translation", vocab_size=12, model=config))
 
 
-def test_layers_are_compiled_in_steps_alone(model, counted):
+@pytest.mark.parametrize(("way", "parts"), [("layers", 4), ("stacks", 2)])
+def test_layers_are_compiled_in_steps_alone(model, counted, way, parts):
     ids = torch.ones(1, 4, dtype=torch.long)
-    names, layers = list(model.state_dict()), CompiledLayers(Objective(model, "translation"))
-    for begin, times in ((False, 0), (True, 4)):
+    names, layers = list(model.state_dict()), CompiledLayers(Objective(model, "translation"), 1)
+    for begin, times in ((False, 0), (True, parts)):
         if begin:
-            layers.begin()
+            layers.begin(way)
         with layers.in_step():
             model(ids, decoder_input_ids=ids)
         assert len(counted) == times
     model(ids, decoder_input_ids=ids)
-    assert len(counted) == 4
+    assert len(counted) == parts
     assert list(model.state_dict()) == names
     layers.end()
     with layers.in_step():
         model(ids, decoder_input_ids=ids)
-    assert len(counted) == 4
+    assert len(counted) == parts
 
 
 def test_a_look_into_the_layers_takes_them_as_they_are(model, counted):
     ids = torch.ones(1, 4, dtype=torch.long)
-    layers = CompiledLayers(Objective(model, "translation"))
-    layers.begin()
+    layers = CompiledLayers(Objective(model, "translation"), 1)
+    layers.begin("stacks")
     look = Examination(model)
     with layers.in_step():
         model(ids, decoder_input_ids=ids)
@@ -113,12 +123,12 @@ def test_a_look_into_the_layers_takes_them_as_they_are(model, counted):
     look.stop()
     with layers.in_step():
         model(ids, decoder_input_ids=ids)
-    assert len(counted) == 4
+    assert len(counted) == 2
 
 
 def test_after_an_error_the_layers_are_as_they_were(model, counted):
-    ids, layers = torch.ones(1, 4, dtype=torch.long), CompiledLayers(Objective(model, "translation"))
-    layers.begin()
+    ids, layers = torch.ones(1, 4, dtype=torch.long), CompiledLayers(Objective(model, "translation"), 1)
+    layers.begin("layers")
     with pytest.raises(RuntimeError, match="wrong"), layers.in_step():
         raise RuntimeError("wrong")
     model(ids, decoder_input_ids=ids)
@@ -144,17 +154,17 @@ def test_what_is_missing_is_said(monkeypatch, tmp_path):
 @of_torch_itself
 @needs_compiler
 @needs_gpu
-@pytest.mark.parametrize("graphs", [False, True])
-def test_on_a_gpu_the_loss_is_the_same(tiny, make_run, graphs):
+@pytest.mark.parametrize("way", ["layers", "graphs"])
+def test_on_a_gpu_the_loss_is_the_same(tiny, make_run, way):
     run = make_run("nano-decoder", "model.num_layers=2", "training.device=cuda")
     config, device = run.config(), torch.device("cuda")
     dataset, _ = dataset_of(config, run, None, lambda *_: None)
     found = []
     for on in (False, True):
-        learner = learner_of(config, dataset, False)
+        learner = learner_of(config, dataset, "no")
         learner.objective.to(device)
         if on:
-            learner.compiled.begin(graphs)
+            learner.compiled.begin(way)
         batches = (place(batch, device) for batch in dataset.train.batches(4, 0))
         losses = []
         for batch in itertools.islice(batches, NUM_STEPS):

@@ -97,7 +97,7 @@ def test_a_run_that_turns_out_short_is_not_compiled(case, compiler):
 
 
 @pytest.mark.parametrize(("factor", "way", "words"), [
-    (1.25, "layers", "steps take 80% of the time"),
+    (1.25, "stacks", "steps take 80% of the time"),
     (1.01, "no", "and made no step faster"),
     (0.8, "no", "and made no step faster"),
 ])  # fmt: skip
@@ -107,14 +107,14 @@ def test_a_long_run_takes_what_is_faster(case, compiler, monkeypatch, factor, wa
     found = choose(learner, work, LONG, 1e15)
     assert found.way == way
     assert words in found.sentence
-    assert is_compiled(learner, work, compiler) == (way == "layers")
+    assert is_compiled(learner, work, compiler) == (way == "stacks")
 
 
 def test_always_is_always_and_says_what_it_costs(case, compiler, monkeypatch):
     gains(monkeypatch, 0.8)
     learner, work = case("training.compile=always")
     found = choose(learner, work, 3, 1.0)
-    assert found.way == "layers"
+    assert found.way == "stacks"
     assert "steps take 125% of the time" in found.sentence
     assert is_compiled(learner, work, compiler)
 
@@ -124,7 +124,7 @@ def test_the_trial_leaves_no_trace(case, compiler):
     learner.objective.eval()
     before = {name: tensor.clone() for name, tensor in learner.objective.state_dict().items()}
     random = random_states()["cpu"]
-    assert choose(learner, work, 3, 1.0).way == "layers"
+    assert choose(learner, work, 3, 1.0).way == "stacks"
     assert compiler
     assert torch.equal(random_states()["cpu"], random)
     assert all(torch.equal(tensor, before[name]) for name, tensor in learner.objective.state_dict().items())
@@ -186,9 +186,9 @@ def test_what_cannot_be_compiled_any_more(case, compiler, monkeypatch):
     monkeypatch.setattr(torch, "compile", compile)
     learner, work = case()
     expected = "not compiled: that failed (RuntimeError: no room for the compiler)"
-    assert choose(learner, work, LONG, 1e15, "layers") == ("no", expected)
+    assert choose(learner, work, LONG, 1e15, "stacks") == ("no", expected)
     learner.gradient(next(iter(work())))
-    for before, parallel in (("layers", Parallel()), (None, Shared())):
+    for before, parallel in (("stacks", Parallel()), (None, Shared())):
         learner, work = case("training.compile=always", parallel=parallel)
         with pytest.raises(
             UserError, match=r"the layers cannot be compiled \(RuntimeError: no room for the compiler\)"
@@ -200,7 +200,7 @@ def test_without_a_compiler(case, no_compiler):
     learner, work = case()
     expected = "not compiled: there is no C++ compiler here (no-such-compiler)"
     assert choose(learner, work, LONG, 1e15) == ("no", expected)
-    assert choose(learner, work, LONG, 1e15, "layers") == ("no", expected)
+    assert choose(learner, work, LONG, 1e15, "stacks") == ("no", expected)
     learner, work = case("training.compile=always")
     with pytest.raises(UserError, match=r"training\.compile: there is no C\+\+ compiler here"):
         choose(learner, work, LONG, 1e15)
@@ -213,7 +213,7 @@ def test_shared_steps_are_compiled_if_they_must_be(case, compiler):
     learner, work = case(parallel=Shared())
     assert choose(learner, work, LONG, 1e15) == ("no", "not compiled: they are shared")
     learner, work = case("training.compile=always", parallel=Shared())
-    assert choose(learner, work, LONG, 1e15) == ("layers", "compiled, as training.compile has it")
+    assert choose(learner, work, LONG, 1e15) == ("stacks", "compiled, as training.compile has it")
 
 
 @pytest.mark.parametrize("word", ["training.parallel=['fsdp']", "training.parallel=['tensor']", "training.device=mps"])
@@ -253,9 +253,9 @@ def cut_to(folder, step):
             shutil.rmtree(path)
 
 
-@pytest.mark.parametrize("way", ["layers", "no"])
+@pytest.mark.parametrize("way", ["stacks", "no"])
 def test_a_run_that_goes_on_makes_the_same_choice(tiny, tmp_path, compiler, monkeypatch, way):
-    gains(monkeypatch, 1.5 if way == "layers" else 0.9)
+    gains(monkeypatch, 1.5 if way == "stacks" else 0.9)
     monkeypatch.setattr(compiling, "SECONDS", {"cpu": 0.0})
     config = tiny("nano-decoder", "model.dropout=0.2")
     whole = list(train(config, tmp_path / "run"))
@@ -263,7 +263,7 @@ def test_a_run_that_goes_on_makes_the_same_choice(tiny, tmp_path, compiler, monk
     monkeypatch.setattr(compiling, "_tried", lambda *_: pytest.fail("it has been tried before"))
     rest = list(train(config, tmp_path / "run"))
     assert [event.step for event in of(Started, rest)] == [3]
-    assert of(Started, rest)[0].compilation.endswith("compiled, as when the run began" if way == "layers" else
+    assert of(Started, rest)[0].compilation.endswith("compiled, as when the run began" if way == "stacks" else
                                                      "not compiled, as when the run began")  # fmt: skip
     assert [e.loss for e in of(Stepped, rest)] == [e.loss for e in of(Stepped, whole)][3:]
     assert not of(Warned, rest)
@@ -273,7 +273,7 @@ def test_a_run_that_goes_on_makes_the_same_choice(tiny, tmp_path, compiler, monk
 
 
 def test_another_choice_is_allowed_and_warned_of(tiny, tmp_path, compiler, monkeypatch):
-    monkeypatch.setattr(compiling, "_tried", lambda *_: Compilation("layers", "compiled"))
+    monkeypatch.setattr(compiling, "_tried", lambda *_: Compilation("stacks", "compiled"))
     config = tiny("nano-decoder", "training.compile=always")
     list(train(config, tmp_path / "run"))
     cut_to(tmp_path / "run", 3)

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import torch
 from torch import Tensor, nn
@@ -21,13 +21,13 @@ class Threads(Parallel):
     other when a share is done, not in each product, norm and sum of it; and while the next kernel of one share is
     called, another share computes. The shares' gradients are added in their order, so that they are the same each
     time, and each share has its own random numbers. A module's hooks are called for each share: for the first one by
-    the thread that takes the step, for the others by theirs."""
-
-    uncompiled = "shares of a batch (training.shares) are not compiled"
+    the thread that takes the step, for the others by theirs. Shares that are compiled, whose compiler is at work for
+    the whole process, are computed one after another when they are of new shapes."""
 
     def __init__(self, num_shares: int) -> None:
         self.num_shares = num_shares
         self._others = ThreadPoolExecutor(num_shares - 1, "shares")
+        self._compiled = set[tuple[torch.Size, ...]]()
 
     def spread(self, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
         self._weights = [weight for weight in objective.parameters() if weight.requires_grad]
@@ -59,7 +59,12 @@ class Threads(Parallel):
         for batch in batches:
             shares = shares_of(batch, self.num_shares)
             seeds = torch.randint(SEEDS, (len(shares),)).tolist()
-            others = [self._others.submit(other, *each) for each in zip(shares[1:], seeds[1:], strict=True)]
+            others = list[Future[tuple[Tensor, Gradients]]]()
+            side_by_side = self._are_compiled(shares) if objective.is_compiled else True
+            for each in zip(shares[1:], seeds[1:], strict=True):
+                others.append(self._others.submit(other, *each))
+                if not side_by_side:
+                    wait(others)
             try:
                 with own_random_numbers(seeds[0]):
                     nats += super().backward(objective, shares[:1], num_labels, precision)
@@ -69,6 +74,13 @@ class Threads(Parallel):
                 nats += more
                 _add_to_gradients(self._weights, found)
         return nats
+
+    def _are_compiled(self, shares: Sequence[Placed]) -> bool:
+        """From the second time on that shares have these shapes."""
+        shapes = tuple(tensor.shape for share in shares for tensor in share.inputs.values())
+        known = shapes in self._compiled
+        self._compiled.add(shapes)
+        return known
 
 
 @torch.no_grad()

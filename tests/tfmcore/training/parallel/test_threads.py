@@ -5,9 +5,10 @@ import threading
 import pytest
 import torch
 
+from tests.tfmcore.training.compilers import needs_compiler, of_torch_itself
 from tfmcore.config import Config, SavedModel, UserError, shares
 from tfmcore.config.shares import num_shares, num_threads
-from tfmcore.data import IGNORED
+from tfmcore.data import IGNORED, Batch
 from tfmcore.messages import Saved, Warned
 from tfmcore.models import build
 from tfmcore.runs import RunState
@@ -40,7 +41,7 @@ def threads_as_before():
 def steps(make_run):
     """Takes steps with so many shares; their losses and norms, and the weights in the end."""
 
-    def take(preset, count, *words, size=BATCH, accumulation=2):
+    def take(preset, count, *words, size=BATCH, accumulation=2, way=None):
         run = make_run(preset, f"training.shares={max(1, count)}", *words)
         config = run.config()
         dataset, _ = dataset_of(config, run, None, lambda *_: None)
@@ -50,6 +51,8 @@ def steps(make_run):
         model = build(SavedModel(task=config.data.task, vocab_size=tokens, model=config.model, labels=labels))
         learner = Learner(model.train(), config.data.task, config.training)
         assert type(learner.parallel) is (Threads if count > 1 else Parallel)
+        if way:
+            learner.compiled.begin(way)
         batches = (place(batch, CPU) for batch in dataset.train.batches(size, 0))
         found = []
         for _ in range(NUM_STEPS):
@@ -85,6 +88,51 @@ def test_they_come_to_the_same_bit_for_bit_each_time(steps, preset, precision):
     for again, others_weights in others:
         assert torch.equal(again, losses)
         assert all(map(torch.equal, others_weights, weights))
+
+
+@needs_compiler
+@of_torch_itself
+@pytest.mark.parametrize(("way", "preset", "precision", "near"), [
+    ("stacks", "nano-decoder", "fp32", 1e-5), ("stacks", "nano-decoder", "bf16", 0.02),
+    ("layers", "nano-decoder", "fp32", 1e-5),
+])  # fmt: skip
+def test_compiled_they_come_to_the_same(steps, way, preset, precision, near):
+    """What is dropped is the same, too."""
+    words = "model.dropout=0.2", "model.num_layers=1", f"training.precision={precision}"
+    plain, _ = steps(preset, 2, *words, size=4)
+    first, again = (steps(preset, 2, *words, size=4, way=way)[0] for _ in range(2))
+    torch.testing.assert_close(first, plain, atol=near, rtol=near)
+    assert torch.equal(first, again)
+
+
+def test_shares_of_new_shapes_wait_for_the_compiler(make_run, monkeypatch):
+    """One after another, for it is at work for the whole process; from then on side by side."""
+    inside, both, most = set(), threading.Barrier(2, timeout=30), []
+
+    def compile(call, **_):
+        def watched(*inputs, **more):
+            inside.add(threading.get_ident())
+            most.append(len(inside))
+            if is_known:
+                both.wait()
+            result = call(*inputs, **more)
+            inside.discard(threading.get_ident())
+            return result
+
+        return watched
+
+    monkeypatch.setattr(torch, "compile", compile)
+    config = make_run("nano-decoder", "training.shares=2").config()
+    model = build(SavedModel(task=config.data.task, vocab_size=300, model=config.model)).train()
+    torch.set_num_threads(2)
+    learner = Learner(model, config.data.task, config.training)
+    learner.compiled.begin("stacks")
+    for length in (8, 5):
+        ids = torch.randint(1, 300, (4, length)).numpy()
+        for is_known in (False, True):
+            most.clear()
+            learner.gradient([place(Batch({"input_ids": ids}, ids), CPU)])
+            assert max(most) == (2 if is_known else 1)
 
 
 def test_each_share_has_its_own_dropout(make_run):
@@ -183,7 +231,7 @@ SMALL = (100_000, 1_000_000, "cpu", 2)
         ({"shares": 8}, SMALL, 2),
         ({"shares": 8}, (100_000, 1_000_000, "cpu", 16), 8),
         ({"batch_size": 1}, SMALL, 1),
-        ({"compile": "always"}, SMALL, 1),
+        ({"compile": "always"}, SMALL, 2),
         ({"gradient_checkpointing": True}, SMALL, 1),
         ({"parallel": ["data"]}, SMALL, 1),
         ({}, (100_000, 1_000_000, "cuda", 2), 1),
