@@ -148,16 +148,16 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
         except Exception as error:  # whatever a compiler says
             trouble = _first_line(error)
             learner.drop()
-    learner.compiled.end()
     took = duration(time.perf_counter() - begin)
-    if always and not found:
-        raise _cannot(trouble)
-    if not found:
-        return Compilation("no", f"not compiled: that was tried and failed ({trouble})")
-    best = max(found, key=lambda way: found[way])
-    if not always and found[best] < LEAST_GAIN:
-        return Compilation("no", f"not compiled: that was tried for {took}, and made no step faster")
-    learner.compiled.begin(best)
+    best = max(found, key=lambda way: found[way], default="no")
+    if best == "no" or (not always and found[best] < LEAST_GAIN):
+        learner.compiled.end()
+        if best == "no" and always:
+            raise _cannot(trouble)
+        outcome = f"and failed ({trouble})" if best == "no" else f"for {took}, and made no step faster"
+        return Compilation("no", f"not compiled: that was tried {outcome}")
+    if best != learner.compiled.way:
+        learner.compiled.begin(best)
     as_graphs = " into CUDA graphs" if best == "graphs" else ""
     return Compilation(best, f"compiled{as_graphs} in {took}: steps take {1 / found[best]:.0%} of the time")
 
@@ -201,9 +201,9 @@ def _gradient(learner: Learner, batches: Sequence[Placed], compiled: bool = Fals
     """Compute a gradient and forget it, with the random numbers of the next step."""
     before, begin = random_states(), time.perf_counter()
     num_labels = sum(batch.num_labels for batch in batches)
-    with learner.compiled.in_step() if compiled else contextlib.nullcontext():
+    with learner.parallel.in_step(), learner.compiled.in_step() if compiled else contextlib.nullcontext():
         nats = learner.parallel.backward(learner.objective, batches, num_labels, learner.precision)
-    nats, norm = learner.parallel.totals(nats, learner.weights)
+        nats, norm = learner.parallel.totals(nats, learner.weights)
     loss, length = torch.stack([nats / num_labels, norm]).tolist()  # waits for a GPU
     seconds = time.perf_counter() - begin
     learner.drop()

@@ -133,6 +133,33 @@ def test_the_trial_leaves_no_trace(case, compiler):
     assert not learner.optimizer.state
 
 
+def test_what_was_compiled_in_the_trial_is_what_steps_take(case, monkeypatch):
+    """Computed by as many threads, for which a compiler writes its code."""
+    compiled, threads, before = [], [], torch.get_num_threads()
+
+    def compile(call, **_):
+        def noting(*inputs, **more):
+            threads.append(torch.get_num_threads())
+            return call(*inputs, **more)
+
+        compiled.append(call)
+        return noting
+
+    monkeypatch.setattr(compiling, "missing_compiler", lambda device: "")
+    monkeypatch.setattr(torch, "compile", compile)
+    torch.set_num_threads(2)
+    try:
+        learner, work = case("training.compile=always", "training.shares=2")
+        assert choose(learner, work, 3, 1.0).way == "stacks"
+        in_trial = set(threads)
+        threads.clear()
+        learner.gradient(next(iter(work())))
+    finally:
+        torch.set_num_threads(before)
+    assert in_trial == set(threads) == {1}
+    assert len(compiled) == 1
+
+
 @pytest.mark.parametrize("last", [0, 1, 3])
 def test_the_trial_can_be_cancelled_in_its_midst(case, compiler, last):
     learner, work = case("training.compile=always")
