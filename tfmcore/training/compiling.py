@@ -149,7 +149,7 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
             trouble = _first_line(error)
             learner.drop()
     took = duration(time.perf_counter() - begin)
-    best = max(found, key=lambda way: found[way], default="no")
+    best: Way = max(found, key=lambda way: found[way], default="no")
     if best == "no" or (not always and found[best] < LEAST_GAIN):
         learner.compiled.end()
         if best == "no" and always:
