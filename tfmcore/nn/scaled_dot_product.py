@@ -21,20 +21,20 @@ hardly calculated."""
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
     """q (B, H, T, E) on k and v (B, K, S, E), K a divisor of H → (B, H, T, E)."""
-    if q.is_cpu and (dropout > 0 or _plain_is_faster(q.shape[:3].numel() * k.shape[2])):
+    if q.is_cpu and (dropout > 0 or _plain_is_faster(q, k)):
         return plain_products(q, k, v, mask, dropout, scale)
     return F.scaled_dot_product_attention(
         q, k, v, mask.tensor, dropout, is_causal=mask.causal, scale=scale, enable_gqa=q.shape[1] > k.shape[1]
     )
 
 
-def _plain_is_faster(num_weights: int) -> bool:
+def _plain_is_faster(q: Tensor, k: Tensor) -> bool:
     """In bf16 the kernel's gradient takes 2 to 6 times as long as that of plain products. A compiler, which makes all
     weights at once, is faster than the kernel in fp32 too, where they are few."""
     numbers = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-    compiles = torch.compiler.is_compiling()
+    compiles = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
     suits = numbers == torch.bfloat16 or (compiles and numbers == torch.float32)
-    return suits and torch.is_grad_enabled() and (num_weights <= MOST_COMPILED or not compiles)
+    return suits and torch.is_grad_enabled() and not (compiles and q.shape[:3].numel() * k.shape[2] > MOST_COMPILED)
 
 
 def plain_products(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
