@@ -13,7 +13,7 @@ import sysconfig
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +28,9 @@ from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, pl
 from tfmcore.nn.stacks import Stack
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Judge, Objective, judge
+from tfmcore.training.state import Way
 from tfmcore.workspace import cache_folder
 
-Way = Literal["no", "layers", "stacks", "graphs"]
-"""Not compiled; each layer compiled, or each stack of them; into CUDA graphs, a GPU's calls being made all at once."""
 Options = dict[str, str | int | bool | Callable[..., Any]]
 MOST_KINDS = 64
 """Layers, and batches, that differ may be compiled anew so many times."""

@@ -14,9 +14,9 @@ from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.estimate import estimate
 from tfmcore.data.progress import Cancelled, Progress, silent
 from tfmcore.training.batches import Placed
-from tfmcore.training.compiled import Way, missing_compiler
+from tfmcore.training.compiled import missing_compiler
 from tfmcore.training.learner import Learner
-from tfmcore.training.state import random_states, set_random_states
+from tfmcore.training.state import Way, random_states, set_random_states
 from tfmcore.units import duration
 
 SECONDS = {"cpu": 40.0, "cuda": 30.0}

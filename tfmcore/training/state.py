@@ -16,6 +16,9 @@ from tfmcore.training.optimizers import states_of
 
 COUNTERS, TENSORS = "trainer.json", "optimizer.safetensors"
 
+Way = Literal["no", "layers", "stacks", "graphs"]
+"""Not compiled; each layer compiled, or each stack of them; into CUDA graphs, a GPU's calls being made all at once."""
+
 
 class Counters(BaseModel):
     """Where the training stands. `stale` counts the validations since the best one; `learning_rate` is set where a
@@ -34,7 +37,7 @@ class Counters(BaseModel):
     overflows: int = 0
     precision: dict[str, Any] = {}
     averaged: int = 0
-    compiled: dict[str, Literal["no", "layers", "stacks", "graphs"]] = {}
+    compiled: dict[str, Way] = {}
     shares: int = 1
 
 

@@ -12,12 +12,13 @@ from tfmcore.config import SavedModel
 from tfmcore.models import build
 from tfmcore.training import compiled
 from tfmcore.training.batches import place
-from tfmcore.training.compiled import CompiledLayers, Way, missing_compiler
+from tfmcore.training.compiled import CompiledLayers, missing_compiler
 from tfmcore.training.examination import Examination
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
 from tfmcore.training.losses import Objective
+from tfmcore.training.state import Way
 
 NUM_STEPS = 20
 PADDED = ["model.num_layers=1", "model.dropout=0.1", "training.batch_size=4"]
