@@ -148,10 +148,11 @@ def test_inspect(tfm, preset, tmp_path, suffix):
 
 def test_stream_is_a_token_a_line(tfm):
     tfm("train", "induction", *sets(), "--name", "streamed")
-    lines = tfm("generate", "streamed", "a b c a", "--max-new-tokens", "3", "--json", "--stream").out.splitlines()
-    kinds = [json.loads(line)["kind"] for line in lines]
-    assert kinds[-1] == "generated"
-    assert set(kinds[:-1]) == {"token"}
+    words = ["--max-new-tokens", "3", "--seed", "1", "--json", "--stream"]
+    *tokens, reply = map(json.loads, tfm("generate", "streamed", "a b c a", *words).out.splitlines())
+    assert reply["kind"] == "generated"
+    assert [(token["kind"], token["index"]) for token in tokens] == [("token", i) for i in range(reply["num_tokens"])]
+    assert tokens
 
 
 def test_many_prompts_are_written_on_at_once(tfm):
