@@ -14,6 +14,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tfmcore.nn.cache import Cache
+from tfmcore.nn.scaled_dot_product import OPERATIONS
 
 Step = Callable[[Tensor], Tensor]
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -118,7 +119,7 @@ class _Kernels(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._shared = shared
         self._calls: list[_Call] = []
-        self._read, self._changed = set[int](), set[int]()
+        self._changed = set[int]()
         self._num_threads = torch.get_num_threads()
 
     def __exit__(self, *error: Any) -> None:
@@ -131,8 +132,7 @@ class _Kernels(TorchDispatchMode):
         return False
 
     def needed(self, result: Tensor) -> list[Callable[[], object]]:
-        """The calls that `result` needs: constants stay as they are, and of several results some are never read."""
-        self._read.add(_storage(result))
+        """The calls that `result` needs: constants stay as they are, and what nobody reads is not made."""
 
         def is_constant(call: _Call) -> bool:
             if torch.Tag.nondeterministic_seeded in call.function.tags:
@@ -140,14 +140,22 @@ class _Kernels(TorchDispatchMode):
             given = [*_tensors((*call.inputs, *call.options.values()))]
             return not given and all(_storage(place) not in self._changed for place in call.places)
 
+        def is_read(place: Tensor) -> bool:
+            return _storage(place) in read
+
+        read, calls = {_storage(result)}, list[_Call]()
+        for call in reversed(self._calls):
+            is_mutable = call.function._schema.is_mutable
+            if is_mutable or (any(map(is_read, call.places)) and not is_constant(call)):
+                calls.append(call)
+                read |= {_storage(x) for x in _tensors((*call.inputs, *call.options.values()))}
         again: list[Callable[[], object]] = []
         num_threads = self._num_threads
-        for call in self._calls:
-            if call.function._schema.is_mutable or not is_constant(call):
-                if call.num_threads != num_threads:
-                    num_threads = call.num_threads
-                    again.append(partial(torch.set_num_threads, num_threads))
-                again.append(call.prepared(lambda place: _storage(place) in self._read))
+        for call in reversed(calls):
+            if call.num_threads != num_threads:
+                num_threads = call.num_threads
+                again.append(partial(torch.set_num_threads, num_threads))
+            again.append(call.prepared(is_read))
         return [*again, partial(torch.set_num_threads, self._num_threads)]
 
     def __torch_dispatch__(
@@ -164,7 +172,6 @@ class _Kernels(TorchDispatchMode):
         is_shared = sum(tensor.numel() for tensor in tensors) >= self._shared
         torch.set_num_threads(self._num_threads if is_shared else 1)
         result = function(*inputs, **options)
-        self._read |= given
         if function._schema.is_mutable:
             self._changed |= given
         elif all(_storage(tensor) in given for tensor in _tensors((result,))):
@@ -189,6 +196,8 @@ def _is_asked_for_numbers(function: OpOverload, inputs: tuple[Any, ...]) -> bool
 @cache
 def _bound(function: OpOverload) -> Callable[..., Any]:
     """The same function as torch's Python has it, which reads its arguments in 1 µs and not in 4."""
+    if function in OPERATIONS:
+        return OPERATIONS[function]
     name = function._schema.name.removeprefix("aten::")
     places = (torch._C._VariableFunctions, torch._C._nn, torch._C.TensorBase)
     found: list[Callable[..., Any]] = [getattr(place, name) for place in places if hasattr(place, name)]

@@ -64,7 +64,8 @@ class Cache:
         """Make room for the new tokens `x` (B, T) and say where they stand; raises UserError when they do not fit."""
         if self.place is not None:
             keys = self.positions[:, : self.room]
-            return Timeline(self.place[None], keys, keys <= self.place, as_bias=True)
+            until = self.place if self.place.is_cpu else None  # another device would have to be waited for
+            return Timeline(self.place[None], keys, keys <= self.place, as_bias=True, until=until)
         start, self.length = self.length, self.length + x.shape[1]
         if self.length > self.real.shape[1]:
             raise UserError(f"{self.length} tokens do not fit: this cache holds {self.real.shape[1]}")

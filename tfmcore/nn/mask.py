@@ -17,11 +17,13 @@ CAUSAL: Band = (None, 0)
 class Mask(NamedTuple):
     """What attention adds to its scores: `tensor` (B or 1, H or 1, T or 1, S), bool (True: may look) or float
     (a bias, -inf: may not look); or no tensor but `causal`, which the fused kernel knows by itself. Of `relative`
-    each attention makes a bias of its own."""
+    each attention makes a bias of its own. Where there is `until` (1,), the tensor allows the keys up to that place and
+    does nothing else."""
 
     tensor: Tensor | None = None
     causal: bool = False
     relative: Relative | None = None
+    until: Tensor | None = None
 
     @classmethod
     def of_padding(cls, attention_mask: Tensor | None) -> Self:
@@ -56,13 +58,15 @@ class Timeline:
     """Where tokens stand. `queries` (B or 1, T) and `keys` (B or 1, S) are positions, counted over real tokens only;
     `real` (B, S) is False for padding, None where there is none. Where texts share a row, `documents` (B, S) are the
     number of each token's text, and positions are counted in it. Masks are what attention adds, if they are to be
-    `as_bias`, so that kernels which need it so do not make it for every layer."""
+    `as_bias`, so that kernels which need it so do not make it for every layer. Where keys beyond a place (1,) are not
+    `real`, and all others are, `until` may say so."""
 
     queries: Tensor
     keys: Tensor
     real: Tensor | None = None
     documents: Tensor | None = None
     as_bias: bool = False
+    until: Tensor | None = None
 
     @classmethod
     def of(cls, x: Tensor, attention_mask: Tensor | None = None, document_ids: Tensor | None = None) -> Self:
@@ -84,6 +88,7 @@ class Timeline:
             return Mask(
                 causal=bool(T > 1)
             )  # the kernel's own causal mask needs no tensor; an exporter's T is no number
+        until = self.until if band == CAUSAL and bias is None else None
         own = self.documents
         allowed = (Mask.of_padding(self.real) if own is None else Mask.of_documents(own, own)).tensor
         queries, keys = self.queries[:, None, :, None], self.keys[:, None, None, :]
@@ -94,8 +99,8 @@ class Timeline:
         if bias is None and allowed is not None and self.as_bias:
             bias = torch.zeros(allowed.shape, device=allowed.device)
         if bias is None or allowed is None:
-            return Mask(allowed if bias is None else bias)
-        return Mask(bias.masked_fill(~allowed, float("-inf")))
+            return Mask(allowed if bias is None else bias, until=until)
+        return Mask(bias.masked_fill(~allowed, float("-inf")), until=until)
 
 
 def count_positions(attention_mask: Tensor) -> Tensor:

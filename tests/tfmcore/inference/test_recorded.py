@@ -11,9 +11,12 @@ from tests.tfmcore.inference.test_decoding import model_of
 from tfmcore.config import ModelConfig
 from tfmcore.inference.recorded import SHARED, RecordedStep
 from tfmcore.nn.cache import Cache, KeyValueCache
+from tfmcore.nn.mask import CAUSAL
 from tfmcore.nn.probe import Hooks, probes
+from tfmcore.nn.scaled_dot_product import scaled_dot_product
 
 WEIGHTS = torch.arange(40.0).view(10, 4).sin()
+COUNTED: list[int] = []
 
 
 def views(ids):
@@ -101,6 +104,43 @@ def test_small_kernels_are_called_with_one_thread():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@torch.library.custom_op("tests::counted", mutates_args=())
+def counted(x: torch.Tensor) -> torch.Tensor:
+    COUNTED.append(x.item())
+    return x * 2
+
+
+@torch.inference_mode()
+def test_what_nobody_reads_is_not_made_again():
+    def step(ids):
+        x = F.embedding(ids, WEIGHTS)
+        (counted(ids) + 1).neg()
+        return x + counted(ids + 1)
+
+    recorded = RecordedStep(empty_cache(), step)
+    for id in (3, 9, 0):
+        COUNTED.clear()
+        assert recorded.take(torch.tensor([[id]])).equal(WEIGHTS[id][None, None] + 2 * (id + 1))
+    assert COUNTED == [1]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("num_kv_heads", [4, 2])
+def test_only_what_is_stored_is_looked_at(num_kv_heads):
+    cache = Cache([KeyValueCache(torch.randn(1, num_kv_heads, 16, 8))], 1, 16, torch.device("cpu"))
+    cache.length = 5
+    cache.fix()
+    cache.layers[0].keys[:, :, 6:] = torch.nan  # what is read of it spoils the result
+    cache.layers[0].values[:] = cache.layers[0].keys + 1
+    timeline, q = cache.advance(torch.zeros(1, 1), None), torch.randn(1, 4, 1, 8)
+    k, v = cache.layers[0].keys, cache.layers[0].values
+    seen = F.scaled_dot_product_attention(q, k[:, :, :6], v[:, :, :6], enable_gqa=True)
+    assert scaled_dot_product(q, k, v, timeline.mask(CAUSAL), 0.0, 8**-0.5).equal(seen)
+    assert timeline.mask((3, 0)).until is None
+    assert timeline.mask(CAUSAL, torch.zeros(1, 4, 1, 16)).until is None
+    assert timeline.mask(CAUSAL).allowed(q).tolist() == [[[[True] * 6 + [False] * 10]]]
 
 
 @torch.inference_mode()
