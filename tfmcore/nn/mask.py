@@ -85,9 +85,8 @@ class Timeline:
         """The mask of a self-attention with that band, and `bias` (B or 1, H, T, S) added to its scores."""
         (left, right), T, S = band, self.queries.shape[-1], self.keys.shape[-1]
         if band == CAUSAL and T == S and self.real is None and bias is None:
-            return Mask(
-                causal=bool(T > 1)
-            )  # the kernel's own causal mask needs no tensor; an exporter's T is no number
+            # the kernel's own causal mask needs no tensor; an exporter's T is no number
+            return Mask(causal=bool(T > 1))
         until = self.until if band == CAUSAL and bias is None else None
         own = self.documents
         allowed = (Mask.of_padding(self.real) if own is None else Mask.of_documents(own, own)).tensor
