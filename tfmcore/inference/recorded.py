@@ -4,9 +4,10 @@ kernels.
 On a GPU it is a CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs), elsewhere the kernels
 are called one by one."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from tfmcore.nn.cache import Cache
 from tfmcore.nn.scaled_dot_product import OPERATIONS
 
 Step = Callable[[Tensor], Tensor]
+TO_COPY = torch.ops.aten._to_copy.default
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 NUM_TRIED = 2
 """Steps before a graph is recorded, in which libraries set up what they need."""
@@ -88,20 +90,28 @@ class _Call:
         self.num_threads = torch.get_num_threads()
         self.places = [] if function._schema.is_mutable else [*_tensors((result,))]
 
-    def prepared(self, is_read: Callable[[Tensor], bool]) -> Callable[[], object]:
-        """As quick a call as there is, of what is read."""
+    def given(self) -> Iterator[Tensor]:
+        return _tensors((*self.inputs, *self.options.values()))
+
+    def is_whole_copy(self) -> bool:
+        """Whether it only has the same numbers in the same order, in another type."""
+        return self.function is TO_COPY and self.inputs[0].is_contiguous() and self.places[0].is_contiguous()
+
+    def prepared(self, goes: Callable[[Tensor], Tensor | None]) -> Callable[[], object]:
+        """As quick a call as there is, whose results go to these places, if anywhere."""
         inputs, options, places = self.inputs, self.options, self.places
         function = _bound(self.function)
         if not places:
             return partial(function, *inputs, **options)
-        if self.function is torch.ops.aten._to_copy.default:
+        if self.function is TO_COPY:
             return partial(places[0].copy_, inputs[0])
         if _writes(self.function):
             return partial(function, *inputs, **options, out=places[0] if len(places) == 1 else places)
         if isinstance(self.result, Tensor):
-            copy = places[0].copy_
+            copy = cast(Tensor, goes(self.result)).copy_
             return lambda: copy(function(*inputs, **options))
-        read = [(number, x.copy_) for number, x in enumerate(self.result) if isinstance(x, Tensor) and is_read(x)]
+        found = [(number, goes(x)) for number, x in enumerate(self.result) if isinstance(x, Tensor)]
+        read = [(number, place.copy_) for number, place in found if place is not None]
 
         def call() -> None:
             results = function(*inputs, **options)
@@ -132,30 +142,42 @@ class _Kernels(TorchDispatchMode):
         return False
 
     def needed(self, result: Tensor) -> list[Callable[[], object]]:
-        """The calls that `result` needs: constants stay as they are, and what nobody reads is not made."""
+        """The calls that `result` needs: constants stay as they are, what nobody reads is not made, and what is read
+        only to be copied goes where the copy does."""
 
         def is_constant(call: _Call) -> bool:
             if torch.Tag.nondeterministic_seeded in call.function.tags:
                 return False
-            given = [*_tensors((*call.inputs, *call.options.values()))]
-            return not given and all(_storage(place) not in self._changed for place in call.places)
+            return not [*call.given()] and all(_storage(place) not in self._changed for place in call.places)
 
         def is_read(place: Tensor) -> bool:
-            return _storage(place) in read
+            return reads[_storage(place)] > 0
 
-        read, calls = {_storage(result)}, list[_Call]()
+        reads, calls = Counter([_storage(result)]), list[_Call]()
         for call in reversed(self._calls):
             is_mutable = call.function._schema.is_mutable
             if is_mutable or (any(map(is_read, call.places)) and not is_constant(call)):
                 calls.append(call)
-                read |= {_storage(x) for x in _tensors((*call.inputs, *call.options.values()))}
+                reads.update(map(_storage, call.given()))
+        calls.reverse()
+        copies, left_out = {_storage(call.inputs[0]): call for call in calls if call.is_whole_copy()}, set[_Call]()
+
+        def goes(place: Tensor) -> Tensor | None:
+            copy = copies.get(_storage(place))
+            if copy and reads[_storage(place)] == 1 and copy.inputs[0].numel() == place.numel():
+                left_out.add(copy)
+                return copy.places[0].view_as(place)
+            return place if is_read(place) else None
+
         again: list[Callable[[], object]] = []
         num_threads = self._num_threads
-        for call in reversed(calls):
+        for call in calls:
+            if call in left_out:
+                continue
             if call.num_threads != num_threads:
                 num_threads = call.num_threads
                 again.append(partial(torch.set_num_threads, num_threads))
-            again.append(call.prepared(is_read))
+            again.append(call.prepared(goes))
         return [*again, partial(torch.set_num_threads, self._num_threads)]
 
     def __torch_dispatch__(

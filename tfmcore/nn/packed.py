@@ -53,8 +53,8 @@ class PackedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.rounded is not None:
             return linear(x.float(), self.rounded, self.bias)
-        result = self.product(x.bfloat16())
-        return result.float() if self.bias is None else result + self.bias  # the sum is of the wider kind
+        result = self.product(x.bfloat16()).float()
+        return result if self.bias is None else result + self.bias
 
     def part(self, x: Tensor, index: int) -> Tensor:
         """One of the projections that a FusedLinear keeps together: (…, D) → (…, sizes[index])."""

@@ -33,7 +33,7 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: flo
 def _until(q: Tensor, k: Tensor, v: Tensor, last: Tensor, scale: float) -> Tensor:
     """Newest tokens q (B, H, 1, E) on the keys up to the `last` (1,); what there is room for beyond is not read."""
     length = int(last) + 1
-    k, v = k[:, :, :length], v[:, :, :length]
+    k, v = k.narrow(2, 0, length), v.narrow(2, 0, length)
     return F.scaled_dot_product_attention(q, k, v, scale=scale, enable_gqa=q.shape[1] > k.shape[1])
 
 

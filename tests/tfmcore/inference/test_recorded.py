@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.tfmcore.inference.test_decoding import model_of
 from tfmcore.config import ModelConfig
@@ -124,6 +125,42 @@ def test_what_nobody_reads_is_not_made_again():
         COUNTED.clear()
         assert recorded.take(torch.tensor([[id]])).equal(WEIGHTS[id][None, None] + 2 * (id + 1))
     assert COUNTED == [1]
+
+
+class Called(TorchDispatchMode):
+    """The names of the functions that are called."""
+
+    def __enter__(self):
+        self.names = []
+        return super().__enter__()
+
+    def __torch_dispatch__(self, function, types, inputs=(), options=None):
+        self.names.append(function.name())
+        return function(*inputs, **options or {})
+
+
+@torch.inference_mode()
+def test_what_is_read_only_to_be_copied_goes_where_the_copy_does():
+    def once(ids):
+        return F.layer_norm(F.embedding(ids, WEIGHTS), (4,)).bfloat16() * 2
+
+    def twice(ids):
+        x = F.layer_norm(F.embedding(ids, WEIGHTS), (4,))
+        return x.bfloat16() * x
+
+    def turned(ids):
+        x = F.layer_norm(F.embedding(torch.cat([ids, ids + 1], 1), WEIGHTS), (4,))
+        return x.transpose(1, 2).double() * 2
+
+    copies = []
+    for step in (once, twice, turned):
+        recorded = RecordedStep(empty_cache(), step)
+        recorded.take(torch.tensor([[3]]))
+        with Called() as called:
+            found = recorded.take(torch.tensor([[5]]))
+        assert found.equal(step(torch.tensor([[5]])))
+        copies.append(called.names[called.names.index("aten::native_layer_norm") :].count("aten::copy_"))
+    assert copies == [1, 2, 2]
 
 
 @torch.inference_mode()
