@@ -1,7 +1,10 @@
 """What a run is asked to do: by signals, and by the lines of its control.jsonl."""
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,16 +25,23 @@ class Controls:
         self.on_change: Callable[[], None] = lambda: None
         self.agree: Callable[[tuple[float, ...]], tuple[float, ...]] = lambda wishes: wishes
         """Where several processes share a training: what the first of them has been asked for."""
+        self.interrupting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+        """What long work happens in that cannot ask whether to `go_on`."""
         self._path = folder / "control.jsonl"
-        self._read = 0
+        self._read, self._reading = 0, threading.Lock()
 
     def poll(self) -> None:
         """Take in the commands that have been added; a line that is no command is passed over."""
-        self._take_new()
-        wishes = (self.asked, self.paused, self.save, self.rate_set, self.learning_rate or 0.0)
+        wishes = (self.heard(), self.paused, self.save, self.rate_set, self.learning_rate or 0.0)
         stop, paused, save, rate_set, rate = self.agree(wishes)
         self.stop, self.paused, self.save, self.rate_set = bool(stop), bool(paused), bool(save), bool(rate_set)
         self.learning_rate = rate or None
+
+    def heard(self) -> bool:
+        """Whether this process has been asked for a stop; a thread may ask while others work."""
+        with self._reading:
+            self._take_new()
+        return self.asked
 
     def _take_new(self) -> None:
         try:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
@@ -20,7 +21,7 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, failed
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.record import Record
-from tfmcore.training.signals import stop_signals
+from tfmcore.training.signals import interrupting, stop_signals
 from tfmcore.training.tensorboard import mirror_of
 from tfmcore.training.waiting import choose_waiting
 
@@ -70,6 +71,7 @@ def run_trainer(
     if on_event is None:
         lower_priority()
     choose_waiting()
+    controls.interrupting = partial(interrupting, controls.heard)
     with stop_signals(ask):
         life = live(record, lambda *news: tell(on_progress, *news))
         try:

@@ -1,11 +1,16 @@
 """The signals that ask a run for a stop."""
 
+import _thread
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
+import psutil
+
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+LISTENING_SECONDS = 0.2
 
 
 @contextlib.contextmanager
@@ -25,3 +30,33 @@ def stop_signals(ask: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupting(asked: Callable[[], bool]) -> Iterator[None]:
+    """Within, where something is at work for long that listens to nobody, as a compiler is, Ctrl-C comes once a stop is
+    `asked` for, which a thread finds out: as in a terminal, to what this process has started, too."""
+    main, ended = threading.main_thread(), threading.Event()
+    if threading.current_thread() is not main:
+        yield
+        return
+
+    def listen() -> None:
+        while not ended.wait(LISTENING_SECONDS):
+            if asked():
+                for child in psutil.Process().children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        child.terminate() if sys.platform == "win32" else child.send_signal(signal.SIGINT)
+                if sys.platform == "win32":
+                    _thread.interrupt_main()
+                else:
+                    signal.pthread_kill(main.ident or 0, signal.SIGINT)  # it may be waiting for a child
+                return
+
+    listener = threading.Thread(target=listen, name="listener", daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        listener.join()

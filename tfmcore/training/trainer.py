@@ -147,7 +147,8 @@ class TransformerTrainer:
         flops, steps_left = flops_of_step(self.config, self.saved), self.training.steps - self.step
         known, here = self.counters.compiled, self.device.type
         before = known.get(here) if known or self.step == 0 else "no"
-        self.compilation = choose(self.learner, self._work, steps_left, flops, before, progress)
+        with self.controls.interrupting():
+            self.compilation = choose(self.learner, self._work, steps_left, flops, before, progress)
         self.counters.compiled = known | {here: self.compilation.way}
         if before and before != self.compilation.way:
             sentence = "results will differ in their last digits from those of an unbroken run"

@@ -17,6 +17,7 @@ from tfmcore.config import UserError
 from tfmcore.messages import Command, Failed, Saved, Started, Stepped, Warned
 from tfmcore.runs import Run, RunState, start_trainer
 from tfmcore.training.process import run_trainer
+from tfmcore.training.signals import LISTENING_SECONDS
 
 ROOT = Path(__file__).parents[3]
 LONG = ["training.steps=100000", "training.eval_every=100000", "training.save_every=20"]
@@ -320,3 +321,29 @@ def test_a_stop_while_the_data_is_prepared_ends_it(make_run):
     ended = run_trainer(run, lambda _: None, progress)
     assert (ended.state, ended.step) == (RunState.STOPPED, 0)
     assert seen
+
+
+@pytest.mark.parametrize("how", ["window", "signal"])
+def test_a_stop_while_the_layers_are_compiled_interrupts_the_compiler(make_run, start, monkeypatch, tmp_path, how):
+    monkeypatch.setenv("TFM_CACHE", str(tmp_path / "empty"))  # so that it takes the compiler long
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    run = make_run("reverse", *LONG, "training.compile=always")
+    process = start(run)
+
+    def compilers():
+        return [child for child in psutil.Process(process.pid).children(recursive=True) if "cc1plus" in child.name()]
+
+    wait_for(lambda: run.status().phase.startswith("compiling") and compilers())
+    run.command(Command(kind="pause"))
+    time.sleep(3 * LISTENING_SECONDS)
+    assert process.poll() is None
+    wait_for(compilers)
+    at_work = compilers()
+    if how == "window":
+        run.command(Command(kind="stop"))
+    else:
+        process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130  # far less than the rest would take
+    assert (run.exit().state, run.exit().step) == (RunState.STOPPED, 0)
+    assert not [each for each in at_work if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert not [*tmp_path.glob("cc*")]

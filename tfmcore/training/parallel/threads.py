@@ -22,7 +22,8 @@ class Threads(Parallel):
     called, another share computes. The shares' gradients are added in their order, so that they are the same each
     time, and each share has its own random numbers. A module's hooks are called for each share: for the first one by
     the thread that takes the step, for the others by theirs. Shares that are compiled, whose compiler is at work for
-    the whole process, are computed one after another when they are of new shapes."""
+    the whole process, are computed one after another when they are of new shapes, the first one first: what it compiles
+    the others find, and a signal can interrupt it."""
 
     def __init__(self, num_shares: int) -> None:
         self.num_shares = num_shares
@@ -59,16 +60,17 @@ class Threads(Parallel):
         for batch in batches:
             shares = shares_of(batch, self.num_shares)
             seeds = torch.randint(SEEDS, (len(shares),)).tolist()
-            others = list[Future[tuple[Tensor, Gradients]]]()
             side_by_side = self._are_compiled(shares) if objective.is_compiled else True
-            for each in zip(shares[1:], seeds[1:], strict=True):
-                others.append(self._others.submit(other, *each))
-                if not side_by_side:
-                    wait(others)
+            given, others = zip(shares[1:], seeds[1:], strict=True), list[Future[tuple[Tensor, Gradients]]]()
+            if side_by_side:
+                others += [self._others.submit(other, *each) for each in given]
             try:
                 with own_random_numbers(seeds[0]):
                     nats += super().backward(objective, shares[:1], num_labels, precision)
             finally:
+                wait(others)
+            for each in given:  # what is left
+                others.append(self._others.submit(other, *each))
                 wait(others)
             for more, found in (each.result() for each in others):
                 nats += more
