@@ -17,8 +17,8 @@ CAUSAL: Band = (None, 0)
 class Mask(NamedTuple):
     """What attention adds to its scores: `tensor` (B or 1, H or 1, T or 1, S), bool (True: may look) or float
     (a bias, -inf: may not look); or no tensor but `causal`, which the fused kernel knows by itself. Of `relative`
-    each attention makes a bias of its own. Where there is `until` (1,), the tensor allows the keys up to that place and
-    does nothing else."""
+    each attention makes a bias of its own. Where there is `until` (1,), nobody looks at keys after that place, and they
+    need not be read."""
 
     tensor: Tensor | None = None
     causal: bool = False
@@ -41,6 +41,8 @@ class Mask(NamedTuple):
         """True where a query of `scores` (…, T, S) may look; None where every query may look everywhere."""
         if self.causal:
             return torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril_()
+        if self.tensor is None and self.until is not None:
+            return torch.arange(scores.shape[-1], device=scores.device) <= self.until
         if self.tensor is not None and self.tensor.is_floating_point():
             return self.tensor > float("-inf")
         return self.tensor
@@ -50,7 +52,7 @@ class Mask(NamedTuple):
         allowed = self.allowed(bias)
         if self.tensor is not None and self.tensor.is_floating_point():
             bias = bias + self.tensor
-        return Mask(bias if allowed is None else fill(bias, ~allowed, float("-inf")))
+        return Mask(bias if allowed is None else fill(bias, ~allowed, float("-inf")), until=self.until)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Timeline:
     """Where tokens stand. `queries` (B or 1, T) and `keys` (B or 1, S) are positions, counted over real tokens only;
     `real` (B, S) is False for padding, None where there is none. Where texts share a row, `documents` (B, S) are the
     number of each token's text, and positions are counted in it. Masks are what attention adds, if they are to be
-    `as_bias`, so that kernels which need it so do not make it for every layer. Where keys beyond a place (1,) are not
+    `as_bias`, so that kernels which need it so do not make it for every layer. Where keys after a place (1,) are not
     `real`, and all others are, `until` may say so."""
 
     queries: Tensor
@@ -87,7 +89,8 @@ class Timeline:
         if band == CAUSAL and T == S and self.real is None and bias is None:
             # the kernel's own causal mask needs no tensor; an exporter's T is no number
             return Mask(causal=bool(T > 1))
-        until = self.until if band == CAUSAL and bias is None else None
+        if left is None and self.until is not None and bias is None:
+            return Mask(until=self.until)  # which says it all of the newest token
         own = self.documents
         allowed = (Mask.of_padding(self.real) if own is None else Mask.of_documents(own, own)).tensor
         queries, keys = self.queries[:, None, :, None], self.keys[:, None, None, :]
@@ -98,8 +101,8 @@ class Timeline:
         if bias is None and allowed is not None and self.as_bias:
             bias = torch.zeros(allowed.shape, device=allowed.device)
         if bias is None or allowed is None:
-            return Mask(allowed if bias is None else bias, until=until)
-        return Mask(bias.masked_fill(~allowed, float("-inf")), until=until)
+            return Mask(allowed if bias is None else bias, until=self.until)
+        return Mask(bias.masked_fill(~allowed, float("-inf")), until=self.until)
 
 
 def count_positions(attention_mask: Tensor) -> Tensor:

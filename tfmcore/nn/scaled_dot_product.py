@@ -22,7 +22,7 @@ hardly calculated."""
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
     """q (B, H, T, E) on k and v (B, K, S, E), K a divisor of H → (B, H, T, E)."""
     if mask.until is not None:
-        return cast(Tensor, torch.ops.tfm.until(q, k, v, mask.until, scale))
+        return cast(Tensor, torch.ops.tfm.until(q, k, v, mask.until, mask.tensor, scale))
     if q.is_cpu and (dropout > 0 or _plain_is_faster(q, k)):
         return plain_products(q, k, v, mask, dropout, scale)
     return F.scaled_dot_product_attention(
@@ -30,15 +30,18 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: flo
     )
 
 
-def _until(q: Tensor, k: Tensor, v: Tensor, last: Tensor, scale: float) -> Tensor:
-    """Newest tokens q (B, H, 1, E) on the keys up to the `last` (1,); what there is room for beyond is not read."""
+def _until(q: Tensor, k: Tensor, v: Tensor, last: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+    """Newest tokens q (B, H, 1, E) on the keys up to the `last` (1,), with a bias (B or 1, H or 1, 1, S); what there is
+    room for after these is not read."""
     length = int(last) + 1
     k, v = k.narrow(2, 0, length), v.narrow(2, 0, length)
-    return F.scaled_dot_product_attention(q, k, v, scale=scale, enable_gqa=q.shape[1] > k.shape[1])
+    if bias is not None:
+        bias = bias.narrow(3, 0, length)
+    return F.scaled_dot_product_attention(q, k, v, bias, scale=scale, enable_gqa=q.shape[1] > k.shape[1])
 
 
 _library = torch.library.Library("tfm", "FRAGMENT")  # type: ignore[no-untyped-call]
-_library.define("until(Tensor q, Tensor k, Tensor v, Tensor last, float scale) -> Tensor")  # type: ignore[no-untyped-call]
+_library.define("until(Tensor q, Tensor k, Tensor v, Tensor last, Tensor? bias, float scale) -> Tensor")  # type: ignore[no-untyped-call]
 _library.impl("until", _until, "CPU")  # type: ignore[no-untyped-call]
 OPERATIONS = {torch.ops.tfm.until.default: _until}
 """What a recorded step takes as one kernel, though what it reads differs from token to token."""

@@ -165,7 +165,9 @@ def test_what_is_read_only_to_be_copied_goes_where_the_copy_does():
 
 @torch.inference_mode()
 @pytest.mark.parametrize("num_kv_heads", [4, 2])
-def test_only_what_is_stored_is_looked_at(num_kv_heads):
+@pytest.mark.parametrize("band", [CAUSAL, (3, 0)])
+@pytest.mark.parametrize("bias", [None, torch.randn(1, 4, 1, 16)])
+def test_only_what_is_stored_is_looked_at(num_kv_heads, band, bias):
     cache = Cache([KeyValueCache(torch.randn(1, num_kv_heads, 16, 8))], 1, 16, torch.device("cpu"))
     cache.length = 5
     cache.fix()
@@ -173,11 +175,14 @@ def test_only_what_is_stored_is_looked_at(num_kv_heads):
     cache.layers[0].values[:] = cache.layers[0].keys + 1
     timeline, q = cache.advance(torch.zeros(1, 1), None), torch.randn(1, 4, 1, 8)
     k, v = cache.layers[0].keys, cache.layers[0].values
-    seen = F.scaled_dot_product_attention(q, k[:, :, :6], v[:, :, :6], enable_gqa=True)
-    assert scaled_dot_product(q, k, v, timeline.mask(CAUSAL), 0.0, 8**-0.5).equal(seen)
-    assert timeline.mask((3, 0)).until is None
-    assert timeline.mask(CAUSAL, torch.zeros(1, 4, 1, 16)).until is None
-    assert timeline.mask(CAUSAL).allowed(q).tolist() == [[[[True] * 6 + [False] * 10]]]
+    added, nearest = torch.zeros(1, 4, 1, 6) if bias is None else bias[..., :6].clone(), 0 if band == CAUSAL else 2
+    added[..., :nearest] = -torch.inf
+    seen = F.scaled_dot_product_attention(q, k[:, :, :6], v[:, :, :6], added, enable_gqa=True)
+    mask = timeline.mask(band, bias)
+    torch.testing.assert_close(scaled_dot_product(q, k, v, mask, 0.0, 8**-0.5), seen)
+    assert mask.allowed(torch.zeros(1, 4, 1, 16)).expand(1, 4, 1, 16)[0, 0, 0].tolist() == [
+        nearest <= place < 6 for place in range(16)
+    ]
 
 
 @torch.inference_mode()
