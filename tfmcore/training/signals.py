@@ -35,7 +35,8 @@ def stop_signals(ask: Callable[[], None]) -> Iterator[None]:
 @contextlib.contextmanager
 def interrupting(asked: Callable[[], bool]) -> Iterator[None]:
     """Within, where something is at work for long that listens to nobody, as a compiler is, Ctrl-C comes once a stop is
-    `asked` for, which a thread finds out: as in a terminal, to what this process has started, too."""
+    `asked` for, which a thread finds out: as in a terminal, to what this process has started, too. What fails for that
+    has not failed: it ends in KeyboardInterrupt."""
     main, ended = threading.main_thread(), threading.Event()
     if threading.current_thread() is not main:
         yield
@@ -60,3 +61,5 @@ def interrupting(asked: Callable[[], bool]) -> Iterator[None]:
     finally:
         ended.set()
         listener.join()
+        if asked():
+            raise KeyboardInterrupt

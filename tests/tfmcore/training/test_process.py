@@ -323,7 +323,7 @@ def test_a_stop_while_the_data_is_prepared_ends_it(make_run):
     assert seen
 
 
-@pytest.mark.parametrize("how", ["window", "signal"])
+@pytest.mark.parametrize("how", ["window", "signal", "group"])
 def test_a_stop_while_the_layers_are_compiled_interrupts_the_compiler(make_run, start, monkeypatch, tmp_path, how):
     monkeypatch.setenv("TFM_CACHE", str(tmp_path / "empty"))  # so that it takes the compiler long
     run = make_run("reverse", *LONG, "training.compile=always")
@@ -346,8 +346,10 @@ def test_a_stop_while_the_layers_are_compiled_interrupts_the_compiler(make_run, 
     at_work = compilers()
     if how == "window":
         run.command(Command(kind="stop"))
-    else:
+    elif how == "signal":
         process.send_signal(signal.SIGINT)
+    else:  # as a terminal does, so that the compiler fails
+        os.killpg(process.pid, signal.SIGINT)
     assert process.wait(20) == 130  # far less than the rest would take
     assert (run.exit().state, run.exit().step) == (RunState.STOPPED, 0)
     wait_for(lambda: not any(map(is_at_work, at_work)), 5)
