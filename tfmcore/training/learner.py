@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from tfmcore.config import TrainingConfig
 from tfmcore.config.shares import num_shares
@@ -13,10 +14,26 @@ from tfmcore.training.averages import Averages
 from tfmcore.training.batches import Placed
 from tfmcore.training.compiled import CompiledLayers
 from tfmcore.training.losses import Objective
-from tfmcore.training.optimizers import make_optimizer, set_learning_rate
+from tfmcore.training.optimizers import is_guarded, make_optimizer, set_learning_rate, step_guarded
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.parallel.threads import Threads
 from tfmcore.training.precision import PRECISIONS
+
+
+class Coming:
+    """Numbers on their way from a device, which is waited for when they are read."""
+
+    def __init__(self, numbers: Tensor) -> None:
+        self._numbers, self._arrived = numbers.to("cpu", non_blocking=True), None
+        if numbers.is_cuda:
+            self._arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            self._arrived.record()
+
+    def read(self) -> list[float]:
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        found: list[float] = self._numbers.tolist()
+        return found
 
 
 class Learner:
@@ -32,25 +49,36 @@ class Learner:
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.precision = PRECISIONS[training.precision](self.device)
         self.averages = Averages(self.weights, training.ema_decay) if training.ema_decay else None
+        self.is_guarded = self.parallel.is_alone and self.precision.scale is None and is_guarded(self.optimizer)
+        """A step whose loss is no number leaves the weights as they are: `update` need not wait for it to be read."""
 
     def gradient(self, batches: Sequence[Placed]) -> tuple[float, float]:
         """Loss (nats a label) and the gradient's norm, over all labels of the batches, so that accumulation equals a
         large batch; the norm is taken before clipping."""
+        loss, norm = self.begin(batches).read()
+        return loss, norm
+
+    def begin(self, batches: Sequence[Placed]) -> Coming:
+        """`gradient`, for whose numbers nobody waits yet."""
         num_labels = sum(batch.num_labels for batch in batches)
         with self.parallel.in_step(), self.compiled.in_step():
             nats = self.parallel.backward(self.objective, batches, num_labels, self.precision)
             self.precision.unscale(self.optimizer)
             nats, self.norm = self.parallel.totals(nats, self.weights)
-        loss, norm = torch.stack([nats / num_labels, self.norm]).tolist()  # the step's one wait for the device
-        return loss, norm
+        self._found = torch.stack([nats / num_labels, self.norm])
+        return Coming(self._found)
 
-    def update(self, learning_rate: float, norm: float) -> None:
-        """Clip the gradient that has that norm, and step."""
+    def update(self, learning_rate: float) -> None:
+        """Clip the gradient, and step."""
+        most = self.training.gradient_clip
         with self.parallel.in_step():
-            if 0 < self.training.gradient_clip < norm:
-                self.parallel.clip(self.weights, self.training.gradient_clip, self.norm)
             set_learning_rate(self.optimizer, learning_rate)
-            self.precision.step(self.optimizer)
+            if self.is_guarded:
+                step_guarded(self.optimizer, self.norm, most, self._found)
+            else:
+                if most and (self.norm.is_cuda or self.norm > most):
+                    self.parallel.clip(self.weights, most, self.norm)
+                self.precision.step(self.optimizer)
             self.optimizer.zero_grad(set_to_none=True)
             if self.averages and not self.precision.overflowed:
                 self.averages.update()

@@ -107,9 +107,9 @@ def _take_steps(
     watch.turn("data")
     for batch in batches:
         watch.turn("forward")
-        _, norm = learner.gradient([batch] * training.accumulation)
+        learner.gradient([batch] * training.accumulation)
         watch.turn("optimizer")
-        learner.update(training.learning_rate, norm)
+        learner.update(training.learning_rate)
         taken.append(watch.take())
         tokens.append(batch.num_tokens * training.accumulation)
         watch.turn("data")

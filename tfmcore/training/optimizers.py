@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
 from tfmcore.config import TrainingConfig
@@ -94,6 +94,21 @@ def rate_scales(names: Iterable[str], decay: float) -> dict[str, float]:
     below = {name: depths[place[1]] - int(place[2]) for name, place in places.items() if place}
     below |= {name: max(depths.values(), default=0) + 1 for name in places if name.startswith(EMBEDDINGS)}
     return {name: decay ** below.get(name, 0) for name in places}
+
+
+def is_guarded(optimizer: Optimizer) -> bool:
+    """Whether `step_guarded` is for it: on a GPU, AdamW's kernel clips gradients as it reads them."""
+    return type(optimizer) is AdamW and all(
+        weight.is_cuda for group in optimizer.param_groups for weight in group["params"]
+    )
+
+
+def step_guarded(optimizer: Optimizer, norm: Tensor, most: float, found: Tensor) -> None:
+    """A step of gradients that are shortened from `norm` to `most` (0: not at all), unless one of the numbers `found`
+    is none: on the device alone, by the means that loss scaling has there."""
+    shortened = (norm / most).clamp(min=1.0) if most else None
+    vars(optimizer).update(grad_scale=shortened, found_inf=1.0 - found.isfinite().all().float())
+    optimizer.step()
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

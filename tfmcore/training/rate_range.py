@@ -91,6 +91,6 @@ def _steps(
         loss, norm = learner.gradient(group)
         yield rate, loss
         if math.isfinite(norm) or learner.precision.forgives:
-            learner.update(rate, norm)
+            learner.update(rate)
         else:
             learner.drop()

@@ -4,6 +4,7 @@ import math
 import time
 import traceback
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Tokenizer
@@ -13,18 +14,33 @@ from tfmcore.training.divergence import diverged
 from tfmcore.training.examination import Examination
 from tfmcore.training.faults import is_out_of_memory
 from tfmcore.training.health import Health
-from tfmcore.training.learner import Learner
+from tfmcore.training.learner import Coming, Learner
 from tfmcore.training.state import Counters, random_states, set_random_states
+
+
+class Begun(NamedTuple):
+    """A step whose gradient a device computes, and when it began."""
+
+    step: int
+    batches: list[Placed]
+    rate: float
+    numbers: Coming
+    at: float
 
 
 class Steps:
     """Has a learner take steps, and counts them. Where one could not be taken for want of memory it is `undone`: all is
-    as it was before it."""
+    as it was before it.
+
+    A GPU never waits for a processor that reads the loss: where the learner is guarded, a step is told of when the next
+    has begun, or when `told` asks for it."""
 
     def __init__(self, learner: Learner, counters: Counters, tokenizer: Tokenizer) -> None:
         self.learner, self.counters, self.health = learner, counters, Health(tokenizer)
         self.model, self.training, self.parallel = learner.objective.model, learner.training, learner.parallel
         self.undone = False
+        self._untold: Begun | None = None
+        self._told_at = 0.0
 
     @property
     def step(self) -> int:
@@ -32,44 +48,71 @@ class Steps:
 
     def learn(self, batches: list[Placed]) -> Iterator[AnyEvent]:
         """One optimizer step, on the mean over all labels of its batches, so that accumulation equals a large batch."""
-        begin = time.perf_counter()
+        at = time.perf_counter()
         self.counters.step += 1
         if not any(batch.num_labels for batch in batches):
+            yield from self.told()
             yield from self._skip()
             return
         rate = self.counters.learning_rate or learning_rate(self.training, self.model.config.d_model, self.step)
         examination = self._examination()
-        loss, norm = self._gradient(batches)
-        if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
-            ids = [id for batch in batches for id in batch.example_ids]
-            raise diverged(self.step, loss, norm, ids, self.model, rate, self.training)
+        begun = Begun(self.step, batches, rate, self._begin(batches), at)
+        yield from self.told()
+        if self.learner.is_guarded and not examination:
+            self.learner.update(rate)
+            self._untold = begun
+            return
+        loss, norm = self._read(begun)
         scale = self.learner.precision.scale
         if examination:
             examination.take_gradients()
-        self.learner.update(rate, norm)
+        self.learner.update(rate)
         layers = examination.finish() if examination else {}
         if scale != self.learner.precision.scale:
             yield from self._rescaled(batches)
             if self.learner.precision.overflowed:
                 return
-        yield Stepped(
-            step=self.step,
-            loss=loss,
-            learning_rate=rate,
-            gradient_norm=norm,
-            tokens=sum(batch.num_tokens for batch in batches),
-            seconds=time.perf_counter() - begin,
-        )
-        yield from self.health.of_loss(self.step, loss, batches)
+        yield from self._tell(begun, loss, norm)
         if layers:
             yield Examined(step=self.step, layers=layers)
             yield from self.health.of_layers(self.step, layers, batches)
 
-    def _gradient(self, batches: list[Placed]) -> tuple[float, float]:
+    def told(self) -> Iterator[AnyEvent]:
+        """What is still to be said of the last step."""
+        if self._untold:
+            begun, self._untold = self._untold, None
+            yield from self._tell(begun, *self._read(begun))
+
+    def _tell(self, begun: Begun, loss: float, norm: float) -> Iterator[AnyEvent]:
+        """A step was taken."""
+        now = time.perf_counter()
+        seconds, self._told_at = now - max(begun.at, self._told_at), now
+        yield Stepped(
+            step=begun.step,
+            loss=loss,
+            learning_rate=begun.rate,
+            gradient_norm=norm,
+            tokens=sum(batch.num_tokens for batch in begun.batches),
+            seconds=seconds,
+        )
+        yield from self.health.of_loss(begun.step, loss, begun.batches)
+
+    def _read(self, begun: Begun) -> tuple[float, float]:
+        """Loss and norm of a step, as soon as they are known; raises Failure where they are no numbers."""
+        loss, norm = begun.numbers.read()
+        if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
+            if self.learner.is_guarded:  # the gradient may be the next one's by now
+                self.learner.drop()
+                self.learner.gradient(begun.batches)
+            ids = [id for batch in begun.batches for id in batch.example_ids]
+            raise diverged(begun.step, loss, norm, ids, self.model, begun.rate, self.training)
+        return loss, norm
+
+    def _begin(self, batches: list[Placed]) -> Coming:
         """The learner's; where it needs more memory than there is, all is again as it was before the step."""
         before = random_states()
         try:
-            return self.learner.gradient(batches)
+            return self.learner.begin(batches)
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
                 traceback.clear_frames(error.__traceback__)  # with all that it had computed

@@ -169,6 +169,7 @@ class TransformerTrainer:
                 yield from self._save()
             if self._stale:
                 break
+        yield from self.steps.told()
 
     @property
     def step(self) -> int:
@@ -223,10 +224,12 @@ class TransformerTrainer:
                 yield from self._save()
             if not self.controls.paused or self.controls.stopping():
                 return
+            yield from self.steps.told()
             time.sleep(PAUSE_SECONDS)
 
     def _validate(self) -> Iterator[AnyEvent]:
         """Evaluate on the held-out data, unless asked to stop meanwhile."""
+        yield from self.steps.told()
         task, precision, labels = self.saved.task, self.training.precision, self.saved.labels
         try:
             with self.learner.averaged():
@@ -246,6 +249,7 @@ class TransformerTrainer:
 
     def _sample(self) -> Iterator[AnyEvent]:
         """Show what the model makes of its prompts."""
+        yield from self.steps.told()
         with self.learner.averaged(), self.parallel.whole(self.opened) as opened:
             if opened is not None:
                 yield from draw_samples(opened, self.prompts, self.step)
@@ -260,6 +264,7 @@ class TransformerTrainer:
         """Write a checkpoint, unless there is one of this step."""
         if self.step == self._saved_step:
             return
+        yield from self.steps.told()
         here = self.evaluated if self.evaluated and self.evaluated.step == self.step else None
         manifest = Manifest(
             step=self.step,

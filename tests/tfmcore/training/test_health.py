@@ -95,11 +95,11 @@ def test_the_figures_are_those_of_the_definition(tiny, make_run):
     seen: list[torch.Tensor] = []
     layer.register_forward_hook(lambda module, inputs, output: seen.append(output[0].detach()))
     examination = Examination(trainer.model)
-    _, norm = trainer.learner.gradient(next(trainer._work()))
+    trainer.learner.gradient(next(trainer._work()))
     expected = torch.stack([weight.grad.norm() for weight in layer.parameters()]).norm().item()
     examination.take_gradients()
     before = [weight.detach()[:16].clone() for weight in layer.parameters() if weight.ndim == 2]
-    trainer.learner.update(0.01, norm)
+    trainer.learner.update(0.01)
     found = examination.finish()[name]
     after = [weight.detach()[:16] for weight in layer.parameters() if weight.ndim == 2]
     moved = torch.cat([(b - a).flatten() for a, b in zip(before, after, strict=True)]).norm()

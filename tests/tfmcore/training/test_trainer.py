@@ -15,10 +15,12 @@ from tfmcore.data import IGNORED, Tokenizer
 from tfmcore.messages import Changed, Command, Evaluated, Finished, Sampled, Saved, Started, Stepped, Warned
 from tfmcore.models import load_model
 from tfmcore.runs import Run, RunState
+from tfmcore.training import learner as learner_module
 from tfmcore.training import trainer as trainer_module
 from tfmcore.training.controls import Controls
 from tfmcore.training.evaluation import Evaluation
 from tfmcore.training.faults import Failure
+from tfmcore.training.learner import Coming, Learner
 from tfmcore.training.losses import LOSSES, Sums
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.trainer import TransformerTrainer, train
@@ -273,9 +275,30 @@ def test_a_step_with_nothing_to_predict_is_skipped_and_counted(make_run):
     assert math.isfinite(half.loss)
 
 
+@pytest.mark.parametrize("preset", ["nano-decoder", "nano-encoder", "nano-seq2seq"])
+def test_steps_that_are_told_of_once_the_next_has_begun_are_the_same(make_run, monkeypatch, preset):
+    """As on a GPU, which then has something to do all the time."""
+    found, calls = [], []
+    begin, read = Learner.begin, Coming.read
+    monkeypatch.setattr(Learner, "begin", lambda *given: (calls.append("b"), begin(*given))[1])
+    monkeypatch.setattr(Coming, "read", lambda coming: (calls.append("r"), read(coming))[1])
+    for ahead in (False, True):
+        monkeypatch.setattr(learner_module, "is_guarded", lambda _, ahead=ahead: ahead)
+        due = ["training.eval_every=3", "training.save_every=4", "training.health_every=6", "training.steps=8"]
+        events = play(make_run(preset, *due, "training.gradient_clip=0.1"))
+        found.append(([(type(event), event.step) for event in events], losses(events)))
+    whole, parted = "brbrbrbrbrbrbrbr", "bbrbrrbrbbrrbbrr"
+    assert "".join(calls) == whole + parted
+    assert found[0][0] == found[1][0]
+    for one, other in zip(found[0][1], found[1][1], strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
 @pytest.mark.fault(19)
+@pytest.mark.parametrize("ahead", [False, True], ids=["told at once", "told later"])
 @pytest.mark.parametrize("poison", ["weight", "gradient"])
-def test_what_is_no_number_stops_before_the_optimizer(make_run, poison):
+def test_what_is_no_number_stops_before_the_optimizer(make_run, monkeypatch, poison, ahead):
+    monkeypatch.setattr(learner_module, "is_guarded", lambda _: ahead)
     run = make_run("reverse")
     list(train(run.config(), run.folder))
     whole = run.checkpoints()[-1]
@@ -290,7 +313,7 @@ def test_what_is_no_number_stops_before_the_optimizer(make_run, poison):
     state = {key: value.clone() for key, value in trainer.optimizer.state[weight].items()}
     before = weight.detach().clone()
     with pytest.raises(Failure, match=r"step 7 was not taken: the (loss|gradient) is (nan|inf)") as raised:
-        list(trainer.steps.learn(batches))
+        list(itertools.chain(*(trainer.steps.learn(batches) for _ in range(2))))
     assert str(batches[0].example_ids[0]) in str(raised.value)
     assert all(str(id) in raised.value.details for id in batches[0].example_ids)
     if poison == "weight":

@@ -30,6 +30,8 @@ class Parallel:
     """Whether this process writes the run's folder."""
     num_neighbours = 1
     """Processes that share the cores of this machine."""
+    is_alone = True
+    """Whether all weights are here, as plain tensors."""
     num_shares = 1
     """Shares of a batch that this process computes side by side."""
     uncompiled = ""

@@ -57,7 +57,7 @@ def steps(make_run):
         found = []
         for _ in range(NUM_STEPS):
             loss, norm = learner.gradient([next(batches) for _ in range(accumulation)])
-            learner.update(1e-3, norm)
+            learner.update(1e-3)
             found.append((loss, norm))
         assert torch.get_num_threads() == max(1, count)
         return torch.tensor(found), [weight.detach().clone() for weight in learner.weights]
