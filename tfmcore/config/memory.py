@@ -6,9 +6,11 @@ batch that threads compute side by side. The larger one counts. Where several pr
 of one device, whichever needs the most.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
+from tfmcore.config.compilers import missing_compiler
 from tfmcore.config.config import Config
 from tfmcore.config.cuda import has_cuda
 from tfmcore.config.device import Device, device_of
@@ -25,6 +27,8 @@ HALF = ("bf16", "fp16")
 """Precisions whose activations take two bytes."""
 MOST_LOGITS = {"cpu": 2**24, "cuda": 2**28}
 """So many logits exist at once, at the most: 64 MiB of fp32, or 1 GiB on a GPU, which is busy with many only."""
+MOST_IN_PLACE = 2**30
+"""So many where their gradient takes their place."""
 MOST_KEPT = 2**20
 """So many weights of one attention that is not the kernel's are kept by a processor for their gradient: they stay in
 its cache."""
@@ -45,10 +49,16 @@ class _Moment:
         return self.gradients + self.activations + self.logits
 
 
+@functools.cache
+def judged_in_place(device: str) -> bool:
+    """Whether a kernel that is compiled for that kind of device writes the gradient of the logits over them."""
+    return device == "cuda" and not missing_compiler(device)
+
+
 def num_loss_pieces(tokens: int, vocab_size: int, device: str) -> int:
     """In how many equal pieces the logits of so many tokens are made on that kind of device."""
-    at_once = max(1, MOST_LOGITS.get(device, MOST_LOGITS["cpu"]) // vocab_size)
-    return max(1, math.ceil(tokens / at_once))
+    most = MOST_IN_PLACE if judged_in_place(device) else MOST_LOGITS.get(device, MOST_LOGITS["cpu"])
+    return max(1, math.ceil(tokens / max(1, most // vocab_size)))
 
 
 def training_memory(cost: Estimate, training: TrainingConfig, context_length: int | None = None) -> dict[str, int]:
@@ -132,7 +142,8 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     if writes:
         pieces = num_loss_pieces(tokens, cost.vocab_size, kind)
         copies = COPIES + (training.precision in HALF)  # one of which the shorter ones are
-        logits = copies * BYTES * cost.vocab_size * math.ceil(tokens / pieces)
+        bytes_each = width if judged_in_place(kind) else copies * BYTES
+        logits = bytes_each * cost.vocab_size * math.ceil(tokens / pieces)
         if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others
             logits, of_head = logits + matrix, matrix + BYTES * tokens * model.d_model
     return [

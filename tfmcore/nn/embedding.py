@@ -1,5 +1,6 @@
 """From token ids to vectors."""
 
+import torch
 from torch import Tensor, nn
 
 from tfmcore.nn.dropout import Dropout
@@ -40,4 +41,7 @@ class InputEmbedding(nn.Module):
             last = self.token_types.num_embeddings - 1
             first_type = self.token_types.weight[0]
             x = x + (first_type if token_type_ids is None else self.token_types(token_type_ids.clamp(max=last)))
-        return self.probe_output(self.dropout(self.norm(x)))
+        x = self.norm(x)
+        if torch.is_autocast_enabled(x.device.type) and torch.get_autocast_dtype(x.device.type) == torch.bfloat16:
+            x = x.bfloat16()  # the residual stream has the numbers of the products, where their range is that of fp32
+        return self.probe_output(self.dropout(x))

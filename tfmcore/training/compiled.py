@@ -1,53 +1,41 @@
-"""The layers of a model, and on a GPU its loss, as torch.compile makes them for the steps of a training alone
-(https://docs.pytorch.org/docs/stable/torch.compiler.html), and what a machine needs for that."""
+"""The layers of a model as torch.compile makes them for the steps of a training alone
+(https://docs.pytorch.org/docs/stable/torch.compiler.html)."""
 
 import contextlib
 import functools
-import importlib.util
 import logging
 import os
-import shlex
-import shutil
-import sys
-import sysconfig
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tfmcore.config.memory import MOST_COMPILED
 from tfmcore.nn.dropout import Choice, dropout_on_cpu, random_numbers
-from tfmcore.nn.linear import all_by_onednn, linear
+from tfmcore.nn.linear import all_by_onednn, compiled_linear, linear
 from tfmcore.nn.mask import Mask
 from tfmcore.nn.probe import Hooks
 from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, plain_products, weights_kept
 from tfmcore.nn.stacks import Stack
 from tfmcore.training.examination import layers_of
-from tfmcore.training.losses import Judge, Objective, judge
+from tfmcore.training.losses import Objective
 from tfmcore.training.state import Way
 from tfmcore.workspace import cache_folder
 
 Options = dict[str, str | int | bool | Callable[..., Any]]
 MOST_KINDS = 64
 """Layers, and batches, that differ may be compiled anew so many times."""
-COMPILERS = {"darwin": "clang++", "win32": "cl"}
-"""What torch looks for where CXX does not name one; elsewhere it is g++."""
-OLDEST_GPU = (7, 0)
-"""Triton's oldest compute capability."""
 
 
 class CompiledLayers:
     """The layers of a model, compiled; all weights keep their names. Only `in_step` they are the compiled ones:
     validation and samples, and steps in which somebody looks into the layers, have them as they are.
 
-    Each layer is compiled by itself, those that are alike once; on a GPU the judge of the logits too, which then reads
-    them once. Or, on a processor, the layers of a stack as one, for a call of what is compiled takes as long as a small
-    layer's norms, and into C++ that calls the products, so that other shares of a batch can compute meanwhile. That
-    takes the compiler long for each new shape."""
+    Each layer is compiled by itself, those that are alike once. Or, on a processor, the layers of a stack as one, for a
+    call of what is compiled takes as long as a small layer's norms, and into C++ that calls the products, so that other
+    shares of a batch can compute meanwhile. That takes the compiler long for each new shape."""
 
     def __init__(self, objective: Objective, most_sequences: int) -> None:
         """A call has no more than `most_sequences`."""
@@ -58,7 +46,6 @@ class CompiledLayers:
         layers = list(layers_of(objective.model).values())
         self._hooks = Hooks(module for layer in layers for module in layer.modules())
         self._parts, self._calls = list[nn.Module](), list[Callable[..., object]]()
-        self._judge: Judge = judge
 
     def begin(self, way: Way) -> None:
         """Compile each layer, or stack, when a step first calls it."""
@@ -68,14 +55,16 @@ class CompiledLayers:
         layers, stacks = layers_of(model).values(), (part for part in model.modules() if isinstance(part, Stack))
         self._parts = list(stacks if as_one else layers)
         # dropout draws the random numbers that it always does
-        options: Options = {"fallback_random": True, "triton.cudagraphs": way == "graphs", "cpp_wrapper": as_one}
+        options: Options = {
+            "fallback_random": True,
+            "triton.cudagraphs": way == "graphs",
+            "cpp_wrapper": as_one and model.device.type == "cpu",
+        }
         self._calls = [torch.compile(part._call_impl, options=options) for part in self._parts]
-        if model.device.type == "cuda":
-            self._judge = torch.compile(judge)
 
     def end(self) -> None:
         """Have the layers as they are, in steps too."""
-        self.way, self._parts, self._calls, self._judge = "no", [], [], judge
+        self.way, self._parts, self._calls = "no", [], []
 
     @contextlib.contextmanager
     def in_step(self) -> Iterator[None]:
@@ -89,11 +78,11 @@ class CompiledLayers:
         try:
             for part, call in zip(self._parts, self._calls, strict=True):
                 part._compiled_call_impl = call
-            self.objective.judge, self.objective.is_compiled = self._judge, True
+            self.objective.is_compiled = True
             with all_by_onednn() if few else contextlib.nullcontext():
                 yield
         finally:
-            self.objective.judge, self.objective.is_compiled = judge, False
+            self.objective.is_compiled = False
             for part in self._parts:
                 part._compiled_call_impl = None
 
@@ -108,11 +97,7 @@ def _set_up() -> None:
     warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex")  # of rotations
     logging.getLogger("torch._inductor.ir").setLevel(logging.ERROR)  # the same of C++ that calls such operations
 
-    @torch.compiler.substitute_in_graph(linear)
-    def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Without the question whether this is inference, which would cut each layer into pieces."""
-        return F.linear(x, weight, bias)
-
+    torch.compiler.substitute_in_graph(linear)(compiled_linear)
     _have_numpy_draw_in_graphs()
 
 
@@ -143,19 +128,3 @@ def _have_numpy_draw_in_graphs() -> None:
         facts = k.shape[2], bias is not None, mask.causal, dropout
         kept = torch.ops.tfm.kept_weights(q.detach(), *facts) if dropout else None
         return all_at_once(q, k, v, bias, mask.causal, scale, dropout, kept)
-
-
-def missing_compiler(device: str) -> str:
-    """What compiling for that device needs and this machine lacks, in words; empty where all is there."""
-    if device == "mps":
-        return "layers are compiled for processors and CUDA only"
-    if device == "cuda" and importlib.util.find_spec("triton") is None:
-        return "triton is not installed"
-    if device == "cuda" and torch.cuda.is_available() and torch.cuda.get_device_capability() < OLDEST_GPU:
-        return f"the GPU is older than compute capability {OLDEST_GPU[0]}.{OLDEST_GPU[1]}"
-    named = os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")
-    if shutil.which(shlex.split(named)[0]) is None:
-        return f"there is no C++ compiler here ({named})"
-    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
-        return "Python's headers are not here (Python.h, of the system's package python3-dev)"
-    return ""

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
+from tfmcore.config.compilers import missing_compiler
 from tfmcore.config.estimate import estimate
 from tfmcore.data.progress import Cancelled, Progress, silent
 from tfmcore.training.batches import Placed
-from tfmcore.training.compiled import missing_compiler
 from tfmcore.training.learner import Learner
 from tfmcore.training.state import Way, random_states, set_random_states
 from tfmcore.units import duration

@@ -26,7 +26,7 @@ class Coming:
     def __init__(self, numbers: Tensor) -> None:
         self._numbers, self._arrived = numbers.to("cpu", non_blocking=True), None
         if numbers.is_cuda:
-            self._arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._arrived.record()
 
     def read(self) -> list[float]:

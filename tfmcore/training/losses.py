@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from tfmcore.config.memory import num_loss_pieces
+from tfmcore.config.memory import judged_in_place, num_loss_pieces
 from tfmcore.data import IGNORED
 from tfmcore.models import Model, ModelOutput
 from tfmcore.nn.heads import VocabularyHead
@@ -30,17 +30,16 @@ class Sums(NamedTuple):
 
 Judge = Callable[[Tensor, Tensor, float, int], tuple[Sums, Tensor]]
 """Of logits (N, C or more), labels (N,), a smoothing and the number C of classes: the sums, and the gradient of the
-objective with respect to the logits."""
+objective with respect to the logits, which may take their place."""
 
 
 class Unwritten(NamedTuple):
     """Logits (N, V) that are made and forgotten piece by piece: what `head` makes of `hidden` (N, D), or of those rows
-    alone that are `predicted` (P,), each piece for the `judge`."""
+    alone that are `predicted` (P,)."""
 
     head: VocabularyHead
     hidden: Tensor
     vocab_size: int
-    judge: Judge
     predicted: Tensor | None = None
 
 
@@ -82,6 +81,15 @@ def judge(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: i
     return Sums(objective, nats), gradient
 
 
+def judge_on(device: str) -> Judge:
+    """The fastest that there is for that kind of device."""
+    if not judged_in_place(device):
+        return judge
+    from tfmcore.training.fused_judge import fused_judge  # triton, which is there for GPUs only
+
+    return fused_judge
+
+
 def _of_classes(logits: Tensor, num_classes: int) -> Tensor:
     """In fp32, those after the first `num_classes` -inf."""
     if logits.shape[1] == num_classes:
@@ -96,15 +104,16 @@ def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -
     if len(labels) * logits.vocab_size < FEW_LOGITS:
         return cross_entropy(logits.head(hidden), labels, label_smoothing)
     rows = math.ceil(len(labels) / num_loss_pieces(len(labels), logits.vocab_size, hidden.device.type))
+    hidden = _as_used(hidden)
     weights = {name: _as_used(weight) for name, weight in logits.head.weights_for(hidden).items()}
     return Sums(*_Pieces.apply(logits, rows, label_smoothing, labels, hidden, [*weights], *weights.values()))  # type: ignore[no-untyped-call]
 
 
-def _as_used(weight: Tensor) -> Tensor:
+def _as_used(matrix: Tensor) -> Tensor:
     """In the numbers of its products, once for all pieces."""
-    device = weight.device.type
-    is_matrix = weight.dim() == 2 and type(weight) in (Tensor, nn.Parameter)
-    return weight.to(torch.get_autocast_dtype(device)) if is_matrix and torch.is_autocast_enabled(device) else weight
+    device = matrix.device.type
+    is_plain = matrix.dim() == 2 and type(matrix) in (Tensor, nn.Parameter)
+    return matrix.to(torch.get_autocast_dtype(device)) if is_plain and torch.is_autocast_enabled(device) else matrix
 
 
 class _Pieces(torch.autograd.Function):
@@ -129,13 +138,14 @@ class _Pieces(torch.autograd.Function):
         }
         learning = [weight for weight in head.values() if weight.requires_grad]
         totals, of_hidden, of_weights = torch.zeros(2, device=hidden.device), torch.empty_like(hidden), list[Tensor]()
+        judge = judge_on(hidden.device.type)
         twin = _twin(logits.head)  # which takes other weights, while other threads may use the head
         for start in range(0, len(labels), rows):
             piece = slice(start, start + rows)
             x = hidden[piece].detach().requires_grad_()
             with torch.enable_grad():
                 made: Tensor = functional_call(twin, head, (x,))
-            sums, of_logits = logits.judge(made.detach(), labels[piece], label_smoothing, logits.vocab_size)
+            sums, of_logits = judge(made.detach(), labels[piece], label_smoothing, logits.vocab_size)
             totals += torch.stack(sums)
             of_hidden[piece], *more = torch.autograd.grad(made, (x, *learning), of_logits)
             if of_weights:
@@ -206,7 +216,6 @@ class Objective(nn.Module):
     def __init__(self, model: Model, task: str, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.model, self.loss, self.label_smoothing = model, LOSSES[task], label_smoothing
-        self.judge: Judge = judge
         self.is_compiled = False
         """Its layers are a compiler's, which may be at work when they are first called with inputs of a new shape."""
 
@@ -215,9 +224,7 @@ class Objective(nn.Module):
         mask, head = batch.inputs.get("attention_mask"), self.model.head
         answers: dict[str, Tensor | Unwritten | None] = {"next_sentence_logits": self.model.next_sentence(hidden, mask)}
         if isinstance(head, VocabularyHead):
-            answers["logits"] = Unwritten(
-                head, hidden.flatten(0, 1), self.model.vocab_size, self.judge, batch.predicted
-            )
+            answers["logits"] = Unwritten(head, hidden.flatten(0, 1), self.model.vocab_size, batch.predicted)
         else:
             answers["logits"] = head(hidden, mask)
         return self.loss(answers, batch, self.label_smoothing)

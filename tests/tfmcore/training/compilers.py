@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tfmcore.training.compiled import missing_compiler
+from tfmcore.config.compilers import missing_compiler
 
 needs_compiler = pytest.mark.skipif(bool(missing_compiler("cpu")), reason=missing_compiler("cpu") or "all is there")
 

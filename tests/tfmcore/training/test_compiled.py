@@ -8,11 +8,11 @@ import torch._dynamo
 
 from tests.tfmcore.gpu import needs_gpu
 from tests.tfmcore.training.compilers import count_compiled_calls, needs_compiler, of_torch_itself
-from tfmcore.config import SavedModel
+from tfmcore.config import SavedModel, compilers
+from tfmcore.config.compilers import missing_compiler
 from tfmcore.models import build
-from tfmcore.training import compiled
 from tfmcore.training.batches import place
-from tfmcore.training.compiled import CompiledLayers, missing_compiler
+from tfmcore.training.compiled import CompiledLayers
 from tfmcore.training.examination import Examination
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.ingredients import dataset_of
@@ -143,12 +143,12 @@ def test_what_is_missing_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert missing_compiler("cpu").startswith("there is no C++ compiler here (")
     assert missing_compiler("mps") == "layers are compiled for processors and CUDA only"
-    monkeypatch.setattr(compiled.shutil, "which", lambda name: name)
-    monkeypatch.setattr(compiled.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(compilers.shutil, "which", lambda name: name)
+    monkeypatch.setattr(compilers.sysconfig, "get_path", lambda name: str(tmp_path))
     assert "Python.h" in missing_compiler("cpu")
     (tmp_path / "Python.h").touch()
     assert missing_compiler("cpu") == ""
-    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compilers.importlib.util, "find_spec", lambda name: None)
     assert missing_compiler("cuda") == "triton is not installed"
 
 

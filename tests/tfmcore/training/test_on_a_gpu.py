@@ -10,9 +10,11 @@ import torch
 from tests.tfmcore.gpu import needs_gpu
 from tests.tfmcore.training.compilers import of_torch_itself
 from tfmcore.config import ModelConfig, SavedModel, find_preset
+from tfmcore.config.compilers import missing_compiler
 from tfmcore.config.cuda import has_cuda
 from tfmcore.config.estimate import estimate
 from tfmcore.config.memory import training_memory
+from tfmcore.data import IGNORED
 from tfmcore.inference.beams import search_beams
 from tfmcore.inference.decoding import Window, finish, write_batch
 from tfmcore.inference.quantization import prepared
@@ -23,12 +25,14 @@ from tfmcore.runs import Run, RunState
 from tfmcore.training.batches import place
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
+from tfmcore.training.losses import judge, judge_on
 from tfmcore.training.measure import random_batch, try_batch
 from tfmcore.training.process import run_trainer
 from tfmcore.training.trainer import train
 
 pytestmark = needs_gpu
 GPU = torch.device("cuda")
+needs_triton = pytest.mark.skipif(bool(missing_compiler("cuda")), reason=missing_compiler("cuda") or "all is there")
 KINDS = ["nano-decoder", "nano-encoder", "nano-seq2seq"]
 DISENTANGLED = ["model.position=disentangled", "model.attention_bias=true", "model.norm=layer"]
 PLAIN = ["model.dropout=0", "training.batch_size=4"]
@@ -176,6 +180,28 @@ def test_too_little_of_its_memory_says_how_much_and_what_would_fit(make_run):
         assert [event.step for event in run.events() if isinstance(event, Stepped)] == [1, 2]
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+@needs_triton
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize(("num_classes", "num_columns"), [(65, 65), (5000, 5000), (50_257, 50_304)])
+def test_the_kernel_judges_as_what_it_stands_for(dtype, label_smoothing, num_classes, num_columns):
+    """Also of labels that are ignored, and whatever stands in columns that mean nothing."""
+    torch.manual_seed(0)
+    logits = (torch.randn(50, num_columns, device=GPU) * 4).to(dtype)
+    logits[:, num_classes:] = 30.0
+    labels = torch.randint(num_classes, (50,), device=GPU)
+    labels[[3, 20]], labels[5] = IGNORED, num_classes - 1
+    sums, gradient = judge(logits.clone(), labels, label_smoothing, num_classes)
+    found, in_place = judge_on("cuda")(logits, labels, label_smoothing, num_classes)
+    assert judge_on("cuda") is not judge
+    assert in_place is logits
+    torch.testing.assert_close(torch.stack(found), torch.stack(sums), rtol=1e-5, atol=0)
+    near = 1e-6 if dtype == torch.float32 else 4e-3
+    torch.testing.assert_close(in_place, gradient, rtol=near, atol=near)
+    assert not in_place[3].any()
+    assert not in_place[:, num_classes:].any()
 
 
 @of_torch_itself

@@ -1,0 +1,31 @@
+"""What a machine needs so that torch, or triton, can compile what a step computes."""
+
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+COMPILERS = {"darwin": "clang++", "win32": "cl"}
+"""What torch looks for where CXX does not name one; elsewhere it is g++."""
+OLDEST_GPU = (7, 0)
+"""Triton's oldest compute capability, known where torch is loaded."""
+
+
+def missing_compiler(device: str) -> str:
+    """What compiling for that device needs and this machine lacks, in words; empty where all is there."""
+    if device == "mps":
+        return "layers are compiled for processors and CUDA only"
+    if device == "cuda" and importlib.util.find_spec("triton") is None:
+        return "triton is not installed"
+    torch = sys.modules.get("torch")
+    if device == "cuda" and torch and torch.cuda.is_available() and torch.cuda.get_device_capability() < OLDEST_GPU:
+        return f"the GPU is older than compute capability {OLDEST_GPU[0]}.{OLDEST_GPU[1]}"
+    named = os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")
+    if shutil.which(shlex.split(named)[0]) is None:
+        return f"there is no C++ compiler here ({named})"
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        return "Python's headers are not here (Python.h, of the system's package python3-dev)"
+    return ""
