@@ -35,8 +35,8 @@ def bare_steps(trainer: TransformerTrainer) -> Iterator[None]:
     """The shortest loop that trains: forward, backward, clip, step, and the loss as a number."""
     training = trainer.training
     for batch in trainer.dataset.train.batches(training.batch_size, training.seed, 0):
-        _, norm = trainer.learner.gradient([place(batch, trainer.device)])
-        trainer.learner.update(training.learning_rate, norm)
+        trainer.learner.gradient([place(batch, trainer.device)])
+        trainer.learner.update(training.learning_rate)
         yield
 
 

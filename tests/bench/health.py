@@ -23,10 +23,10 @@ def step(trainer: TransformerTrainer, batches: list, look: bool) -> float:
     """Seconds of one step."""
     begin = time.perf_counter()
     examination = Examination(trainer.model) if look else None
-    _, norm = trainer.learner.gradient(batches)
+    trainer.learner.gradient(batches)
     if examination:
         examination.take_gradients()
-    trainer.learner.update(1e-3, norm)
+    trainer.learner.update(1e-3)
     if examination:
         examination.finish()
     return time.perf_counter() - begin

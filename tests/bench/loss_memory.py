@@ -11,6 +11,7 @@ import sys
 
 import torch
 
+from tests.bench.training_speed import SWITCHES
 from tfmcore.config import ModelConfig, SavedModel, TrainingConfig
 from tfmcore.models import build
 from tfmcore.training.batches import Placed
@@ -22,8 +23,7 @@ VOCABULARY, BATCH, CONTEXT, WIDTH, LAYERS, HEADS = 50_257, 8, 512, 256, 4, 8
 
 def ours(ids: torch.Tensor) -> None:
     shape = {"d_model": WIDTH, "num_layers": LAYERS, "num_heads": HEADS, "context_length": CONTEXT, "d_ff": 4 * WIDTH}
-    kind = {"position": "learned", "norm": "layer", "activation": "gelu", "attention_bias": True}
-    model = ModelConfig(**shape, **kind)
+    model = ModelConfig(**shape, **SWITCHES["decoder"])
     learner = Learner(
         build(SavedModel(task="language_modeling", vocab_size=VOCABULARY, model=model)).train(),
         "language_modeling",
@@ -31,8 +31,8 @@ def ours(ids: torch.Tensor) -> None:
     )
     batch = Placed({"input_ids": ids}, ids, ids.numel(), ids.numel(), [])
     for _ in range(2):
-        _, norm = learner.gradient([batch])
-        learner.update(1e-3, norm)
+        learner.gradient([batch])
+        learner.update(1e-3)
 
 
 def theirs(ids: torch.Tensor) -> None:

@@ -14,6 +14,11 @@ OLDEST_GPU = (7, 0)
 """Triton's oldest compute capability, known where torch is loaded."""
 
 
+def cpp_compiler() -> str:
+    """The command that makes programs of C++."""
+    return os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")
+
+
 def missing_compiler(device: str) -> str:
     """What compiling for that device needs and this machine lacks, in words; empty where all is there."""
     if device == "mps":
@@ -23,9 +28,8 @@ def missing_compiler(device: str) -> str:
     torch = sys.modules.get("torch")
     if device == "cuda" and torch and torch.cuda.is_available() and torch.cuda.get_device_capability() < OLDEST_GPU:
         return f"the GPU is older than compute capability {OLDEST_GPU[0]}.{OLDEST_GPU[1]}"
-    named = os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")
-    if shutil.which(shlex.split(named)[0]) is None:
-        return f"there is no C++ compiler here ({named})"
+    if shutil.which(shlex.split(cpp_compiler())[0]) is None:
+        return f"there is no C++ compiler here ({cpp_compiler()})"
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
         return "Python's headers are not here (Python.h, of the system's package python3-dev)"
     return ""

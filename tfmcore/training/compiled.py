@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tfmcore.config.compilers import cpp_compiler
 from tfmcore.config.memory import MOST_COMPILED
 from tfmcore.nn.dropout import Choice, dropout_on_cpu, random_numbers
 from tfmcore.nn.linear import all_by_onednn, compiled_linear, linear
@@ -22,6 +23,7 @@ from tfmcore.nn.stacks import Stack
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Objective
 from tfmcore.training.state import Way
+from tfmcore.training.whole_files import writes_whole_files
 from tfmcore.workspace import cache_folder
 
 Options = dict[str, str | int | bool | Callable[..., Any]]
@@ -91,7 +93,9 @@ class CompiledLayers:
 def _set_up() -> None:
     """What torch's compiler is told once; loading it takes a second."""
     import torch._dynamo
+    import torch._inductor.config
 
+    torch._inductor.config.cpp.cxx = (None, writes_whole_files(cpp_compiler(), cache_folder() / "compiler"))
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     torch._dynamo.config.recompile_limit = MOST_KINDS
     warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex")  # of rotations

@@ -24,7 +24,7 @@ class Coming:
     """Numbers on their way from a device, which is waited for when they are read."""
 
     def __init__(self, numbers: Tensor) -> None:
-        self._numbers, self._arrived = numbers.to("cpu", non_blocking=True), None
+        self._numbers, self._arrived = numbers.to("cpu", non_blocking=numbers.is_cuda), None
         if numbers.is_cuda:
             self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._arrived.record()

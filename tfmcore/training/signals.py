@@ -5,6 +5,7 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -58,6 +59,9 @@ def interrupting(asked: Callable[[], bool]) -> Iterator[None]:
     listener.start()
     try:
         yield
+    except Exception:
+        time.sleep(LISTENING_SECONDS)  # the signal that ended what was started may still be on its way here
+        raise
     finally:
         ended.set()
         listener.join()

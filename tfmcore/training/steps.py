@@ -81,7 +81,7 @@ class Steps:
         """What is still to be said of the last step."""
         if self._untold:
             begun, self._untold = self._untold, None
-            yield from self._tell(begun, *self._read(begun))
+            yield from self._tell(begun, *self._read(begun, updated=True))
 
     def _tell(self, begun: Begun, loss: float, norm: float) -> Iterator[AnyEvent]:
         """A step was taken."""
@@ -97,13 +97,14 @@ class Steps:
         )
         yield from self.health.of_loss(begun.step, loss, begun.batches)
 
-    def _read(self, begun: Begun) -> tuple[float, float]:
+    def _read(self, begun: Begun, updated: bool = False) -> tuple[float, float]:
         """Loss and norm of a step, as soon as they are known; raises Failure where they are no numbers."""
         loss, norm = begun.numbers.read()
         if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
-            if self.learner.is_guarded:  # the gradient may be the next one's by now
+            if updated:  # its gradient is gone, and the next one's may be there
                 self.learner.drop()
                 self.learner.gradient(begun.batches)
+            self.counters.step = begun.step
             ids = [id for batch in begun.batches for id in batch.example_ids]
             raise diverged(begun.step, loss, norm, ids, self.model, begun.rate, self.training)
         return loss, norm

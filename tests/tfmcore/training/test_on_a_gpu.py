@@ -111,6 +111,24 @@ def test_a_step_does_not_wait_for_the_device(tiny, preset, precision, position):
         assert all(math.isfinite(number) and number for number in coming.read())
 
 
+@pytest.mark.fault(19)
+def test_a_step_that_is_no_number_is_left_out_by_the_gpu_itself(tiny):
+    config = tiny("nano-decoder", *PLAIN)
+    learner, batch = learner_of(config, 40), random_batch(config, 40, GPU)
+    assert learner.is_guarded
+    first = [weight.clone() for weight in learner.weights]
+    learner.gradient([batch])
+    learner.update(1e-3)
+    assert not any(torch.equal(a, b) for a, b in zip(first, learner.weights, strict=True))
+    before = [weight.clone() for weight in learner.weights]
+    hook = learner.weights[0].register_hook(lambda gradient: gradient * math.inf)
+    assert not math.isfinite(learner.gradient([batch])[1])
+    learner.update(1e-3)
+    assert all(torch.equal(a, b) for a, b in zip(before, learner.weights, strict=True))
+    hook.remove()
+    assert all(map(math.isfinite, learner.gradient([batch])))
+
+
 SIZED = ["model.d_model=512", "model.num_heads=8", "model.num_layers=6", "model.context_length=512"]
 SIZES = {
     "decoder": ("nano-decoder", [*SIZED, "training.batch_size=16"], 8000),

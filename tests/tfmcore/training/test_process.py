@@ -341,7 +341,7 @@ def test_a_stop_while_the_layers_are_compiled_interrupts_the_compiler(make_run, 
     wait_for(lambda: run.status().phase.startswith("compiling") and compilers())
     run.command(Command(kind="pause"))
     time.sleep(3 * LISTENING_SECONDS)
-    assert process.poll() is None
+    assert process.poll() is None, run.exit()
     wait_for(compilers)
     at_work = compilers()
     if how == "window":
