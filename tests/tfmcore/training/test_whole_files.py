@@ -29,17 +29,15 @@ def slow(tmp_path):
 
 
 @pytest.mark.fault(1)
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_compiler_leaves_nothing_that_looks_done(slow, tmp_path, how):
     script, made = writes_whole_files(f"'{slow}'", tmp_path / "scripts"), tmp_path / "it's.so"
     assert script.endswith("slow g++")
-    process = subprocess.Popen(
-        [script, "slow", "a", "-o", made], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout.readline() == "begun\n"
-    os.killpg(process.pid, how)
-    assert process.wait(20) != 0
-    process.stdout.close()
+    command = [script, "slow", "a", "-o", made]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, how)
+        assert process.wait(20) != 0
     assert not made.exists()
     subprocess.run([script, "quick", "a", "-o", made], check=True, capture_output=True)
     assert made.read_text() == "half\nhalf\n"
