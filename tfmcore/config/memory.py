@@ -55,9 +55,9 @@ def judged_in_place(device: str) -> bool:
     return device == "cuda" and not missing_compiler(device)
 
 
-def num_loss_pieces(tokens: int, vocab_size: int, device: str) -> int:
+def num_loss_pieces(tokens: int, vocab_size: int, device: str, in_place: bool) -> int:
     """In how many equal pieces the logits of so many tokens are made on that kind of device."""
-    most = MOST_IN_PLACE if judged_in_place(device) else MOST_LOGITS.get(device, MOST_LOGITS["cpu"])
+    most = MOST_IN_PLACE if in_place else MOST_LOGITS.get(device, MOST_LOGITS["cpu"])
     return max(1, math.ceil(tokens / max(1, most // vocab_size)))
 
 
@@ -140,10 +140,9 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     before = every if training.accumulation > 1 or device.early else 0
     logits, of_head = 0.0, 0.0
     if writes:
-        pieces = num_loss_pieces(tokens, cost.vocab_size, kind)
-        copies = COPIES + (training.precision in HALF)  # one of which the shorter ones are
-        bytes_each = width if judged_in_place(kind) else copies * BYTES
-        logits = bytes_each * cost.vocab_size * math.ceil(tokens / pieces)
+        in_place, copies = judged_in_place(kind), COPIES + (training.precision in HALF)  # the shorter ones are one
+        pieces = num_loss_pieces(tokens, cost.vocab_size, kind, in_place)
+        logits = (width if in_place else copies * BYTES) * cost.vocab_size * math.ceil(tokens / pieces)
         if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others
             logits, of_head = logits + matrix, matrix + BYTES * tokens * model.d_model
     return [

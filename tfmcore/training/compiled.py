@@ -57,11 +57,7 @@ class CompiledLayers:
         layers, stacks = layers_of(model).values(), (part for part in model.modules() if isinstance(part, Stack))
         self._parts = list(stacks if as_one else layers)
         # dropout draws the random numbers that it always does
-        options: Options = {
-            "fallback_random": True,
-            "triton.cudagraphs": way == "graphs",
-            "cpp_wrapper": as_one and model.device.type == "cpu",
-        }
+        options: Options = {"fallback_random": True, "triton.cudagraphs": way == "graphs", "cpp_wrapper": as_one}
         self._calls = [torch.compile(part._call_impl, options=options) for part in self._parts]
 
     def end(self) -> None:

@@ -1,6 +1,7 @@
 """The loss of each task: cross-entropy, with labels that are left out and labels that are smoothed."""
 
 import copy
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -81,12 +82,17 @@ def judge(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: i
     return Sums(objective, nats), gradient
 
 
+@functools.cache
 def judge_on(device: str) -> Judge:
-    """The fastest that there is for that kind of device."""
+    """The fastest that works on that kind of device."""
     if not judged_in_place(device):
         return judge
-    from tfmcore.training.fused_judge import fused_judge  # triton, which is there for GPUs only
+    try:
+        from tfmcore.training.fused_judge import fused_judge  # triton, which is there for GPUs only
 
+        fused_judge(torch.zeros(1, 1, device=device), torch.zeros(1, dtype=torch.long, device=device), 0.0, 1)
+    except Exception:  # whatever a compiler says
+        return judge
     return fused_judge
 
 
@@ -103,7 +109,9 @@ def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -
         hidden, labels = hidden[logits.predicted], labels[logits.predicted]
     if len(labels) * logits.vocab_size < FEW_LOGITS:
         return cross_entropy(logits.head(hidden), labels, label_smoothing)
-    rows = math.ceil(len(labels) / num_loss_pieces(len(labels), logits.vocab_size, hidden.device.type))
+    device = hidden.device.type
+    pieces = num_loss_pieces(len(labels), logits.vocab_size, device, in_place=judge_on(device) is not judge)
+    rows = math.ceil(len(labels) / pieces)
     hidden = _as_used(hidden)
     weights = {name: _as_used(weight) for name, weight in logits.head.weights_for(hidden).items()}
     return Sums(*_Pieces.apply(logits, rows, label_smoothing, labels, hidden, [*weights], *weights.values()))  # type: ignore[no-untyped-call]

@@ -233,7 +233,7 @@ take = process.Record.take
 def limited(self, event, code=0):
     take(self, event, code)
     if isinstance(event, Stepped) and event.step == 3:
-        used = psutil.Process().memory_info().vms + 40 * 2**20
+        used = psutil.Process().memory_info().vms + 16 * 2**20  # where a step needs over 40
         resource.setrlimit(resource.RLIMIT_AS, (used, -1))
 process.Record.take = limited
 """
