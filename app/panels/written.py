@@ -204,7 +204,7 @@ class Written(QWidget):
         for button in self._buttons:
             button.setEnabled(count > 0)
         if not count:
-            self.statistics.setText("")
+            self.statistics.setText("" if self._new is None else f"no token · {self._ending}")
             return
         words = [units.count(count, "tokens" if count > 1 else "token")]
         new, seconds = count - self._kept, self._last - self._first

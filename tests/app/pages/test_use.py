@@ -14,7 +14,7 @@ from app.session import Session
 from tests.app.conftest import write_status
 from tests.app.fake_engine import FakeEngine, connect, open_preset, open_task
 from tfmcore.config import TASKS
-from tfmcore.messages import Generate
+from tfmcore.messages import Generate, Generated
 from tfmcore.runs import Run, RunState
 
 
@@ -124,6 +124,16 @@ def test_stop_keeps_what_is_written(generate: GeneratePanel, engine: FakeEngine,
     assert 5 < len(generate.written.tokens) < 100_000
     assert "stopped" in generate.written.statistics.text()
     assert not generate.findChild(QWidget, "action_stop_generate").isVisible()
+
+
+def test_a_model_that_ends_at_once_is_not_met_with_silence(generate: GeneratePanel) -> None:
+    generate.written.start("The end.", [])
+    assert generate.written.statistics.text() == "", "nothing is said before it has answered"
+    nothing = Generated(id=1, text="", prompt_tokens=["The"], num_tokens=0, seconds=0.1, reason="end")
+    generate.take_reply(nothing, {})
+    assert generate.written.statistics.text() == "no token · ended by itself"
+    generate.written.clear()
+    assert generate.written.statistics.text() == ""
 
 
 def test_options_reach_the_engine_and_are_remembered(

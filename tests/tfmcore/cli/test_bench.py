@@ -6,11 +6,16 @@ import re
 import pytest
 
 from tfmcore.config import TASKS, presets
-from tfmcore.training import largest_batch
+from tfmcore.training import largest_batch, machine
 from tfmcore.units import size
 
 FEW = ("--set", "training.batch_size=2", "--set", "training.threads=1", "--set", "training.device=cpu")
 PARTS = ["data", "forward", "backward", "optimizer", "bookkeeping"]
+
+
+@pytest.fixture(autouse=True)
+def soon_measured(monkeypatch):
+    monkeypatch.setattr(machine, "SECONDS", 0.01)
 
 
 @pytest.mark.parametrize("name", [name for name, preset in presets().items() if not preset.reading])

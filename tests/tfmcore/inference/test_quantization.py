@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tests.tfmcore.gpu import WRITES_IN
-from tests.tfmcore.inference.test_decoding import SOURCE, VOCAB, model_of
-from tfmcore.config import SavedModel, UserError
+from tests.tfmcore.inference.test_decoding import SOURCE, model_of
+from tfmcore.config import ModelConfig, UserError
 from tfmcore.inference.decoding import Window, finish, write_on
 from tfmcore.inference.generate import write
 from tfmcore.inference.opened import open_model
@@ -14,7 +14,6 @@ from tfmcore.inference.reading import read_source
 from tfmcore.inference.sampling import GREEDY
 from tfmcore.inference.translate import translate
 from tfmcore.inference.writing import Manner
-from tfmcore.models import build
 from tfmcore.nn import packed
 
 WIDER = {"d_model": 64, "num_heads": 4, "num_kv_heads": None, "head_dim": None, "d_ff": 1024}
@@ -30,11 +29,9 @@ def logits(model, ids):
 
 @pytest.mark.parametrize("small", [0, packed.SMALL])
 @pytest.mark.parametrize("precision", PACKED)
-def test_logits_are_near_those_of_fp32(monkeypatch, variant, precision, small):
+def test_logits_are_near_those_of_fp32(monkeypatch, writer, precision, small):
     monkeypatch.setattr(packed, "SMALL", small)
-    if variant.architecture == "encoder":
-        variant = variant.model_copy(update={"architecture": "decoder"})
-    model, ids = model_of(variant), [1, 5, 2, 7, 3, 3, 0, 10]
+    model, ids = model_of(writer), [1, 5, 2, 7, 3, 3, 0, 10]
     for weight in model.parameters():
         torch.nn.init.normal_(weight, 0.0, 0.1)
     before = {name: weight.clone() for name, weight in model.named_parameters()}
@@ -45,10 +42,8 @@ def test_logits_are_near_those_of_fp32(monkeypatch, variant, precision, small):
     assert not any(isinstance(module, torch.nn.Linear) for module in ready.modules())
 
 
-def test_fp32_is_the_same_model_with_the_same_logits(variant):
-    if variant.architecture == "encoder":
-        variant = variant.model_copy(update={"architecture": "decoder"})
-    model, ids = model_of(variant.model_copy(update=WIDER)), [1, 5, 2, 7, 3, 3, 0, 10]
+def test_fp32_is_the_same_model_with_the_same_logits(writer):
+    model, ids = model_of(writer.model_copy(update=WIDER)), [1, 5, 2, 7, 3, 3, 0, 10]
     for weight in model.parameters():
         torch.nn.init.normal_(weight, 0.0, 0.05)
     exact, before = logits(model, ids), {name: weight.clone() for name, weight in model.named_parameters()}
@@ -58,10 +53,8 @@ def test_fp32_is_the_same_model_with_the_same_logits(variant):
     torch.testing.assert_close(logits(model, ids), exact, atol=1e-5, rtol=1e-5)
 
 
-def test_the_effect_is_that_on_the_logits(variant):
-    if variant.architecture == "encoder":
-        variant = variant.model_copy(update={"architecture": "decoder"})
-    model = model_of(variant)
+def test_the_effect_is_that_on_the_logits(writer):
+    model = model_of(writer)
     none, some = effect(model, model), effect(model, prepared(model, "int8"))
     assert (none.largest, none.mean, none.share) == (0, 0, 1)
     assert some.largest >= some.mean > 0
@@ -101,9 +94,8 @@ def test_what_does_not_write_is_opened_as_it_is(model_folder):
     assert any(isinstance(module, torch.nn.Linear) for module in opened.model.modules())
 
 
-def test_int8_on_another_device_is_refused(variant):
-    decoder = variant.model_copy(update={"architecture": "decoder"})
+def test_int8_on_another_device_is_refused():
     with torch.device("meta"):
-        model = build(SavedModel(task="language_modeling", vocab_size=VOCAB, model=decoder))
+        model = model_of(ModelConfig())
     with pytest.raises(UserError, match="nearest: bf16"):
         prepared(model, "int8")
