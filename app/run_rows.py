@@ -1,6 +1,8 @@
 """The runs as rows of a view, and the words and colours for what they are doing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
@@ -67,6 +69,14 @@ def matches(facts: RunFacts, wanted: str) -> bool:
     return all(word in text or facts.id.startswith(word) for word in wanted.casefold().split())
 
 
+def unlike(label: str, others: Iterable[str]) -> str:
+    """A label without the words at its beginning that another one has too: the runs of a sweep differ at the end."""
+    words = label.split(" ")
+    pairs = (zip(words, other.split(" "), strict=False) for other in others if other != label)
+    common = max((len(list(takewhile(lambda pair: pair[0] == pair[1], each))) for each in pairs), default=0)
+    return f"…{' '.join(words[common:])}" if 0 < common < len(words) else label
+
+
 class RunRows(QAbstractTableModel):
     """COLUMNS of each run, its RunFacts as FACTS; the label can be edited."""
 
@@ -81,7 +91,7 @@ class RunRows(QAbstractTableModel):
             changed = [row for row, (new, old) in enumerate(zip(rows, self.rows, strict=True)) if new != old]
             self.rows = rows
             for row in changed:
-                self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
+                self.dataChanged.emit(self.index(row, 0), self.index(row, self.columnCount() - 1))
         else:
             self.beginResetModel()
             self.rows = rows

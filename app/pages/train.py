@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QSplitter,
     QStackedWidget,
     QTabWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -37,8 +38,9 @@ class TrainPage(QWidget):
         "loss, dashed the planned learning rate. Pause, resume and stop act after the current step; a stopped or "
         "interrupted run goes on from its last checkpoint. The right button, or the three dots, renames a run, makes a "
         "new design of its config, goes on from its last checkpoint as another run, or deletes it; in the loss plot it "
-        "offers every checkpoint that is kept to branch from. In a plot the wheel zooms, dragging pans, L switches to "
-        "a logarithmic axis and R shows everything."
+        "offers every checkpoint that is kept to branch from. The table above the list lays all runs side by side, "
+        "with the options in which they differ, to be sorted by any of them or by what came of it. In a plot the wheel "
+        "zooms, dragging pans, L switches to a logarithmic axis and R shows everything."
     )
 
     def __init__(self, session: Session) -> None:
@@ -49,7 +51,7 @@ class TrainPage(QWidget):
         actions = RunActions(session, self)
         self.addActions([action for action in actions.all if not action.isSeparator()])
         self._table, self._bar = RunTable(session, actions), RunBar(session, actions)
-        self.addActions([self._table.finding, *self._bar.acts.values()])
+        self.addActions([self._table.finding, self._table.comparing, *self._bar.acts.values()])
         self._curves, self._layers, self._samples = Curves(session), LayerCurves(session), Samples(session)
         self._log, self._config = Log(session), ConfigText(session)
         self._lay_out()
@@ -90,8 +92,12 @@ class TrainPage(QWidget):
         heading = QLabel("Runs")
         heading.setProperty("role", "heading")
         top = QHBoxLayout()
+        compare = QToolButton(objectName="compare_runs", accessibleName=self._table.comparing.text())
+        compare.setProperty("kind", "quiet")
+        compare.setDefaultAction(self._table.comparing)
         top.addWidget(heading)
         top.addStretch(1)
+        top.addWidget(compare)
         top.addWidget(start)
         side = QWidget()
         column = QVBoxLayout(side, spacing=GRID)

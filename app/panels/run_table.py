@@ -14,8 +14,9 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions import PAGE, make_action
+from app.panels.run_sheet import RunSheet
 from app.run_actions import RunActions
-from app.run_rows import FACTS, RunRows, loss_of, matches, steps_words, tone
+from app.run_rows import FACTS, RunRows, loss_of, matches, steps_words, tone, unlike
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, body_font, mono_font, theme
@@ -48,7 +49,11 @@ class RunRow(QStyledItemDelegate):
         upper.setHeight(ROW // 2 - 4)
         lower = upper.translated(0, ROW // 2 - 4)
         loss = self._text(painter, upper, loss_of(facts).words, mono_font(small=True), t.text, right=True)
-        self._text(painter, upper.adjusted(0, 0, -loss - GRID, 0), facts.label, body_font(), t.text)
+        name = upper.adjusted(0, 0, -loss - GRID, 0)
+        painter.setFont(body_font())
+        fits = painter.fontMetrics().horizontalAdvance(facts.label) <= name.width()
+        label = facts.label if fits else unlike(facts.label, _beside(index))
+        self._text(painter, name, label, body_font(), t.text)
         steps = self._text(painter, lower, steps_words(facts), mono_font(small=True), t.muted, right=True)
         state = lower.adjusted(0, 0, -steps - GRID, 0)
         self._text(painter, state, facts.words, body_font(small=True), getattr(t, tone(facts)))
@@ -67,6 +72,12 @@ class RunRow(QStyledItemDelegate):
         return painter.fontMetrics().horizontalAdvance(text)
 
 
+def _beside(index: QModelIndex | QPersistentModelIndex) -> list[str]:
+    """The labels of the rows above and below."""
+    rows = (index.sibling(index.row() + step, 0) for step in (-1, 1))
+    return [row.data(FACTS).label for row in rows if row.isValid()]
+
+
 class RunTable(QWidget):
     """Selecting a row chooses the run for everybody; F2 renames it, the right button shows what else."""
 
@@ -80,6 +91,10 @@ class RunTable(QWidget):
         self.finding = make_action(
             self, "find_run", "Find a run", self._on_find, "Ctrl+F", glyph="magnify", tone="muted", scope=PAGE
         )
+        self.comparing = make_action(
+            self, "compare_runs", "Runs side by side", self._on_compare, "Ctrl+Shift+T", glyph="table", tone="muted",
+            scope=PAGE,
+        )  # fmt: skip
         self._filter.addAction(self.finding, QLineEdit.ActionPosition.LeadingPosition)
         self.list = QListView(objectName="run_list", accessibleName="Runs", uniformItemSizes=True)
         self.list.setModel(self._rows)
@@ -102,6 +117,11 @@ class RunTable(QWidget):
         self._filter.show()
         self._filter.setFocus()
         self._filter.selectAll()
+
+    def _on_compare(self) -> None:
+        sheet = self.findChild(RunSheet) or RunSheet(self._session, self, self._filter.text())
+        sheet.show()
+        sheet.raise_()
 
     def _show_runs(self) -> None:
         facts = self._session.runs.facts

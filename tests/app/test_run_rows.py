@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.run_rows import loss_of, matches
+from app.run_rows import loss_of, matches, unlike
 from tests.app.conftest import facts_of
 from tfmcore.runs import Run, RunState
 
@@ -34,3 +34,17 @@ def test_the_validation_loss_is_shown_where_it_is_known_and_else_the_training_lo
     assert loss_of(validated).words == "val 1.832"
     assert "Validation loss 1.832" in loss_of(validated).tip
     assert loss_of(replace(facts, status=None)).words == "–"
+
+
+@pytest.mark.parametrize(
+    ("label", "others", "shown"),
+    [
+        ("sweep rate=1e-3 seed=2", ["sweep rate=1e-3 seed=1", "sweep rate=2e-3 seed=2"], "…seed=2"),
+        ("sweep rate=1e-3 seed=2", ["sweep rate=1e-4 seed=2", "another"], "…rate=1e-3 seed=2"),
+        ("sweep rate=1e-3", ["sweep rate=1e-3"], "sweep rate=1e-3"),
+        ("sweep", ["sweep rate=1e-3"], "sweep"),
+        ("a name", [], "a name"),
+    ],
+)
+def test_of_a_long_label_what_its_neighbours_do_not_have_is_shown(label: str, others: list[str], shown: str) -> None:
+    assert unlike(label, others) == shown

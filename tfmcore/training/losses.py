@@ -113,7 +113,7 @@ def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -
     pieces = num_loss_pieces(len(labels), logits.vocab_size, device, in_place=judge_on(device) is not judge)
     rows = math.ceil(len(labels) / pieces)
     hidden = _as_used(hidden)
-    weights = {name: _as_used(weight) for name, weight in logits.head.weights_for(hidden).items()}
+    weights = logits.head.weights_for(hidden)
     return Sums(*_Pieces.apply(logits, rows, label_smoothing, labels, hidden, [*weights], *weights.values()))  # type: ignore[no-untyped-call]
 
 
@@ -141,7 +141,7 @@ class _Pieces(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.learns = ctx.needs_input_grad[-len(weights) :]
         head = {
-            name: weight.detach().requires_grad_(learns)
+            name: _as_used(weight).detach().requires_grad_(learns)
             for name, weight, learns in zip(names, weights, ctx.learns, strict=True)
         }
         learning = [weight for weight in head.values() if weight.requires_grad]
