@@ -8,7 +8,6 @@ from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
 from app.actions import PAGE, WIDGET, make_action
 from app.run_watch import RunFacts
 from app.session import Session
-from tfmcore.runs import RunState
 
 
 class RunActions(QObject):
@@ -19,7 +18,9 @@ class RunActions(QObject):
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
-        self._delete = self._action("delete_run", "Delete", "trash-can-outline", "Delete", session.delete_run)
+        self._delete = self._action(
+            "delete_run", "Delete", "trash-can-outline", "Delete", lambda facts: session.delete_runs([facts])
+        )
         self._delete.setShortcutContext(WIDGET)  # not while one reads the log
         apart, queue = self._separator(), session.queue
         self._waiting = {
@@ -91,8 +92,7 @@ class RunActions(QObject):
             action.setEnabled(facts is not None)
         self._delete.setEnabled(facts is not None and not facts.state.alive)
         place, last = facts.place if facts else 0, max((each.place for each in self._session.runs.facts), default=0)
-        idle = facts is not None and (facts.state.resumable or facts.state == RunState.WAITING)
-        self._waiting["queue"].setEnabled(idle and not place)
+        self._waiting["queue"].setEnabled(facts is not None and facts.may_wait)
         self._waiting["unqueue"].setEnabled(place > 0)
         self._waiting["raise"].setEnabled(place > 1)
         self._waiting["lower"].setEnabled(0 < place < last)

@@ -32,13 +32,13 @@ class RunQueue(QObject):
         alive = (facts for facts in self._session.runs.facts if facts.state.alive and facts.is_local)
         return next((facts for facts in alive if facts.config and clash(wanted, facts.config.training.device)), None)
 
-    def add(self, facts: RunFacts) -> None:
-        """Let a run wait for its turn."""
-        self._do(lambda: self._let_wait([facts.run]))
+    def add(self, *chosen: RunFacts) -> None:
+        """Let runs wait for their turn."""
+        self._do(lambda: self._let_wait([facts.run for facts in chosen]))
 
-    def remove(self, facts: RunFacts) -> None:
-        """Let it wait no longer; it stays as it is."""
-        self._do(lambda: self._queue.remove(facts.id))
+    def remove(self, *chosen: RunFacts) -> None:
+        """Let them wait no longer; they stay as they are."""
+        self._do(lambda: self._queue.remove(*(facts.id for facts in chosen)))
 
     def move(self, facts: RunFacts, by: int) -> None:
         """Let it wait so many places later, or earlier where that is negative."""

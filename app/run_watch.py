@@ -57,6 +57,11 @@ class RunFacts:
         return self.status is not None and self.status.is_local
 
     @property
+    def may_wait(self) -> bool:
+        """Whether it could wait in the queue, and does not."""
+        return not self.place and (self.state.resumable or self.state == RunState.WAITING)
+
+    @property
     def step(self) -> int:
         return max(self.status.step if self.status else 0, self.exit.step if self.exit else 0)
 

@@ -1,6 +1,6 @@
 """What all pages share: the workspace, the draft, the open model, the pinned texts, the chosen head; and every act."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -263,23 +263,34 @@ class Session(QObject):
 
         self._do(found, done)
 
-    def delete_run(self, facts: RunFacts) -> None:
-        """Move a run that has ended out of the list; a notice offers to bring it back."""
+    def delete_runs(self, chosen: Sequence[RunFacts]) -> None:
+        """Move runs that have ended out of the list; a notice offers to bring them back."""
+        alive, ended = ([facts for facts in chosen if facts.state.alive is is_alive] for is_alive in (True, False))
 
-        def done(kept: Path) -> None:
+        def done(kept: list[Path]) -> None:
             self.runs.refresh()
-            undo = f"{facts.label!r} was deleted; it stays in {kept.parent.name} for a week."
-            self.offer(undo, "Undo", lambda: self._bring_back(kept, facts))
+            one = len(ended) == 1
+            words = (
+                f"{ended[0].label!r} was deleted; it stays" if one else f"{len(ended):,} runs were deleted; they stay"
+            )
+            self.offer(f"{words} in {kept[0].parent.name} for a week.", "Undo", lambda: self._bring_back(kept, ended))
 
-        if facts.state.alive:
-            self.notify("warning", f"{facts.label!r} is {facts.words}: stop it before you delete it.")
-        else:
-            if self.model and self.model.run == facts.id:
+        if len(alive) == 1:
+            self.notify("warning", f"{alive[0].label!r} is {alive[0].words}: stop it before you delete it.")
+        elif alive:
+            self.notify("warning", f"{len(alive):,} runs are still training: stop them before you delete them.")
+        if ended:
+            if self.model and self.model.run in [facts.id for facts in ended]:
                 self.close_model()
-            self._do_once(f"delete {facts.id}", lambda: self._trash.take(facts.run.folder), done)
+            folders = [facts.run.folder for facts in ended]
+            self._do_once(f"delete {folders}", lambda: [self._trash.take(folder) for folder in folders], done)
 
-    def _bring_back(self, kept: Path, facts: RunFacts) -> None:
-        self._do(lambda: self._trash.give_back(kept, facts.run.folder), lambda _: self.runs.refresh())
+    def _bring_back(self, kept: list[Path], ended: list[RunFacts]) -> None:
+        def work() -> None:
+            for folder, facts in zip(kept, ended, strict=True):
+                self._trash.give_back(folder, facts.run.folder)
+
+        self._do(work, lambda _: self.runs.refresh())
 
     def close(self) -> None:
         """End the engines and look at the runs no more; they go on."""

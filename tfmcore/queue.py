@@ -36,10 +36,10 @@ class Queue:
         with self._changed() as waiting:
             waiting += [id for id in dict.fromkeys(ids) if id not in waiting]
 
-    def remove(self, id: str) -> None:
-        """Take a run out of it, if it is there; raises UserError."""
+    def remove(self, *ids: str) -> None:
+        """Take runs out of it, those that are there; raises UserError."""
         with self._changed() as waiting:
-            waiting[:] = [other for other in waiting if other != id]
+            waiting[:] = [id for id in waiting if id not in ids]
 
     def move(self, id: str, place: int) -> None:
         """Have a run wait at that place (0: it is next; beyond the end: last); raises UserError if it does not wait."""

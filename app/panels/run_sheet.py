@@ -2,27 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QTableView,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from app.actions import WIDGET, make_action
 from app.forms.field import tooltip, value_words
 from app.run_rows import FACTS, RIGHT, RunRows, matches
 from app.run_watch import RunFacts
 from app.session import Session
-from app.theme import GRID, body_font, icon
+from app.theme import GRID, body_font
 from app.widgets.export import csv_bytes, write_atomically
 from app.widgets.file_dialogs import ask_where
 from tfmcore import units
@@ -95,11 +98,9 @@ class SheetRows(RunRows):
         self._by, self._order = LOSS, ASCENDING
 
     def show(self, rows: list[RunFacts]) -> None:
-        if {facts.id for facts in rows} != {facts.id for facts in self.rows}:
-            self.beginResetModel()
-            self.columns, self.rows = [*FIRST, *map(_column, differing(rows)), *LAST], []
+        if {facts.id for facts in rows} != {facts.id for facts in self.rows}:  # the view is told of it below
+            self.columns = [*FIRST, *map(_column, differing(rows)), *LAST]
             self._by = next((column for column in self.columns if column.name == self._by.name), LOSS)
-            self.endResetModel()
         measured = [facts for facts in rows if LOSS.value(facts) is not None]
         before, self.best = self.best, min(measured, key=LOSS.value).id if measured else ""
         super().show(self._arranged(rows))
@@ -158,41 +159,57 @@ class SheetRows(RunRows):
 
 
 class RunSheet(QDialog):
-    """Beside the window, and as live as its list; a row chooses its run, Enter shows it."""
+    """Beside the window, and as live as its list. A row chooses its run, Enter shows it; of several rows, all are
+    deleted, or wait in the queue."""
 
     def __init__(self, session: Session, parent: QWidget, wanted: str = "") -> None:
         super().__init__(parent, objectName="run_sheet", windowTitle="Runs side by side")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(*SIZE)
         self._session = session
+        self._kept: set[str] = set()
         self.rows = SheetRows(session, self)
         self._filter = QLineEdit(wanted, objectName="field_filter_sheet", accessibleName="Filter the runs")
         self._filter.setPlaceholderText("Filter by name, state or task")
         self._filter.setClearButtonEnabled(True)
         self._words = QLabel(objectName="sheet_words", textFormat=Qt.TextFormat.PlainText)
         self._words.setProperty("role", "muted")
-        self._save = QPushButton("Save as CSV…", objectName="action_save_sheet", icon=icon("download", "muted"))
-        self._save.setProperty("kind", "quiet")
-        self._save.setAutoDefault(False)
         self.view = QTableView(objectName="sheet", accessibleName="Runs side by side", showGrid=False, wordWrap=False)
+        self._acts = {
+            self._action("queue_chosen", "Wait in the queue", "tray-plus", session.queue.add): attrgetter("may_wait"),
+            self._action("unqueue_chosen", "Leave the queue", "tray-minus", session.queue.remove): attrgetter("place"),
+            self._action("delete_chosen", "Delete", "trash-can-outline", self._delete, "Delete"): _has_ended,
+        }
+        self._save = make_action(self, "save_sheet", "Save as CSV…", self._ask_where, glyph="download", tone="muted")
+        self._save.setIconText(self._save.text())  # Qt's own has no dots
         self._lay_out()
         self._filter.textChanged.connect(self._show_runs)
-        self._save.clicked.connect(self._ask_where)
         self.view.activated.connect(lambda _: session.show_page("train"))
         session.runs.changed.connect(self._show_runs)
         session.run_changed.connect(self._on_run_changed)
-        self.rows.modelReset.connect(self._select_chosen)
+        self.rows.modelAboutToBeReset.connect(self._keep_selection)
+        self.rows.modelReset.connect(self._select_again)
         self.view.selectionModel().selectionChanged.connect(self._on_selection_changed)
         self._show_runs()
+
+    def _action(self, name: str, text: str, glyph: str, act: Callable[..., None], *keys: str) -> QAction:
+        """Does `act` with those of the chosen runs that it is for."""
+
+        def do() -> None:
+            act(*filter(self._acts[action], self.chosen))
+
+        action = make_action(self.view, name, text, do, *keys, glyph=glyph, tone="muted", scope=WIDGET)
+        return action
 
     def _lay_out(self) -> None:
         view = self.view
         view.setModel(self.rows)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         view.setTabKeyNavigation(False)
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        view.addActions([*self._acts])
         view.verticalHeader().hide()
         view.verticalHeader().setDefaultSectionSize(ROW)
         header = view.horizontalHeader()
@@ -200,46 +217,83 @@ class RunSheet(QDialog):
         header.setSortIndicator(FIRST.index(LOSS), ASCENDING)
         view.setSortingEnabled(True)
         header.sortIndicatorChanged.connect(lambda *_: view.scrollToTop())
-        top = QHBoxLayout(spacing=GRID)
-        top.addWidget(self._filter, 1)
-        top.addWidget(self._words)
-        top.addWidget(self._save)
         column = QVBoxLayout(self, spacing=GRID)
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
-        column.addLayout(top)
+        column.addWidget(self._filter)
         column.addWidget(view, 1)
+        last = QHBoxLayout(spacing=GRID)
+        last.addWidget(self._words, 1)
+        for action in (*self._acts, self._save):
+            button = QToolButton(objectName=action.objectName().replace("action", "button"))
+            button.setProperty("kind", "quiet")
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setDefaultAction(action)
+            last.addWidget(button)
+        column.addLayout(last)
+
+    @property
+    def chosen(self) -> list[RunFacts]:
+        return [index.data(FACTS) for index in self.view.selectionModel().selectedRows()]
+
+    # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _show_runs(self) -> None:
         bar = self.view.verticalScrollBar()
-        place = bar.value() if self.isVisible() else 0
-        before = self.rows.columns
+        place, before = bar.value() if self.isVisible() else 0, self.rows.columns
         self.rows.show([each for each in self._session.runs.facts if matches(each, self._filter.text())])
         if self.rows.columns is not before:
             self.view.horizontalHeader().setSortIndicator(*self.rows.sorted_by)
             self.view.resizeColumnsToContents()
             self.view.setColumnWidth(0, min(self.view.columnWidth(0), WIDEST))
         bar.setValue(place)
-        runs, more = len(self.rows.rows), len(self.rows.columns) - len(FIRST + LAST)
+        self._say()
+
+    def _say(self) -> None:
+        """How many there are, and what can be done with those that are chosen."""
+        runs, more, chosen = len(self.rows.rows), len(self.rows.columns) - len(FIRST + LAST), self.chosen
         unlike = f"differ in {more} {'option' if more == 1 else 'options'}" if more else "differ in no option"
-        self._words.setText(f"{runs:,} runs {unlike}" if runs > 1 else "1 run" if runs else "No run matches")
+        words = f"{runs:,} runs {unlike}" if runs > 1 else "1 run" if runs else "No run matches"
+        self._words.setText(f"{words} · {len(chosen):,} chosen" if len(chosen) > 1 else words)
         self._save.setEnabled(runs > 0)
+        for action, is_for in self._acts.items():
+            action.setEnabled(any(map(is_for, chosen)))
 
-    def _select_chosen(self) -> None:
-        row = self.rows.row_of(self._session.run_id)
-        if row is None:
-            self.view.clearSelection()
-        elif self.view.currentIndex().row() != row or not self.view.selectionModel().hasSelection():
-            self.view.setAutoScroll(False)  # what is sorted is read from its top
-            self.view.setCurrentIndex(self.rows.index(row, 0))
-            self.view.setAutoScroll(True)
+    # ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_run_changed(self) -> None:
-        self._select_chosen()
-        self.view.scrollTo(self.view.currentIndex())
+    def _keep_selection(self) -> None:
+        self._kept = {facts.id for facts in self.chosen}
+
+    def _select_again(self) -> None:
+        """After another order: what was chosen, or else the run that everybody sees."""
+        ids = self._kept & {facts.id for facts in self.rows.rows} or {self._session.run_id}
+        model, selection = self.view.selectionModel(), QItemSelection()
+        for row, facts in enumerate(self.rows.rows):
+            if facts.id in ids:
+                selection.select(self.rows.index(row, 0), self.rows.index(row, len(self.rows.columns) - 1))
+        self.view.setAutoScroll(False)  # what is sorted is read from its top
+        current = self.rows.row_of(self._session.run_id)
+        if current is not None:
+            model.setCurrentIndex(self.rows.index(current, 0), QItemSelectionModel.SelectionFlag.NoUpdate)
+        model.select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        self.view.setAutoScroll(True)
 
     def _on_selection_changed(self) -> None:
-        if chosen := self.view.selectionModel().selectedRows():
-            self._session.choose_run(chosen[0].data(FACTS).id)
+        self._say()
+        index = self.view.currentIndex()
+        if index.isValid() and self.view.selectionModel().isSelected(index):
+            self._session.choose_run(index.data(FACTS).id)
+
+    def _on_run_changed(self) -> None:
+        """Another was chosen elsewhere."""
+        if self._session.run_id not in [facts.id for facts in self.chosen]:
+            self._kept = set()
+            self._select_again()
+            self.view.scrollTo(self.view.currentIndex())
+
+    # ── acting ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _delete(self, *chosen: RunFacts) -> None:
+        self._session.delete_runs(chosen)
 
     def _ask_where(self) -> None:
         ask_where(self, "Save the runs", "runs.csv", self.save, "CSV table (*.csv)", "csv")
@@ -250,3 +304,7 @@ class RunSheet(QDialog):
             write_atomically(Path(path), csv_bytes(self.rows.table()))
         except UserError as error:
             self._session.notify("error", str(error))
+
+
+def _has_ended(facts: RunFacts) -> bool:
+    return not facts.state.alive

@@ -46,9 +46,18 @@ def test_every_action_has_a_name_and_an_icon(actions: RunActions) -> None:
 def test_a_living_run_is_not_deleted(actions: RunActions, session: Session, qtbot: QtBot, run: Run) -> None:
     assert not actions.findChild(QAction, "action_delete_run").isEnabled()
     with qtbot.waitSignal(session.notified) as said:
-        session.delete_run(session.runs.facts[0])
+        session.delete_runs(session.runs.facts[:1])
     assert "stop it before" in said.args[1]
     assert run.folder.exists()
+
+
+def test_of_several_those_that_live_are_left(session: Session, qtbot: QtBot, run: Run, own_folders: Path) -> None:
+    alive = [add_run(own_folders / "runs", f"alive {number}", RunState.RUNNING) for number in range(2)]
+    Exit(state=RunState.FINISHED, step=20).write(run.folder / "exit.json")
+    until(qtbot, session, lambda: sorted(facts.state.alive for facts in session.runs.facts) == [False, True, True])
+    with qtbot.waitSignals([session.notified, session.offered]):
+        session.delete_runs(session.runs.facts)
+    until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {each.id for each in alive})
 
 
 def test_a_deleted_run_leaves_the_list_and_comes_back(

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QLabel, QLineEdit
 from pytestqt.qtbot import QtBot
 
+from app import run_queue
 from app.panels.run_sheet import RunSheet, differing
 from app.panels.run_table import RunTable
 from app.run_actions import RunActions
@@ -16,7 +18,7 @@ from app.session import Session
 from tests.app.conftest import until, write_status
 from tfmcore.config import find_preset
 from tfmcore.config.sweeps import combinations, label, parse_axis, swept
-from tfmcore.runs import Run, RunState
+from tfmcore.runs import Exit, Run, RunState
 
 LOSSES = [2.5, 1.5, None, 2.0]
 """Of the last validation of each run."""
@@ -117,7 +119,7 @@ def test_a_filter_leaves_some_and_their_differences(sheet: RunSheet) -> None:
     assert "Learning rate" not in [each.title for each in sheet.rows.columns]
     line.setText("nothing of that name")
     assert words(sheet) == "No run matches"
-    assert not sheet.findChild(QPushButton, "action_save_sheet").isEnabled()
+    assert not sheet.findChild(QAction, "action_save_sheet").isEnabled()
     line.clear()
     assert words(sheet) == "4 runs differ in 1 option"
 
@@ -144,3 +146,71 @@ def test_a_run_whose_config_cannot_be_read_has_no_options(
     until(qtbot, session, lambda: len(sheet.rows.rows) == 5)
     assert column(sheet, "Learning rate")[-1] == "–"
     assert [option.path for option in differing(session.runs.facts)] == ["training.learning_rate"]
+
+
+def choose(sheet: RunSheet, *rows: int) -> None:
+    sheet.view.clearSelection()
+    for row in rows:
+        index = sheet.rows.index(row, 0)
+        flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+        sheet.view.selectionModel().setCurrentIndex(index, flags)
+
+
+def act(sheet: RunSheet, name: str) -> QAction:
+    return sheet.findChild(QAction, f"action_{name}_chosen")
+
+
+def end(runs: list[Run]) -> None:
+    for run in runs:
+        Exit(state=RunState.FINISHED, step=20).write(run.folder / "exit.json")
+
+
+def test_those_chosen_stay_chosen_when_the_order_changes(
+    sheet: RunSheet, session: Session, runs: list[Run], qtbot: QtBot
+) -> None:
+    choose(sheet, 0, 2)
+    kept = {facts.id for facts in sheet.chosen}
+    assert kept == {runs[1].id, runs[0].id}
+    assert words(sheet).endswith("· 2 chosen")
+    write_status(runs[2], RunState.RUNNING, step=40, loss=1.2, validation_loss=1.1)
+    until(qtbot, session, lambda: column(sheet, "Validation loss")[0] == "1.1")
+    assert {facts.id for facts in sheet.chosen} == kept
+    click_heading(sheet, "Learning rate", qtbot)
+    assert {facts.id for facts in sheet.chosen} == kept
+    session.choose_run(runs[3].id)
+    assert [facts.id for facts in sheet.chosen] == [runs[3].id], "what is chosen elsewhere is chosen here"
+
+
+def test_many_are_deleted_and_come_back(sheet: RunSheet, session: Session, runs: list[Run], qtbot: QtBot) -> None:
+    choose(sheet, 0, 1, 2, 3)
+    assert not act(sheet, "delete").isEnabled(), "they are training"
+    end(runs[:3])
+    until(qtbot, session, lambda: sum(facts.state.alive for facts in sheet.chosen) == 1)
+    sheet.view.setFocus()
+    with qtbot.waitSignal(session.offered) as offered:
+        qtbot.keyClick(sheet.view, Qt.Key.Key_Delete)
+    sentence, word, undo = offered.args
+    assert "3 runs were deleted" in sentence
+    assert word == "Undo"
+    until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [runs[3].id])
+    assert words(sheet) == "1 run"
+    undo()
+    until(qtbot, session, lambda: len(session.runs.facts) == 4)
+    assert words(sheet) == "4 runs differ in 1 option"
+
+
+def test_many_wait_in_the_queue_and_leave_it(
+    sheet: RunSheet, session: Session, runs: list[Run], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_queue, "start_queue", lambda runs: None)
+    for run in runs[:2]:
+        Exit(state=RunState.STOPPED, step=20).write(run.folder / "exit.json")
+    choose(sheet, 0, 1, 2, 3)
+    until(qtbot, session, act(sheet, "queue").isEnabled)
+    assert not act(sheet, "unqueue").isEnabled()
+    act(sheet, "queue").trigger()
+    waiting = {runs[0].id, runs[1].id}
+    until(qtbot, session, lambda: {facts.id for facts in session.runs.facts if facts.place} == waiting)
+    assert not act(sheet, "queue").isEnabled(), "the others are training"
+    act(sheet, "unqueue").trigger()
+    until(qtbot, session, lambda: not any(facts.place for facts in session.runs.facts))
