@@ -33,6 +33,8 @@ from tfmcore.config import Option, UserError, options
 
 SIZE = 120 * GRID, 72 * GRID
 WIDEST = 28 * GRID
+OF_TOKENS = ("data", "tokenizer")
+"""Sections: losses of runs that differ in them are of other tokens, and say nothing of each other."""
 ROW = 4 * GRID
 ASCENDING = Qt.SortOrder.AscendingOrder
 
@@ -55,7 +57,7 @@ LOSS = Column(
     "Validation loss",
     lambda facts: facts.status.validation_loss if facts.status else None,
     units.number,
-    "Of the last validation, in nats; the lowest of all is bold",
+    "Of the last validation, in nats; the lowest is bold where all learn from the same tokens",
 )
 FIRST = Column("run", "Run", lambda facts: facts.label), LOSS
 LAST = (
@@ -101,7 +103,8 @@ class SheetRows(RunRows):
         if {facts.id for facts in rows} != {facts.id for facts in self.rows}:  # the view is told of it below
             self.columns = [*FIRST, *map(_column, differing(rows)), *LAST]
             self._by = next((column for column in self.columns if column.name == self._by.name), LOSS)
-        measured = [facts for facts in rows if LOSS.value(facts) is not None]
+        alike = not any(column.name.partition(".")[0] in OF_TOKENS for column in self.columns)
+        measured = [facts for facts in rows if alike and LOSS.value(facts) is not None]
         before, self.best = self.best, min(measured, key=LOSS.value).id if measured else ""
         super().show(self._arranged(rows))
         if rows and self.best != before:

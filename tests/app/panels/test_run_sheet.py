@@ -84,6 +84,18 @@ def test_a_click_on_a_heading_sorts_by_it_either_way(sheet: RunSheet, qtbot: QtB
     assert column(sheet, "Validation loss") == ["2.5", "2", "1.5", "–"], "what is not known comes last either way"
 
 
+def test_none_is_the_best_where_losses_are_of_other_tokens(
+    sheet: RunSheet, session: Session, own_folders: Path, qtbot: QtBot
+) -> None:
+    other = Run.create(own_folders / "runs", find_preset("nano-decoder").config(["data.max_examples=50"]), "fewer")
+    write_status(other, RunState.RUNNING, step=20, loss=3.0, validation_loss=0.5)
+    until(qtbot, session, lambda: sheet.rows.rowCount() == 5)
+    assert column(sheet, "Validation loss")[0] == "0.5"
+    assert sheet.rows.best == ""
+    sheet.findChild(QLineEdit, "field_filter_sheet").setText("sweep")
+    assert sheet.rows.best == sheet.rows.rows[0].id != ""
+
+
 def test_what_is_sorted_by_stays_though_other_columns_come(sheet: RunSheet, qtbot: QtBot) -> None:
     click_heading(sheet, "Training loss", qtbot)
     line, header = sheet.findChild(QLineEdit, "field_filter_sheet"), sheet.view.horizontalHeader()
