@@ -11,10 +11,11 @@ from PySide6.QtWidgets import QLabel, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from app import run_queue
-from app.panels.run_sheet import RunSheet, differing
+from app.panels.run_sheet import RunSheet
 from app.panels.run_table import RunTable
 from app.run_actions import RunActions
 from app.session import Session
+from app.sheet_rows import differing
 from tests.app.conftest import until, write_status
 from tfmcore.config import find_preset
 from tfmcore.config.sweeps import combinations, label, parse_axis, swept

@@ -1,0 +1,139 @@
+"""Runs as rows of a sheet: what came of each, and the options in which they differ, sorted by any of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QObject, Qt
+
+from app.forms.field import tooltip, value_words
+from app.run_rows import RIGHT, Index, RunRows
+from app.run_watch import RunFacts
+from app.session import Session
+from app.theme import body_font
+from tfmcore import units
+from tfmcore.config import Option, options
+
+ASCENDING = Qt.SortOrder.AscendingOrder
+OF_TOKENS = ("data", "tokenizer")
+"""Sections: losses of runs that differ in them are of other tokens, and say nothing of each other."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """`value` of a run is what is sorted by and written to a file, None where there is none; `words` say it."""
+
+    name: str
+    title: str
+    value: Callable[[RunFacts], Any]
+    words: Callable[[Any], str] = str
+    tip: str = ""
+
+
+LOSS = Column(
+    "validation_loss",
+    "Validation loss",
+    lambda facts: facts.status.validation_loss if facts.status else None,
+    units.number,
+    "Of the last validation, in nats; the lowest is bold where all learn from the same tokens",
+)
+FIRST = Column("run", "Run", lambda facts: facts.label), LOSS
+LAST = (
+    Column(
+        "training_loss", "Training loss", lambda facts: facts.status.loss if facts.status else None, units.number,
+        "Smoothed, in nats",
+    ),
+    Column("steps", "Steps", lambda facts: facts.step, "{:,}".format),
+    Column("state", "State", lambda facts: facts.words),
+)  # fmt: skip
+"""Of all runs; between them stand the options in which they differ."""
+
+
+def differing(runs: Sequence[RunFacts]) -> list[Option]:
+    """The options that are not the same in all runs whose config can be read."""
+    configs, found = [facts.config for facts in runs if facts.config], list[Option]()
+    for section in dict.fromkeys(option.section for option in options()) if configs else ():
+        mine = getattr(configs[0], section)
+        unlike = [theirs for config in configs[1:] if (theirs := getattr(config, section)) != mine]
+        for option in options(section) if unlike else ():
+            if any(getattr(theirs, option.name) != getattr(mine, option.name) for theirs in unlike):
+                found.append(option)
+    return found
+
+
+def _column(option: Option) -> Column:
+    def value(facts: RunFacts) -> Any:
+        return getattr(getattr(facts.config, option.section), option.name) if facts.config else None
+
+    return Column(option.path, option.title, value, lambda value: value_words(option, value), tooltip(option))
+
+
+class SheetRows(RunRows):
+    """Runs by `columns`, in the order that was asked for; those without a value come last in either direction."""
+
+    def __init__(self, session: Session, parent: QObject) -> None:
+        super().__init__(session, parent)
+        self.columns = [*FIRST, *LAST]
+        self.best = ""
+        self._by, self._order = LOSS, ASCENDING
+
+    def show(self, rows: list[RunFacts]) -> None:
+        if {facts.id for facts in rows} != {facts.id for facts in self.rows}:  # the view is told of it below
+            self.columns = [*FIRST, *map(_column, differing(rows)), *LAST]
+            self._by = next((column for column in self.columns if column.name == self._by.name), LOSS)
+        alike = not any(column.name.partition(".")[0] in OF_TOKENS for column in self.columns)
+        measured = [facts for facts in rows if alike and LOSS.value(facts) is not None]
+        before, self.best = self.best, min(measured, key=LOSS.value).id if measured else ""
+        super().show(self._arranged(rows))
+        if rows and self.best != before:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self.columns) - 1))
+
+    @property
+    def sorted_by(self) -> tuple[int, Qt.SortOrder]:
+        """The column, and the direction."""
+        return self.columns.index(self._by), self._order
+
+    def sort(self, column: int, order: Qt.SortOrder = ASCENDING) -> None:
+        self._by, self._order = self.columns[column], order
+        super().show(self._arranged(self.rows))
+
+    def _arranged(self, runs: list[RunFacts]) -> list[RunFacts]:
+        def key(facts: RunFacts) -> Any:
+            value = self._by.value(facts)
+            return (0, value) if isinstance(value, int | float) else (1, self._by.words(value).casefold())
+
+        known = [facts for facts in runs if self._by.value(facts) is not None]
+        known.sort(key=key, reverse=self._order != ASCENDING)
+        return known + [facts for facts in runs if self._by.value(facts) is None]
+
+    def table(self) -> list[list[object]]:
+        """Headings and values, the run's id first."""
+        headings = ["id", *(column.name for column in self.columns)]
+        return [headings, *([facts.id, *(column.value(facts) for column in self.columns)] for facts in self.rows)]
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:
+        return 0 if parent.isValid() else len(self.columns)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        column = self.columns[section]
+        return {Qt.ItemDataRole.DisplayRole: column.title, Qt.ItemDataRole.ToolTipRole: column.tip}.get(role)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        facts, column = self.rows[index.row()], self.columns[index.column()]
+        value = column.value(facts)
+        match role:
+            case Qt.ItemDataRole.UserRole:
+                return facts
+            case Qt.ItemDataRole.DisplayRole:
+                return units.NO_NUMBER if value is None else column.words(value)
+            case Qt.ItemDataRole.ToolTipRole if column is FIRST[0]:
+                return "\n".join(filter(None, (facts.label, facts.id, facts.exit.sentence if facts.exit else "")))
+            case Qt.ItemDataRole.FontRole if facts.id == self.best:
+                font = body_font()
+                font.setBold(True)
+                return font
+            case Qt.ItemDataRole.TextAlignmentRole if isinstance(value, int | float) and not isinstance(value, bool):
+                return RIGHT
+        return None
