@@ -127,7 +127,8 @@ class RunSheet(QDialog):
         """How many there are, and what can be done with those that are chosen."""
         runs, more, chosen = len(self.rows.rows), len(self.rows.columns) - len(FIRST + LAST), self.chosen
         unlike = f"differ in {more} {'option' if more == 1 else 'options'}" if more else "differ in no option"
-        words = f"{runs:,} runs {unlike}" if runs > 1 else "1 run" if runs else "No run matches"
+        none = "No run matches" if self._filter.text() else "No runs"
+        words = f"{runs:,} runs {unlike}" if runs > 1 else "1 run" if runs else none
         self._words.setText(f"{words} · {len(chosen):,} chosen" if len(chosen) > 1 else words)
         self._save.setEnabled(runs > 0)
         for action, is_for in self._acts.items():

@@ -137,6 +137,13 @@ def test_a_filter_leaves_some_and_their_differences(sheet: RunSheet) -> None:
     assert words(sheet) == "4 runs differ in 1 option"
 
 
+def test_without_runs_it_says_so(session: Session, qtbot: QtBot) -> None:
+    table = RunTable(session, RunActions(session, session))
+    qtbot.addWidget(table)
+    table.comparing.trigger()
+    assert words(table.findChild(RunSheet)) == "No runs"
+
+
 def test_it_is_written_to_a_file(sheet: RunSheet, session: Session, runs: list[Run], tmp_path: Path) -> None:
     sheet.save(str(tmp_path / "runs.csv"))
     with open(tmp_path / "runs.csv", encoding="utf-8-sig", newline="") as file:
