@@ -266,14 +266,24 @@ class Session(QObject):
     def delete_runs(self, chosen: Sequence[RunFacts]) -> None:
         """Move runs that have ended out of the list; a notice offers to bring them back."""
         alive, ended = ([facts for facts in chosen if facts.state.alive is is_alive] for is_alive in (True, False))
+        moved = list[tuple[Path, Path]]()
 
-        def done(kept: list[Path]) -> None:
+        def work() -> None:
+            for facts in ended:
+                moved.append((self._trash.take(facts.run.folder), facts.run.folder))
+
+        def done(_: None, why_not_all: str = "") -> None:
             self.runs.refresh()
-            one = len(ended) == 1
-            words = (
-                f"{ended[0].label!r} was deleted; it stays" if one else f"{len(ended):,} runs were deleted; they stay"
-            )
-            self.offer(f"{words} in {kept[0].parent.name} for a week.", "Undo", lambda: self._bring_back(kept, ended))
+            words = f"{len(moved):,} runs were deleted; they stay"
+            words = words if len(moved) > 1 else f"{ended[0].label!r} was deleted; it stays"
+            sentence = f"{words} in {moved[0][0].parent.name} for a week.{why_not_all}"
+            self.offer(sentence, "Undo", lambda: self._bring_back(moved))
+
+        def failed(error: Exception) -> None:
+            if moved:
+                done(None, f" {ended[len(moved)].label!r} cannot be deleted: {error}")
+            else:
+                self.say_failure(error)
 
         if len(alive) == 1:
             self.notify("warning", f"{alive[0].label!r} is {alive[0].words}: stop it before you delete it.")
@@ -282,13 +292,12 @@ class Session(QObject):
         if ended:
             if self.model and self.model.run in [facts.id for facts in ended]:
                 self.close_model()
-            folders = [facts.run.folder for facts in ended]
-            self._do_once(f"delete {folders}", lambda: [self._trash.take(folder) for folder in folders], done)
+            self._do_once(f"delete {[facts.id for facts in ended]}", work, done, failed)
 
-    def _bring_back(self, kept: list[Path], ended: list[RunFacts]) -> None:
+    def _bring_back(self, moved: Sequence[tuple[Path, Path]]) -> None:
         def work() -> None:
-            for folder, facts in zip(kept, ended, strict=True):
-                self._trash.give_back(folder, facts.run.folder)
+            for kept, folder in moved:
+                self._trash.give_back(kept, folder)
 
         self._do(work, lambda _: self.runs.refresh())
 

@@ -60,6 +60,30 @@ def test_of_several_those_that_live_are_left(session: Session, qtbot: QtBot, run
     until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {each.id for each in alive})
 
 
+def test_where_one_cannot_be_deleted_those_before_it_can_come_back(
+    session: Session, qtbot: QtBot, own_folders: Path
+) -> None:
+    for number in range(3):
+        add_run(own_folders / "runs", f"run {number}", RunState.FINISHED)
+    until(qtbot, session, lambda: len(session.runs.facts) == 3)
+    first, second, third = session.runs.facts
+    in_the_way = own_folders / ".trash" / second.id
+    in_the_way.mkdir(parents=True)
+    (in_the_way / "file").touch()
+    with qtbot.waitSignal(session.offered) as offered:
+        session.delete_runs([first, second, third])
+    sentence, _, undo = offered.args
+    assert f"{first.label!r} was deleted" in sentence
+    assert f"{second.label!r} cannot be deleted" in sentence
+    until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {second.id, third.id})
+    undo()
+    until(qtbot, session, lambda: len(session.runs.facts) == 3)
+    with qtbot.waitSignal(session.notified) as said:
+        session.delete_runs([second])
+    assert said.args[0] == "error"
+    assert len(session.runs.facts) == 3
+
+
 def test_a_deleted_run_leaves_the_list_and_comes_back(
     actions: RunActions, session: Session, qtbot: QtBot, ended: Run
 ) -> None:
