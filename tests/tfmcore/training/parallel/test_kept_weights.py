@@ -38,23 +38,23 @@ def num_layers(config: ModelConfig) -> int:
     return stage_of(config).num_layers
 
 
-def test_stages_of_every_switch(computed: ModelConfig) -> None:
-    task = TASK[computed.architecture]
-    cost = estimate(computed, TOKENS, task)
-    for count in range(1, num_layers(computed) + 1):
+def test_stages_of_every_switch(variant: ModelConfig) -> None:
+    task = TASK[variant.architecture]
+    cost = estimate(variant, TOKENS, task)
+    for count in range(1, num_layers(variant) + 1):
         for index in range(count):
             with torch.device("meta"):
-                model = make(computed, vocab_size=TOKENS)
+                model = make(variant, vocab_size=TOKENS)
             stage = Stage(Objective(model, task), index, count)
-            expected = weights_of(cost, stage_of(computed, index, count))
+            expected = weights_of(cost, stage_of(variant, index, count))
             assert sum(expected.values()) == num_weights(stage), (index, count, expected)
 
 
-def test_tensor_shares_of_every_switch(computed: ModelConfig, pair: DeviceMesh) -> None:
-    model = make(computed, vocab_size=TOKENS)
+def test_tensor_shares_of_every_switch(variant: ModelConfig, pair: DeviceMesh) -> None:
+    model = make(variant, vocab_size=TOKENS)
     names = {name: name for name, _ in model.named_parameters()}
     cut_tensors(model, pair, places_of(model), names)
-    expected = weights_of(estimate(computed, TOKENS, TASK[computed.architecture]), stage_of(computed), 2)
+    expected = weights_of(estimate(variant, TOKENS, TASK[variant.architecture]), stage_of(variant), 2)
     assert sum(expected.values()) == num_weights(model)
 
 
