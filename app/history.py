@@ -106,6 +106,12 @@ class History:
         """Steps and values of one of MEASURES, as views."""
         return self._steps.values, self._measures[measure].values
 
+    def spent(self, unit: str) -> Array:
+        """The "tokens" or "seconds" that the steps of `series` have taken up to each of them, validations apart."""
+        seconds = self._measures["seconds"].values
+        each = seconds if unit == "seconds" else np.round(seconds * self._measures["tokens_per_second"].values)
+        return np.nancumsum(each)
+
     def validation(self, metric: str = "loss") -> tuple[Array, Array]:
         """Steps and values of the validation loss or of a metric."""
         points = [(e.step, e.loss if metric == "loss" else e.metrics.get(metric, np.nan)) for e in self.evaluations]

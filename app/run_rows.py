@@ -1,6 +1,6 @@
 """The runs as rows of a view, and the words and colours for what they are doing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -27,6 +27,7 @@ TONES = {
 """The theme's colour for a state; the others are muted."""
 COLUMNS = ("Run", "State", "Steps", "Curve", "Loss")
 FACTS = Qt.ItemDataRole.UserRole
+LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 Index = QModelIndex | QPersistentModelIndex
@@ -77,6 +78,27 @@ def unlike(label: str, others: Iterable[str]) -> str:
     return f"…{' '.join(words[common:])}" if 0 < common < len(words) else label
 
 
+def distinct(labels: Sequence[str]) -> list[str]:
+    """Labels without the words that all of them begin or end with, and of "name=value" the value: what is left still
+    tells each from the others."""
+    words = [label.split(" ") for label in labels]
+    begin = _in_common(words)
+    end = _in_common([each[begin:][::-1] for each in words])
+    short = [_values(each[begin : len(each) - end]) for each in words]
+    return short if all(short) and len(set(short)) == len(labels) > 1 else list(labels)
+
+
+def _values(words: Sequence[str]) -> str:
+    """Of "name=value" words the values, else the words."""
+    pairs = [word.rpartition("=") for word in words]
+    return ", ".join(value for *_, value in pairs) if all(name for name, *_ in pairs) else " ".join(words)
+
+
+def _in_common(lists: Sequence[Sequence[str]]) -> int:
+    """How many words all of them begin with."""
+    return sum(1 for _ in takewhile(lambda words: len(set(words)) == 1, zip(*lists, strict=False)))
+
+
 class RunRows(QAbstractTableModel):
     """COLUMNS of each run, its RunFacts as FACTS; the label can be edited."""
 
@@ -110,8 +132,7 @@ class RunRows(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-            return RIGHT if COLUMNS[section] in ("Steps", "Loss") else left
+            return RIGHT if COLUMNS[section] in ("Steps", "Loss") else LEFT
         return COLUMNS[section] if role == Qt.ItemDataRole.DisplayRole else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:

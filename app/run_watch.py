@@ -187,6 +187,14 @@ class RunFollower(QObject):
         self._timer.stop()
         self.deleteLater()
 
+    def attend(self, attentive: bool) -> None:
+        """Read on, or rest while nobody looks."""
+        if not attentive:
+            self._timer.stop()
+        elif not self._timer.isActive():
+            self._timer.start()
+            self._read_on()
+
     def _read_on(self) -> None:
         if not self._reading:
             self._reading = True

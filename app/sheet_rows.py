@@ -2,19 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QObject, Qt
+from PySide6.QtGui import QColor
 
 from app.forms.field import tooltip, value_words
-from app.run_rows import RIGHT, Index, RunRows
+from app.run_rows import LEFT, RIGHT, Index, RunRows
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import body_font
+from app.widgets.curve import colour_of, dot
 from tfmcore import units
 from tfmcore.config import Option, options
 
 ASCENDING = Qt.SortOrder.AscendingOrder
+ARROW_ROOM = 4 * "\N{NO-BREAK SPACE}"
+"""Behind the heading that is sorted by."""
 OF_TOKENS = ("data", "tokenizer")
 """Sections: losses of runs that differ in them are of other tokens, and say nothing of each other."""
 
@@ -61,6 +66,15 @@ def differing(runs: Sequence[RunFacts]) -> list[Option]:
     return found
 
 
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def are_comparable(options: Sequence[Column]) -> bool:
+    """Whether the losses of runs that differ in these are of the same tokens."""
+    return not any(column.name.partition(".")[0] in OF_TOKENS for column in options)
+
+
 def _column(option: Option) -> Column:
     def value(facts: RunFacts) -> Any:
         return getattr(getattr(facts.config, option.section), option.name) if facts.config else None
@@ -75,18 +89,31 @@ class SheetRows(RunRows):
         super().__init__(session, parent)
         self.columns = [*FIRST, *LAST]
         self.best = ""
+        self.colours: dict[str, int] = {}
         self._by, self._order = LOSS, ASCENDING
 
     def show(self, rows: list[RunFacts]) -> None:
         if {facts.id for facts in rows} != {facts.id for facts in self.rows}:  # the view is told of it below
             self.columns = [*FIRST, *map(_column, differing(rows)), *LAST]
             self._by = next((column for column in self.columns if column.name == self._by.name), LOSS)
-        alike = not any(column.name.partition(".")[0] in OF_TOKENS for column in self.columns)
-        measured = [facts for facts in rows if alike and LOSS.value(facts) is not None]
+        measured = [facts for facts in rows if are_comparable(self.options) and LOSS.value(facts) is not None]
         before, self.best = self.best, min(measured, key=LOSS.value).id if measured else ""
         super().show(self._arranged(rows))
         if rows and self.best != before:
             self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self.columns) - 1))
+
+    @property
+    def options(self) -> list[Column]:
+        """Those in which the runs differ."""
+        return self.columns[len(FIRST) : -len(LAST)]
+
+    def colour(self, ids: Sequence[str]) -> None:
+        """Give these runs a colour of the series each, which they keep while they have one."""
+        before, kept = self.colours, {id: number for id, number in self.colours.items() if id in ids}
+        free = (number for number in count() if number not in kept.values())
+        self.colours = {id: kept[id] if id in kept else next(free) for id in ids}
+        if self.rows and self.colours != before:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self.rows) - 1, 0))
 
     @property
     def sorted_by(self) -> tuple[int, Qt.SortOrder]:
@@ -118,7 +145,14 @@ class SheetRows(RunRows):
         if orientation != Qt.Orientation.Horizontal:
             return None
         column = self.columns[section]
-        return {Qt.ItemDataRole.DisplayRole: column.title, Qt.ItemDataRole.ToolTipRole: column.tip}.get(role)
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return f"{column.title}{ARROW_ROOM}" if column is self._by else column.title
+            case Qt.ItemDataRole.ToolTipRole:
+                return column.tip
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return RIGHT if any(is_number(column.value(facts)) for facts in self.rows) else LEFT
+        return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         facts, column = self.rows[index.row()], self.columns[index.column()]
@@ -130,10 +164,13 @@ class SheetRows(RunRows):
                 return units.NO_NUMBER if value is None else column.words(value)
             case Qt.ItemDataRole.ToolTipRole if column is FIRST[0]:
                 return "\n".join(filter(None, (facts.label, facts.id, facts.exit.sentence if facts.exit else "")))
+            case Qt.ItemDataRole.DecorationRole if column is FIRST[0]:
+                number = self.colours.get(facts.id)
+                return dot(QColor(Qt.GlobalColor.transparent) if number is None else colour_of(f"series:{number}"))
             case Qt.ItemDataRole.FontRole if facts.id == self.best:
                 font = body_font()
                 font.setBold(True)
                 return font
-            case Qt.ItemDataRole.TextAlignmentRole if isinstance(value, int | float) and not isinstance(value, bool):
+            case Qt.ItemDataRole.TextAlignmentRole if is_number(value):
                 return RIGHT
         return None

@@ -55,6 +55,7 @@ PAGES = (
     PageFacts("train", "Train", "chart-line"),
     PageFacts("use", "Use", "message-text-outline"),
     PageFacts("inspect", "Inspect", "magnify"),
+    PageFacts("compare", "Compare", "scale-balance"),
 )
 SECTION_PAGES = {"data": "data", "tokenizer": "data", "model": "model", "training": "model"}
 THEMES = ("system", "light", "dark")

@@ -38,8 +38,8 @@ class TrainPage(QWidget):
         "loss, dashed the planned learning rate. Pause, resume and stop act after the current step; a stopped or "
         "interrupted run goes on from its last checkpoint. The right button, or the three dots, renames a run, makes a "
         "new design of its config, goes on from its last checkpoint as another run, or deletes it; in the loss plot it "
-        "offers every checkpoint that is kept to branch from. The table above the list lays all runs side by side, "
-        "with the options in which they differ, to be sorted by any of them or by what came of it. In a plot the wheel "
+        "offers every checkpoint that is kept to branch from. The scales above the list lead to Compare, where all "
+        "runs lie side by side. In a plot the wheel "
         "zooms, dragging pans, L switches to a logarithmic axis and R shows everything."
     )
 

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -28,25 +27,28 @@ from app.widgets.export import csv_bytes, write_atomically
 from app.widgets.file_dialogs import ask_where
 from tfmcore.config import UserError
 
-SIZE = 120 * GRID, 72 * GRID
-WIDEST = 28 * GRID
+WIDEST = 32 * GRID
+DOT = 10
 ROW = 4 * GRID
+MOST_DRAWN = 8
+"""So many curves have a colour each."""
 
 
-class RunSheet(QDialog):
-    """Beside the window, and as live as its list. A row chooses its run, Enter shows it; of several rows, all are
-    deleted, or wait in the queue."""
+class RunSheet(QWidget):
+    """A row chooses its run, Enter shows it; of several rows, all are deleted, or wait in the queue. `looked_over` when
+    other runs are shown or chosen, or more is known of them."""
 
-    def __init__(self, session: Session, parent: QWidget, wanted: str = "") -> None:
-        super().__init__(parent, objectName="run_sheet", windowTitle="Runs side by side")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.resize(*SIZE)
+    looked_over = Signal()
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="run_sheet")
         self._session = session
         self._kept: set[str] = set()
         self.rows = SheetRows(session, self)
-        self._filter = QLineEdit(wanted, objectName="field_filter_sheet", accessibleName="Filter the runs")
+        self._filter = QLineEdit(objectName="field_filter_sheet", accessibleName="Filter the runs")
         self._filter.setPlaceholderText("Filter by name, state or task")
         self._filter.setClearButtonEnabled(True)
+        self._filter.setMinimumWidth(30 * GRID)
         self._words = QLabel(objectName="sheet_words", textFormat=Qt.TextFormat.PlainText)
         self._words.setProperty("role", "muted")
         self.view = QTableView(objectName="sheet", accessibleName="Runs side by side", showGrid=False, wordWrap=False)
@@ -65,7 +67,6 @@ class RunSheet(QDialog):
         self.rows.modelAboutToBeReset.connect(self._keep_selection)
         self.rows.modelReset.connect(self._select_again)
         self.view.selectionModel().selectionChanged.connect(self._on_selection_changed)
-        self._show_runs()
 
     def _action(self, name: str, text: str, glyph: str, act: Callable[..., None], *keys: str) -> QAction:
         """Does `act` with those of the chosen runs that it is for."""
@@ -92,36 +93,54 @@ class RunSheet(QDialog):
         header.setSortIndicator(FIRST.index(LOSS), ASCENDING)
         view.setSortingEnabled(True)
         header.sortIndicatorChanged.connect(lambda *_: view.scrollToTop())
+        view.setIconSize(QSize(DOT, DOT))
         column = QVBoxLayout(self, spacing=GRID)
-        column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
-        column.addWidget(self._filter)
-        column.addWidget(view, 1)
-        last = QHBoxLayout(spacing=GRID)
-        last.addWidget(self._words, 1)
+        column.setContentsMargins(0, 0, 0, GRID)
+        above = QHBoxLayout(spacing=GRID)
+        above.addWidget(self._filter)
+        above.addWidget(self._words, 1)
         for action in (*self._acts, self._save):
             button = QToolButton(objectName=action.objectName().replace("action", "button"))
             button.setProperty("kind", "quiet")
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setDefaultAction(action)
-            last.addWidget(button)
-        column.addLayout(last)
+            above.addWidget(button)
+        column.addLayout(above)
+        column.addWidget(view, 1)
 
     @property
     def chosen(self) -> list[RunFacts]:
         return [index.data(FACTS) for index in self.view.selectionModel().selectedRows()]
 
+    @property
+    def drawn(self) -> list[RunFacts]:
+        """Those of which there is room for curves: the chosen ones where they are several, else the first ones and the
+        one that is chosen."""
+        chosen, rows = {facts.id for facts in self.chosen}, self.rows.rows
+        if len(chosen) > 1:
+            return [facts for facts in rows if facts.id in chosen][:MOST_DRAWN]
+        last = next((place for place, facts in enumerate(rows) if facts.id in chosen), 0)
+        return [*rows[: MOST_DRAWN - 1], rows[last]] if last >= MOST_DRAWN else rows[:MOST_DRAWN]
+
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _show_runs(self) -> None:
+        if not self.isVisible():
+            return
         bar = self.view.verticalScrollBar()
-        place, before = bar.value() if self.isVisible() else 0, self.rows.columns
+        place, before = bar.value(), self.rows.columns
         self.rows.show([each for each in self._session.runs.facts if matches(each, self._filter.text())])
         if self.rows.columns is not before:
             self.view.horizontalHeader().setSortIndicator(*self.rows.sorted_by)
             self.view.resizeColumnsToContents()
-            self.view.setColumnWidth(0, min(self.view.columnWidth(0), WIDEST))
+            self._fit_names()
         bar.setValue(place)
         self._say()
+
+    def _fit_names(self) -> None:
+        """As wide as they are, where the other columns leave the room."""
+        room = self.view.viewport().width() - self.view.horizontalHeader().length() + self.view.columnWidth(0)
+        self.view.setColumnWidth(0, min(self.view.sizeHintForColumn(0), max(room, WIDEST)))
 
     def _say(self) -> None:
         """How many there are, and what can be done with those that are chosen."""
@@ -130,9 +149,19 @@ class RunSheet(QDialog):
         none = "No run matches" if self._filter.text() else "No runs"
         words = f"{runs:,} runs {unlike}" if runs > 1 else "1 run" if runs else none
         self._words.setText(f"{words} · {len(chosen):,} chosen" if len(chosen) > 1 else words)
+        self.rows.colour([facts.id for facts in self.drawn])
         self._save.setEnabled(runs > 0)
         for action, is_for in self._acts.items():
             action.setEnabled(any(map(is_for, chosen)))
+        self.looked_over.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show_runs()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_names()
 
     # ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,10 +183,10 @@ class RunSheet(QDialog):
         self.view.setAutoScroll(True)
 
     def _on_selection_changed(self) -> None:
-        self._say()
         index = self.view.currentIndex()
         if index.isValid() and self.view.selectionModel().isSelected(index):
             self._session.choose_run(index.data(FACTS).id)
+        self._say()
 
     def _on_run_changed(self) -> None:
         """Another was chosen elsewhere."""

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions import PAGE, make_action
-from app.panels.run_sheet import RunSheet
 from app.run_actions import RunActions
 from app.run_rows import FACTS, RunRows, loss_of, matches, steps_words, tone, unlike
 from app.run_watch import RunFacts
@@ -92,8 +91,8 @@ class RunTable(QWidget):
             self, "find_run", "Find a run", self._on_find, "Ctrl+F", glyph="magnify", tone="muted", scope=PAGE
         )
         self.comparing = make_action(
-            self, "compare_runs", "Runs side by side", self._on_compare, "Ctrl+Shift+T", glyph="table", tone="muted",
-            scope=PAGE,
+            self, "compare_runs", "Compare the runs", lambda: session.show_page("compare"), glyph="scale-balance",
+            tone="muted", scope=PAGE,
         )  # fmt: skip
         self._filter.addAction(self.finding, QLineEdit.ActionPosition.LeadingPosition)
         self.list = QListView(objectName="run_list", accessibleName="Runs", uniformItemSizes=True)
@@ -117,11 +116,6 @@ class RunTable(QWidget):
         self._filter.show()
         self._filter.setFocus()
         self._filter.selectAll()
-
-    def _on_compare(self) -> None:
-        sheet = self.findChild(RunSheet) or RunSheet(self._session, self, self._filter.text())
-        sheet.show()
-        sheet.raise_()
 
     def _show_runs(self) -> None:
         facts = self._session.runs.facts

@@ -6,7 +6,8 @@ import sys
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QPoint, QPointF, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
 from app.theme import body_font, theme, themes, translucent
@@ -61,9 +62,10 @@ class Chart(pg.PlotWidget):
             axis.setTickDensity(0.7)
         self.markers: list[tuple[pg.InfiniteLine, str]] = []
         where = {"position": 0.03, "anchors": [(0, 1), (1, 1)]}
-        self.crosshair = pg.InfiniteLine(angle=90, label=f"{x_name} {{value:,.10g}}", labelOpts=where)
+        self.crosshair = pg.InfiniteLine(angle=90, label=" ", labelOpts=where)
         self.crosshair.label.setFont(body_font(small=True))
         self.crosshair.hide()
+        self.name_x(x_name)
         self.plot.addItem(self.crosshair, ignoreBounds=True)
         self.box.sigRangeChangedManually.connect(lambda *_: self.moved.emit())
         self.box.sigXRangeChanged.connect(lambda *_: self.x_changed.emit())
@@ -74,6 +76,16 @@ class Chart(pg.PlotWidget):
         themes.theme_changed.connect(self._recolour)
         self._recolour()
 
+    def paint(self, painter: QPainter, area: QRectF) -> None:
+        """Paint what is on show into `area`: of dots their shapes, which on screen are pixmaps."""
+        self.point_at(None)
+        dots = [item for item in self.plot.items if isinstance(item, pg.ScatterPlotItem)]
+        for each in dots:
+            each.setExportMode(True, {"antialias": True})
+        self.render(painter, area, self.rect(), Qt.AspectRatioMode.IgnoreAspectRatio)
+        for each in dots:
+            each.setExportMode(False)
+
     @property
     def x_range(self) -> Extent:
         low, high = self.box.viewRange()[0]
@@ -83,6 +95,10 @@ class Chart(pg.PlotWidget):
     def columns(self) -> int:
         """The width of the area in pixels."""
         return max(int(self.box.width()), 16)
+
+    def name_x(self, name: str) -> None:
+        """What the crosshair calls its place."""
+        self.crosshair.label.setFormat(f"{name} {{value:,.10g}}")
 
     def show_x(self, low: float, high: float, pad: float = 0.0) -> None:
         """Show [low, high] with a share `pad` of it at each end."""

@@ -18,6 +18,14 @@ FEW_POINTS = 200
 BOLD = 2
 
 
+def colour_of(name: str) -> QColor:
+    """That of a theme token, of "series:3" in the palette, or of "#rrggbb"."""
+    t = theme()
+    if name.startswith("series:"):
+        return QColor(t.series[int(name.removeprefix("series:")) % len(t.series)])
+    return QColor(name if name.startswith("#") else getattr(t, name))
+
+
 @dataclass(frozen=True)
 class CurveStyle:
     """`colour` is a theme token, "series:3" of the palette, or "#rrggbb"; `planned` is faint and dashed.
@@ -36,7 +44,7 @@ class Curve:
     """Draws a `Series`. Pens of two pixels are slow, so only lines of one mean a column are drawn bold."""
 
     def __init__(self, name: str, title: str, style: CurveStyle, plot: pg.PlotItem, smoothing: float) -> None:
-        self.name, self.title, self.style = name, title, style
+        self.name, self.title, self.short, self.style = name, title, title, style
         self.series = Series(smoothing if style.smoothed else 0.0)
         self.raw = pg.PlotCurveItem(connect="finite", antialias=True, skipFiniteCheck=False)
         self.line = pg.PlotCurveItem(connect="finite", antialias=True, skipFiniteCheck=False)
@@ -63,10 +71,7 @@ class Curve:
 
     @property
     def colour(self) -> QColor:
-        t, name = theme(), self.style.colour
-        if name.startswith("series:"):
-            return QColor(t.series[int(name.removeprefix("series:")) % len(t.series)])
-        return QColor(name if name.startswith("#") else getattr(t, name))
+        return colour_of(self.style.colour)
 
     def remove(self, plot: pg.PlotItem) -> None:
         for item in (self.raw, self.line, self.dots):
@@ -105,10 +110,10 @@ class Curve:
     def show_value(self, at: int | None) -> None:
         """Write the value at a point, or the last one, beside the title."""
         if self.style.planned or not self.series.length:
-            self.button.setText(self.title)
+            self.button.setText(self.short)
             return
         at = self.series.length - 1 if at is None else at
-        self.button.setText(f"{self.title} {units.number(float(self.series.y[at]))}")
+        self.button.setText(f"{self.short} {units.number(float(self.series.y[at]))}")
 
     def recolour(self) -> None:
         """Take pens and brushes from the theme anew."""
@@ -120,10 +125,11 @@ class Curve:
         self.raw.setPen(pg.mkPen(translucent(colour.name(), 0.35), width=1))
         self.dots.setBrush(colour)
         self.dots.setPen(None)
-        self.button.setIcon(_swatch(colour, filled=self.shown, dashed=self.style.planned))
+        self.button.setIcon(dot(colour, filled=self.shown, dashed=self.style.planned))
 
 
-def _swatch(colour: QColor, *, filled: bool, dashed: bool) -> QIcon:
+def dot(colour: QColor, *, filled: bool = True, dashed: bool = False) -> QIcon:
+    """The mark of a curve in its legend, and wherever else it is named."""
     pixmap = QPixmap(20, 20)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)

@@ -51,16 +51,17 @@ class LivePlot(QWidget):
         **properties: Any,
     ) -> None:
         super().__init__(parent, **({"accessibleName": f"Plot of {title}"} | properties))
-        self.title, self.x_name, self.unit, self.smoothing = title, x_name, unit, smoothing
+        self.title, self.x_name, self.smoothing = title, x_name, smoothing
         self.curves: dict[str, Curve] = {}
         self._linked: list[LivePlot] = [self]
         self._follow = True
         self._lay_out(log)
+        self.describe(title, unit, x_name)
         self._wire()
 
     def _lay_out(self, log: bool) -> None:
         self.chart = Chart(self, x_name=self.x_name)
-        self.heading = QLabel(f"{self.title} ({self.unit})" if self.unit else self.title)
+        self.heading = QLabel()
         self.heading.setProperty("role", "heading")
         self.log = self._tool("log", "Logarithmic axis (L)", text="Log", checkable=True, checked=log)
         self.reset = self._tool("reset", "Show everything (R, or double-click)", icon=icon(RESET_ICON, "muted"))
@@ -69,7 +70,8 @@ class LivePlot(QWidget):
         self.legend = Flow(spacing=GRID // 2)
         header = QHBoxLayout(spacing=0)
         header.addWidget(self.heading, 1)
-        for button in (self.log, self.reset, self.export):
+        self.tools = self.log, self.reset, self.export
+        for button in self.tools:
             header.addWidget(button)
         layout = QVBoxLayout(self, spacing=0)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -154,6 +156,21 @@ class LivePlot(QWidget):
                 curve.recolour()
         self._schedule()
 
+    def describe(self, title: str, unit: str, x_name: str) -> None:
+        """Say that something else is drawn."""
+        self.title, self.x_name = title, x_name
+        self.heading.setText(f"{title} ({unit})" if unit else title)
+        self.exporter.name = title
+        self.chart.name_x(x_name)
+
+    def restyle(self, name: str, style: CurveStyle, short: str) -> None:
+        """Draw a series in another style, with a `short` title in the legend; its points stay."""
+        curve = self.curves[name]
+        if (curve.style, curve.short) != (style, short):
+            curve.style, curve.short = style, short
+            curve.recolour()
+            self._schedule()
+
     def link_x(self, other: LivePlot) -> None:
         """Show the same steps and the same crosshair in both plots."""
         group = [*other._linked, *(plot for plot in self._linked if plot not in other._linked)]
@@ -190,17 +207,7 @@ class LivePlot(QWidget):
                 painter.setPen(curve.colour)
                 painter.drawText(at, curve.title)
                 at.setX(at.x() + painter.fontMetrics().horizontalAdvance(curve.title) + 2 * GRID)
-        self.chart.point_at(None)
-        for curve in self.curves.values():
-            curve.dots.setExportMode(True, {"antialias": True})  # as shapes: on screen the dots are pixmaps
-        self.chart.render(
-            painter,
-            QRectF(0, head, size.width(), size.height() - head),
-            self.chart.rect(),
-            Qt.AspectRatioMode.IgnoreAspectRatio,
-        )
-        for curve in self.curves.values():
-            curve.dots.setExportMode(False)
+        self.chart.paint(painter, QRectF(0, head, size.width(), size.height() - head))
 
     def sizeHint(self) -> QSize:
         return QSize(420, 240)

@@ -34,6 +34,14 @@ def test_series_and_validation() -> None:
     assert [values.tolist() for values in history.validation()] == [[2.0], [1.5]]
 
 
+def test_what_the_steps_have_taken_so_far() -> None:
+    history = History()
+    empty = stepped(3, 1.0).model_copy(update={"seconds": 0.0})  # whose speed is unknown
+    history.extend(blocks([started(0), stepped(1, 2.0), stepped(2, 1.0), empty, stepped(4, 1.0)]))
+    assert history.spent("seconds").tolist() == [0.5, 1.0, 1.0, 1.5]
+    assert history.spent("tokens").tolist() == [100, 200, 200, 300]
+
+
 def test_what_is_trained_again_counts_once() -> None:
     history = History()
     history.extend(blocks([started(0), *(stepped(n, n) for n in range(1, 8)), Sampled(step=7, prompt="", text="x")]))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.run_rows import loss_of, matches, unlike
+from app.run_rows import distinct, loss_of, matches, unlike
 from tests.app.conftest import facts_of
 from tfmcore.runs import Run, RunState
 
@@ -48,3 +48,23 @@ def test_the_validation_loss_is_shown_where_it_is_known_and_else_the_training_lo
 )
 def test_of_a_long_label_what_its_neighbours_do_not_have_is_shown(label: str, others: list[str], shown: str) -> None:
     assert unlike(label, others) == shown
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (["sweep rate=1e-3 seed=1 d=64", "sweep rate=1e-3 seed=2 d=64"], ["1", "2"]),
+        (
+            ["sweep rate=1e-3 seed=1", "sweep rate=2e-3 seed=1", "sweep rate=2e-3 seed=2"],
+            ["1e-3, 1", "2e-3, 1", "2e-3, 2"],
+        ),
+        (["write manual", "tell languages"], ["write manual", "tell languages"]),
+        (["sweep", "sweep 2"], ["sweep", "sweep 2"]),
+        (["a name=x", "a other=x"], ["a name=x", "a other=x"]),
+        (["the same", "the same"], ["the same", "the same"]),
+        (["alone seed=1"], ["alone seed=1"]),
+        ([], []),
+    ],
+)
+def test_in_a_legend_labels_are_told_apart_by_what_differs(labels: list[str], shown: list[str]) -> None:
+    assert distinct(labels) == shown

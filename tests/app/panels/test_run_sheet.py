@@ -1,7 +1,6 @@
 """Runs side by side: the options in which they differ, sorting, the best one, and a file of them all."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ from PySide6.QtWidgets import QLabel, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from app import run_queue
+from app.panels import run_sheet
 from app.panels.run_sheet import RunSheet
-from app.panels.run_table import RunTable
-from app.run_actions import RunActions
 from app.session import Session
 from app.sheet_rows import differing
 from tests.app.conftest import until, write_status
@@ -39,17 +37,13 @@ def runs(own_folders: Path) -> list[Run]:
 
 
 @pytest.fixture
-def sheet(session: Session, runs: list[Run], qtbot: QtBot) -> Iterator[RunSheet]:
-    table = RunTable(session, RunActions(session, session))
-    qtbot.addWidget(table)
-    until(qtbot, session, lambda: len(session.runs.facts) == len(runs))
-    table.comparing.trigger()
-    sheet = table.findChild(RunSheet)
-    assert sheet.isVisible()
-    table.comparing.trigger()
-    assert table.findChildren(RunSheet) == [sheet], "there is one"
-    yield sheet
-    assert table
+def sheet(session: Session, runs: list[Run], qtbot: QtBot) -> RunSheet:
+    sheet = RunSheet(session)
+    qtbot.addWidget(sheet)
+    sheet.resize(900, 400)
+    sheet.show()
+    until(qtbot, session, lambda: len(sheet.rows.rows) == len(runs))
+    return sheet
 
 
 def column(sheet: RunSheet, title: str) -> list[str]:
@@ -138,10 +132,10 @@ def test_a_filter_leaves_some_and_their_differences(sheet: RunSheet) -> None:
 
 
 def test_without_runs_it_says_so(session: Session, qtbot: QtBot) -> None:
-    table = RunTable(session, RunActions(session, session))
-    qtbot.addWidget(table)
-    table.comparing.trigger()
-    assert words(table.findChild(RunSheet)) == "No runs"
+    sheet = RunSheet(session)
+    qtbot.addWidget(sheet)
+    sheet.show()
+    assert words(sheet) == "No runs"
 
 
 def test_it_is_written_to_a_file(sheet: RunSheet, session: Session, runs: list[Run], tmp_path: Path) -> None:
@@ -161,10 +155,11 @@ def test_it_is_written_to_a_file(sheet: RunSheet, session: Session, runs: list[R
 def test_a_run_whose_config_cannot_be_read_has_no_options(
     sheet: RunSheet, session: Session, own_folders: Path, qtbot: QtBot
 ) -> None:
-    broken = Run.create(own_folders / "runs", find_preset("nano-encoder").config([]), "broken")
+    broken = Run.create(own_folders / "made", find_preset("nano-encoder").config([]), "broken")
     (broken.folder / "run.toml").write_text("[model", encoding="utf-8")
+    broken.folder.rename(own_folders / "runs" / broken.id)
     until(qtbot, session, lambda: len(sheet.rows.rows) == 5)
-    assert column(sheet, "Learning rate")[-1] == "–"
+    assert sorted(column(sheet, "Learning rate")) == [*RATES, "–"]
     assert [option.path for option in differing(session.runs.facts)] == ["training.learning_rate"]
 
 
@@ -234,3 +229,40 @@ def test_many_wait_in_the_queue_and_leave_it(
     assert not act(sheet, "queue").isEnabled(), "the others are training"
     act(sheet, "unqueue").trigger()
     until(qtbot, session, lambda: not any(facts.place for facts in session.runs.facts))
+
+
+def test_the_first_ones_are_drawn_or_those_that_are_chosen(
+    sheet: RunSheet, session: Session, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_sheet, "MOST_DRAWN", 2)
+    best = [runs[number].id for number in (1, 3, 0, 2)]
+    assert [facts.id for facts in sheet.drawn] == best[:2]
+    choose(sheet, 3)
+    assert [facts.id for facts in sheet.drawn] == [best[0], best[3]], "the chosen one has a place among them"
+    choose(sheet, 1, 2)
+    assert [facts.id for facts in sheet.drawn] == [best[1], best[2]]
+    choose(sheet, 0, 1, 2)
+    assert [facts.id for facts in sheet.drawn] == best[:2]
+
+
+def test_a_run_keeps_its_colour_while_it_has_one(sheet: RunSheet) -> None:
+    first, second, third, fourth = (facts.id for facts in sheet.rows.rows)
+    sheet.rows.colour([first, second, third])
+    assert sheet.rows.colours == {first: 0, second: 1, third: 2}
+    sheet.rows.colour([fourth, third])
+    assert sheet.rows.colours == {fourth: 0, third: 2}
+    sheet.rows.colour([second, fourth, third])
+    assert sheet.rows.colours == {second: 1, fourth: 0, third: 2}
+    dots = [sheet.rows.index(row, 0).data(Qt.ItemDataRole.DecorationRole).pixmap(20, 20).toImage() for row in range(4)]
+    assert [dot.pixelColor(10, 10).alpha() for dot in dots] == [0, 255, 255, 255]
+
+
+def test_a_sheet_that_nobody_sees_does_nothing(
+    sheet: RunSheet, session: Session, own_folders: Path, qtbot: QtBot
+) -> None:
+    sheet.hide()
+    Run.create(own_folders / "runs", find_preset("nano-encoder").config([]), "another")
+    until(qtbot, session, lambda: len(session.runs.facts) == 5)
+    assert sheet.rows.rowCount() == 4
+    sheet.show()
+    assert sheet.rows.rowCount() == 5

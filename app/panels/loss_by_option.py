@@ -1,0 +1,164 @@
+"""The validation loss of many runs over an option in which they differ, and how strongly it goes with it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSizeF
+from PySide6.QtGui import QColor, QPainter
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from app.panels.run_curves import COMBO
+from app.run_watch import RunFacts
+from app.session import Session
+from app.sheet_rows import LOSS, Column, are_comparable, is_number
+from app.theme import GRID, body_font, icon, theme
+from app.widgets.combo import ElidedCombo
+from app.widgets.export import Exporter
+from app.widgets.live_plot import RESET_ICON
+from app.widgets.scatter import Point, Scale, Scatter
+
+FEW_VALUES = 8
+"""So many numbers have a tick each."""
+FAR_APART = 20
+"""Numbers of which the greatest is so many times the least stand on a logarithmic axis."""
+LEAST = 4
+"""Of fewer runs nothing is said of how strongly a loss goes with an option."""
+HEAD = 24.0
+
+
+def scaled(column: Column, values: Sequence[Any]) -> tuple[list[float], Scale]:
+    """Where values stand: numbers by their size, whatever else beside each other in the order of its words."""
+    if all(map(is_number, values)):
+        log = min(values) > 0 and max(values) >= FAR_APART * min(values)
+        places = np.log10(values) if log else np.array(values, dtype=float)
+        few = dict(zip(places.tolist(), values, strict=True))
+        ticks = tuple((place, column.words(few[place])) for place in sorted(few)) if len(few) <= FEW_VALUES else ()
+        return places.tolist(), Scale(log, ticks)
+    names = [column.words(value) for value in values]
+    order = sorted(set(names), key=str.casefold)
+    return [float(order.index(name)) for name in names], Scale(ticks=tuple(enumerate(order)))
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float | None:
+    """Spearman's: 1 where y rises with x, -1 where it falls; None where one of them does not vary."""
+    ranks = [_ranks(np.asarray(values, dtype=float)) for values in (x, y)]
+    if any(np.ptp(rank) == 0 for rank in ranks):
+        return None
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Equal values share the mean of their places."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    means: np.ndarray = (ends - (counts - 1) / 2)[which]
+    return means
+
+
+class LossByOption(QWidget):
+    """A dot for each run that has been validated; a click chooses it."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="loss_by_option")
+        self._session = session
+        self._columns: list[Column] = []
+        self._shown: tuple[Sequence[RunFacts], Mapping[str, int]] = (), {}
+        self._option = ElidedCombo(objectName="field_by_option", accessibleName="The option that the runs differ in")
+        self._option.setMinimumWidth(COMBO)
+        self._strength = QLabel(objectName="by_option_strength")
+        self._strength.setProperty("role", "muted")
+        self._strength.setToolTip(
+            "Spearman's rank correlation with the loss: −1 where a larger value always goes with a lower loss, "
+            "1 with a higher one, 0 where neither"
+        )
+        self.scatter = Scatter(objectName="scatter_by_option", accessibleName="Validation loss by an option")
+        self.exporter = Exporter(self, name="Loss by option", paint=self.paint_figure, table=self.table)
+        self._lay_out()
+        self._option.currentIndexChanged.connect(self._draw)
+        self.scatter.clicked.connect(session.choose_run)
+        self.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
+
+    def _lay_out(self) -> None:
+        heading = QLabel("Validation loss by")
+        heading.setProperty("role", "heading")
+        reset = QToolButton(
+            objectName="by_option_reset", toolTip="Show everything (double-click)", accessibleName="Reset"
+        )
+        reset.setProperty("kind", "quiet")
+        reset.setIcon(icon(RESET_ICON, "muted"))
+        reset.clicked.connect(self.scatter.show_all)
+        row = QHBoxLayout(spacing=GRID)
+        row.addWidget(heading)
+        row.addWidget(self._option)
+        row.addWidget(self._strength, 1)
+        row.addWidget(reset)
+        row.addWidget(self.exporter.button(object_name="by_option_export", parent=self))
+        column = QVBoxLayout(self, spacing=GRID)
+        column.setContentsMargins(GRID, GRID, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self.scatter, 1)
+
+    def show_runs(self, runs: Sequence[RunFacts], columns: list[Column], colours: Mapping[str, int]) -> None:
+        """Draw these over one of the columns; those with a colour of their own have it here, too."""
+        self._shown = [facts for facts in runs if facts.config and LOSS.value(facts) is not None], colours
+        names = [column.name for column in columns]
+        if names != [column.name for column in self._columns]:
+            before = self._option.currentData()
+            self._option.blockSignals(True)
+            self._option.clear()
+            for column in columns:
+                self._option.addItem(column.title, column.name)
+            self._option.setCurrentIndex(names.index(before) if before in names else 0)
+            self._option.blockSignals(False)
+        self._columns = columns
+        self.setVisible(bool(columns and self._shown[0]))
+        self._draw()
+
+    @property
+    def _column(self) -> Column | None:
+        return self._columns[max(self._option.currentIndex(), 0)] if self._columns else None
+
+    def _draw(self) -> None:
+        runs, colours = self._shown
+        column = self._column
+        if column is None or not runs:
+            self.scatter.set_points([], Scale())
+            self._strength.clear()
+            return
+        values = [column.value(facts) for facts in runs]
+        places, scale = scaled(column, values)
+        points = [
+            Point(
+                facts.id,
+                place,
+                LOSS.value(facts),
+                f"{facts.label}\n{column.title}: {column.words(value)}\n{LOSS.title}: {LOSS.words(LOSS.value(facts))}",
+                f"series:{colours[facts.id]}" if facts.id in colours else "muted",
+            )
+            for facts, place, value in zip(runs, places, values, strict=True)
+        ]
+        self.scatter.set_points(points, scale, marked=self._session.run_id)
+        self._strength.setText(self._words(values, [point.y for point in points]))
+
+    def _words(self, values: Sequence[Any], losses: Sequence[float]) -> str:
+        """How strongly the loss goes with the option, where that can be said."""
+        if not are_comparable(self._columns):
+            return "These runs do not learn from the same tokens"
+        strength = rank_correlation(values, losses) if all(map(is_number, values)) and len(values) >= LEAST else None
+        return "" if strength is None else f"ρ = {strength:.2f}".replace("-", "−")
+
+    def table(self) -> Iterator[Sequence[object]]:
+        """A row for each dot."""
+        if column := self._column:
+            yield ["id", "run", column.name, LOSS.name]
+            for facts in self._shown[0]:
+                yield [facts.id, facts.label, column.value(facts), LOSS.value(facts)]
+
+    def paint_figure(self, painter: QPainter, size: QSizeF) -> None:
+        """Paint the title and the dots."""
+        painter.setFont(body_font(small=True, bold=True))
+        painter.setPen(QColor(theme().text))
+        title = f"{LOSS.title} by {self._option.currentText()}  {self._strength.text()}"
+        painter.drawText(QPointF(GRID, 16), title)
+        self.scatter.chart.paint(painter, QRectF(0, HEAD, size.width(), size.height() - HEAD))

@@ -1,0 +1,149 @@
+"""Curves of several runs in one plot: a loss or a metric, by steps, by tokens or by the time that the steps took."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.history import Array, History
+from app.run_rows import distinct
+from app.run_watch import RunFacts, RunFollower
+from app.session import Session
+from app.theme import GRID
+from app.widgets.combo import ElidedCombo
+from app.widgets.curve import CurveStyle
+from app.widgets.empty_state import EmptyState
+from app.widgets.live_plot import LivePlot
+from app.widgets.segments import Segments
+
+AXES = {"step": "Steps", "tokens": "Tokens", "seconds": "Time"}
+X_NAMES = {"step": "step", "tokens": "token", "seconds": "second"}
+COMBO = 20 * GRID
+VALIDATION, TRAINING = "Validation loss", "Training loss"
+
+
+class RunCurves(QWidget):
+    """Follows the runs that it is given, live, while they can be seen."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(objectName="run_curves")
+        self._session = session
+        self._followers: dict[str, RunFollower] = {}
+        self._shown: tuple[Sequence[RunFacts], Mapping[str, int], str] = (), {}, ""
+        self.plot = LivePlot(objectName="plot_runs", accessibleName="Curves of the runs")
+        self._what = ElidedCombo(objectName="field_curves_what", accessibleName="What is drawn of each run")
+        self._what.setMinimumWidth(COMBO)
+        self._what.addItems([VALIDATION, TRAINING])
+        self._by = Segments(objectName="curves_by")
+        self._by.set_choices(list(AXES.items()), session.settings.get("compare.by", "step"))
+        self._empty = EmptyState(
+            icon_name="chart-line",
+            heading="Not validated yet",
+            sentence="None of these runs has a validation loss so far. The training loss is there from the first step.",
+            action="Draw the training loss",
+            action_name="action_draw_training_loss",
+        )
+        self._lay_out()
+        self.plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
+        self._empty.action_triggered.connect(lambda: self._what.setCurrentText(TRAINING))
+        self._what.currentTextChanged.connect(self._on_what_changed)
+        self._by.chosen.connect(self._on_by_chosen)
+        self._describe()
+
+    def _lay_out(self) -> None:
+        self.plot.heading.hide()  # the choice says it
+        row = QHBoxLayout(spacing=GRID)
+        row.addWidget(self._what)
+        row.addStretch(1)
+        for each in (self._by, *self.plot.tools):
+            row.addWidget(each)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.plot)
+        self._stack.addWidget(self._empty)
+        column = QVBoxLayout(self, spacing=GRID)
+        column.setContentsMargins(0, GRID, GRID, 0)
+        column.addLayout(row)
+        column.addWidget(self._stack, 1)
+
+    def show_runs(self, runs: Sequence[RunFacts], colours: Mapping[str, int], bold: str = "") -> None:
+        """Draw these in their colours of the series, that of the id `bold` as a thicker line; others go."""
+        self._shown = runs, colours, bold
+        for gone in self._followers.keys() - {facts.id for facts in runs}:
+            self._followers.pop(gone).stop()
+            self.plot.remove_series(gone)
+        for facts, short in zip(runs, distinct([facts.label for facts in runs]), strict=True):
+            style = CurveStyle(
+                f"series:{colours[facts.id]}", smoothed=self._of_steps, bold=facts.id == bold, points=not self._of_steps
+            )
+            if facts.id not in self.plot.curves:
+                self.plot.add_series(facts.id, style, facts.label)
+                self._follow(facts)
+            self.plot.restyle(facts.id, style, f"{short}:")
+        self._say()
+
+    def _follow(self, facts: RunFacts) -> None:
+        if facts.id in self._followers:
+            self._draw(facts.id)
+            return
+        follower = self._followers[facts.id] = RunFollower(facts.run, self)
+        follower.advanced.connect(lambda _: self._on_advanced(facts.id))
+        follower.failed.connect(lambda sentence: self._session.notify("error", sentence))
+        follower.attend(self.isVisible())
+
+    @property
+    def _of_steps(self) -> bool:
+        """Whether there is a point for each step."""
+        return self._what.currentText() == TRAINING
+
+    def _on_advanced(self, run_id: str) -> None:
+        metrics = {name for event in self._followers[run_id].history.evaluations[-1:] for name in event.metrics}
+        self._what.addItems(sorted(name for name in metrics if self._what.findText(name) < 0))
+        self._draw(run_id)
+
+    def _draw(self, run_id: str) -> None:
+        self.plot.set_series(run_id, *self._points(self._followers[run_id].history))
+
+    def _points(self, history: History) -> tuple[Array, Array]:
+        what, axis = self._what.currentText(), self._by.value
+        steps, values = history.series("loss")
+        at = steps
+        if what != TRAINING:
+            at, values = history.validation("loss" if what == VALIDATION else what)
+        if axis == "step":
+            return at, values
+        spent = np.append(0.0, history.spent(axis))
+        return spent[np.searchsorted(steps, at, side="right")], values
+
+    def _describe(self) -> None:
+        what = self._what.currentText()
+        self.plot.describe(what, "nats" if what in (VALIDATION, TRAINING) else "", X_NAMES[self._by.value])
+
+    def _say(self) -> None:
+        """Where none has been validated, how to see them all the same."""
+        runs = self._shown[0]
+        validated = any(facts.status and facts.status.validation_loss is not None for facts in runs)
+        nothing = runs and not validated and self._what.currentText() == VALIDATION
+        self._stack.setCurrentWidget(self._empty if nothing else self.plot)
+
+    def _on_what_changed(self) -> None:
+        self._describe()
+        self.plot.clear()
+        self.show_runs(*self._shown)
+
+    def _on_by_chosen(self, axis: str) -> None:
+        self._session.settings.set("compare.by", axis)
+        self._describe()
+        for run_id in self._followers:
+            self._draw(run_id)
+        self.plot.reset_view()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        for follower in self._followers.values():
+            follower.attend(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        for follower in self._followers.values():
+            follower.attend(False)

@@ -1,0 +1,93 @@
+"""Points of runs, or of whatever has a name, each to be pointed at and clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.theme import theme, themes
+from app.widgets.chart import Chart
+from app.widgets.curve import colour_of
+
+SIZE, MARKED = 8, 13
+
+
+@dataclass(frozen=True)
+class Point:
+    """`words` are its tool tip, `colour` a token of the theme or "series:3"."""
+
+    key: str
+    x: float
+    y: float
+    words: str = ""
+    colour: str = "muted"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the x of points are: logarithms (to base 10), or places of which only those of `ticks` mean something."""
+
+    log: bool = False
+    ticks: tuple[tuple[float, str], ...] = ()
+
+
+class Scatter(QWidget):
+    """`clicked(key)` by the mouse. What is on show stays while only values change."""
+
+    clicked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None, **properties: Any) -> None:
+        super().__init__(parent, **properties)
+        self.points: list[Point] = []
+        self.marked = ""
+        self._scale = Scale()
+        self.chart = Chart(self)
+        self.dots = pg.ScatterPlotItem(pxMode=True, hoverable=True, hoverSize=MARKED, tip=_words)
+        self.chart.plot.addItem(self.dots, ignoreBounds=True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.chart)
+        self.dots.sigClicked.connect(lambda _, dots, *__: self.clicked.emit(dots[0].data().key))
+        self.chart.reset_wanted.connect(self.show_all)
+        themes.theme_changed.connect(self._draw)
+
+    def set_points(self, points: Sequence[Point], scale: Scale, marked: str = "") -> None:
+        """Draw these, the one whose key is `marked` larger and above the others."""
+        shown = self._scale, {(point.key, point.x) for point in self.points}
+        self.points, self._scale, self.marked = sorted(points, key=lambda point: point.key == marked), scale, marked
+        axis = self.chart.axes["bottom"]
+        axis.setLogMode(scale.log)
+        axis.setTicks([scale.ticks] if scale.ticks else None)
+        self._draw()
+        if shown != (scale, {(point.key, point.x) for point in points}):
+            self.show_all()
+
+    def show_all(self) -> None:
+        """All points, and some room around them."""
+        if self.points:
+            x, y = ([getattr(point, name) for point in self.points] for name in "xy")
+            self.chart.show_x(min(x), max(x), pad=0.08)
+            self.chart.show_y(min(y), max(y))
+
+    def _draw(self) -> None:
+        self.dots.setData(
+            x=np.array([point.x for point in self.points]),
+            y=np.array([point.y for point in self.points]),
+            size=[MARKED if point.key == self.marked else SIZE for point in self.points],
+            brush=[colour_of(point.colour) for point in self.points],
+            pen=pg.mkPen(theme().surface, width=1),
+            data=self.points,
+        )
+
+    def sizeHint(self) -> QSize:
+        return QSize(420, 240)
+
+
+def _words(x: float, y: float, data: Point) -> str:
+    return data.words
