@@ -5,7 +5,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import WIDGET, make_action
+from app.actions import PAGE, WIDGET, make_action
 from app.run_rows import FACTS, matches
 from app.run_watch import RunFacts
 from app.session import Session
@@ -52,12 +52,23 @@ class RunSheet(QWidget):
         self._words = QLabel(objectName="sheet_words", textFormat=Qt.TextFormat.PlainText)
         self._words.setProperty("role", "muted")
         self.view = QTableView(objectName="sheet", accessibleName="Runs side by side", showGrid=False, wordWrap=False)
+        queue = session.queue
         self._acts = {
-            self._action("queue_chosen", "Wait in the queue", "tray-plus", session.queue.add): attrgetter("may_wait"),
-            self._action("unqueue_chosen", "Leave the queue", "tray-minus", session.queue.remove): attrgetter("place"),
-            self._action("delete_chosen", "Delete", "trash-can-outline", self._delete, "Delete"): _has_ended,
+            self._action(name, text, glyph, keys, act): is_for
+            for name, text, glyph, keys, act, is_for in (
+                ("queue_chosen", "Wait in the queue", "tray-plus", "Ctrl+Shift+Q", queue.add, attrgetter("may_wait")),
+                ("unqueue_chosen", "Leave the queue", "tray-minus", "Ctrl+Alt+Q", queue.remove, attrgetter("place")),
+                ("delete_chosen", "Delete", "trash-can-outline", "Delete", self._delete, _has_ended),
+            )
         }
-        self._save = make_action(self, "save_sheet", "Save as CSV…", self._ask_where, glyph="download", tone="muted")
+        finding = make_action(self, "find_in_sheet", "Find a run", self._find, "Ctrl+F", glyph="magnify", tone="muted")
+        self._save = make_action(
+            self, "save_sheet", "Save as CSV…", self._ask_where, "Ctrl+S", glyph="download", tone="muted"
+        )
+        self._filter.addAction(finding, QLineEdit.ActionPosition.LeadingPosition)
+        self.acts = [finding, *self._acts, self._save]
+        for action in self.acts:
+            action.setShortcutContext(WIDGET if action.shortcut() == QKeySequence("Delete") else PAGE)
         self._save.setIconText(self._save.text())  # Qt's own has no dots
         self._lay_out()
         self._filter.textChanged.connect(self._show_runs)
@@ -68,14 +79,18 @@ class RunSheet(QWidget):
         self.rows.modelReset.connect(self._select_again)
         self.view.selectionModel().selectionChanged.connect(self._on_selection_changed)
 
-    def _action(self, name: str, text: str, glyph: str, act: Callable[..., None], *keys: str) -> QAction:
+    def _action(self, name: str, text: str, glyph: str, keys: str, act: Callable[..., None]) -> QAction:
         """Does `act` with those of the chosen runs that it is for."""
 
         def do() -> None:
             act(*filter(self._acts[action], self.chosen))
 
-        action = make_action(self.view, name, text, do, *keys, glyph=glyph, tone="muted", scope=WIDGET)
+        action = make_action(self.view, name, text, do, keys, glyph=glyph, tone="muted")
         return action
+
+    def _find(self) -> None:
+        self._filter.setFocus()
+        self._filter.selectAll()
 
     def _lay_out(self) -> None:
         view = self.view

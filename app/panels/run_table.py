@@ -90,10 +90,6 @@ class RunTable(QWidget):
         self.finding = make_action(
             self, "find_run", "Find a run", self._on_find, "Ctrl+F", glyph="magnify", tone="muted", scope=PAGE
         )
-        self.comparing = make_action(
-            self, "compare_runs", "Compare the runs", lambda: session.show_page("compare"), glyph="scale-balance",
-            tone="muted", scope=PAGE,
-        )  # fmt: skip
         self._filter.addAction(self.finding, QLineEdit.ActionPosition.LeadingPosition)
         self.list = QListView(objectName="run_list", accessibleName="Runs", uniformItemSizes=True)
         self.list.setModel(self._rows)

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
-from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QTableView
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QTableView
 from pytestqt.qtbot import QtBot
 
 from app.pages.compare import ComparePage
 from app.panels.loss_by_option import LossByOption
 from app.panels.run_curves import TRAINING, RunCurves
+from app.panels.run_sheet import RunSheet
 from app.session import Session
 from app.widgets.scatter import Scatter
 from app.widgets.segments import Segments
@@ -183,3 +184,14 @@ def test_without_runs_it_says_what_to_do(session: Session, qtbot: QtBot) -> None
     with qtbot.waitSignal(session.page_wanted) as wanted:
         qtbot.mouseClick(page.findChild(QPushButton, "action_home_from_compare"), Qt.MouseButton.LeftButton)
     assert wanted.args == ["home"]
+
+
+def test_its_acts_have_keys(page: ComparePage, qtbot: QtBot) -> None:
+    with qtbot.waitActive(page):
+        page.activateWindow()
+    page.setFocus()
+    qtbot.keyClick(page, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    line = page.findChild(QLineEdit, "field_filter_sheet")
+    qtbot.waitUntil(line.hasFocus)
+    qtbot.keyClicks(line, "=0.01")
+    assert page.findChild(RunSheet).rows.rowCount() == 1
