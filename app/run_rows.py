@@ -29,6 +29,8 @@ COLUMNS = ("Run", "State", "Steps", "Curve", "Loss")
 FACTS = Qt.ItemDataRole.UserRole
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+PLAIN = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
+PLAIN_OR_LABEL = PLAIN, PLAIN | Qt.ItemFlag.ItemIsEditable
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -136,8 +138,7 @@ class RunRows(QAbstractTableModel):
         return COLUMNS[section] if role == Qt.ItemDataRole.DisplayRole else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        editable = Qt.ItemFlag.ItemIsEditable if index.column() == 0 else Qt.ItemFlag.NoItemFlags
-        return super().flags(index) | editable
+        return PLAIN_OR_LABEL[index.column() == 0]  # asked of each cell whenever some are chosen
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         facts, column = self.rows[index.row()], COLUMNS[index.column()]

@@ -125,7 +125,9 @@ class RunSheet(QWidget):
 
     @property
     def chosen(self) -> list[RunFacts]:
-        return [index.data(FACTS) for index in self.view.selectionModel().selectedRows()]
+        ranges = self.view.selectionModel().selection()  # its `selectedRows` asks about each cell
+        places = {row for each in ranges for row in range(each.top(), each.bottom() + 1)}
+        return [self.rows.rows[row] for row in sorted(places)]
 
     @property
     def drawn(self) -> list[RunFacts]:

@@ -76,11 +76,12 @@ class Scatter(QWidget):
             self.chart.show_y(min(y), max(y))
 
     def _draw(self) -> None:
+        brushes = {colour: pg.mkBrush(colour_of(colour)) for colour in {point.colour for point in self.points}}
         self.dots.setData(
             x=np.array([point.x for point in self.points]),
             y=np.array([point.y for point in self.points]),
             size=[MARKED if point.key == self.marked else SIZE for point in self.points],
-            brush=[colour_of(point.colour) for point in self.points],
+            brush=[brushes[point.colour] for point in self.points],
             pen=pg.mkPen(theme().surface, width=1),
             data=self.points,
         )
