@@ -125,7 +125,8 @@ class RunSheet(QWidget):
 
     @property
     def chosen(self) -> list[RunFacts]:
-        ranges = self.view.selectionModel().selection()  # its `selectedRows` asks about each cell
+        selection = self.view.selectionModel().selection()  # the model's `selectedRows` asks about each cell
+        ranges = [selection.at(number) for number in range(selection.count())]
         places = {row for each in ranges for row in range(each.top(), each.bottom() + 1)}
         return [self.rows.rows[row] for row in sorted(places)]
 

@@ -87,8 +87,9 @@ class TrainingConfig(Section):
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = option(
         "fp32",
         title="Precision",
-        help="fp32, or matrix products in tf32 (on a GPU; elsewhere the same as fp32), in bf16 or (with a scaled loss) "
-        "in fp16: faster where the hardware has them; weights stay fp32.",
+        help="fp32, or matrix products in tf32 (on a GPU; elsewhere the same as fp32), in bf16 (the same "
+        "as fp32 on a processor without) or, with a scaled loss, in fp16: faster where the hardware has them; weights "
+        "stay fp32.",
         paper="https://arxiv.org/abs/1710.03740",
     )
     gradient_checkpointing: bool = option(

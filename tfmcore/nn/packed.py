@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tfmcore.nn.linear import FEW, HAS_ONEDNN, by_onednn, linear
+from tfmcore.nn.linear import FEW, HAS_BF16, by_onednn, linear, linear_in_bf16
 
 TILE = 16
 """The int8 product reads so many weights of a row at a time, and beyond its end if it must."""
@@ -71,7 +71,6 @@ class BFloat16Linear(PackedLinear):
 
     def pack(self, weight: Tensor) -> tuple[Callable[[Tensor], Tensor], int]:
         narrow, on_cpu = weight.contiguous().bfloat16(), weight.is_cpu
-        has_onednn = on_cpu and HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
         @cache
         def ordered() -> Tensor:
@@ -81,9 +80,9 @@ class BFloat16Linear(PackedLinear):
             vectors = x.numel() // x.shape[-1]
             if on_cpu and vectors == 1:
                 return torch.mv(narrow, x.flatten()).view(*x.shape[:-1], -1)
-            if has_onednn:
+            if on_cpu and HAS_BF16:
                 return by_onednn(x, ordered() if vectors <= FEW else narrow)
-            return F.linear(x, narrow)
+            return linear_in_bf16(x, narrow)
 
         return product, narrow.nbytes
 
@@ -106,7 +105,7 @@ class Int8Linear(PackedLinear):
             if rows.shape[1] < sum(sizes):
                 rows = F.pad(rows, (0, sum(sizes) - rows.shape[1]))
             if len(rows) > FEW:  # then it takes less time to make the weights bf16 again
-                result = F.linear(rows, torch.cat(whole, 1).bfloat16()) * scale
+                result = linear_in_bf16(rows, torch.cat(whole, 1).bfloat16()) * scale
             else:
                 first, *others = (
                     torch._weight_int8pack_mm(part.contiguous(), weights, scale)

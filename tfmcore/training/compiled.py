@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tfmcore.config.compilers import cpp_compiler
 from tfmcore.config.memory import MOST_COMPILED
 from tfmcore.nn.dropout import Choice, dropout_on_cpu, random_numbers
-from tfmcore.nn.linear import all_by_onednn, compiled_linear, linear
+from tfmcore.nn.linear import LEARNS_BY_ONEDNN, all_by_onednn, compiled_linear, linear
 from tfmcore.nn.mask import Mask
 from tfmcore.nn.probe import Hooks
 from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, plain_products, weights_kept
@@ -72,7 +72,7 @@ class CompiledLayers:
             return
         if self.way == "graphs":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        few = self._has_few_weights and self.way == "stacks"
+        few = LEARNS_BY_ONEDNN and self._has_few_weights and self.way == "stacks"
         try:
             for part, call in zip(self._parts, self._calls, strict=True):
                 part._compiled_call_impl = call

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tfmcore.nn import linear
+
 
 class Precision:
     """fp32. `scale` is what losses are multiplied by, if they are; a precision that `forgives` leaves out a step whose
@@ -14,6 +16,8 @@ class Precision:
 
     dtype: torch.dtype | None = None
     overflowed = False
+    caution = ""
+    """What is to be said before a run begins."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -75,9 +79,16 @@ class TensorFloat32(Precision):
 
 
 class BFloat16(Precision):
-    """Matrix products in bf16, whose range is that of fp32 (https://arxiv.org/abs/1905.12322)."""
+    """Matrix products in bf16, whose range is that of fp32 (https://arxiv.org/abs/1905.12322). A processor without such
+    products makes those of fp32, which are far faster there."""
 
-    dtype = torch.bfloat16
+    dtype: torch.dtype | None = torch.bfloat16
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
+        if device.type == "cpu" and not linear.HAS_BF16:
+            self.dtype = None
+            self.caution = "this processor has no matrix products in bf16, so they are made in fp32"
 
 
 class Float16(Precision):
@@ -89,6 +100,8 @@ class Float16(Precision):
 
     def __init__(self, device: torch.device) -> None:
         super().__init__(device)
+        if device.type == "cpu" and not linear.HAS_FP16:
+            self.caution = "this processor has no matrix products in fp16: in fp32 a step takes far less time"
         self._scaler = torch.amp.GradScaler(device.type)
         self._scaler.scale(torch.zeros((), device=device))  # has the scale made now, not by the first of some threads
 

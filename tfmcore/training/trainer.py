@@ -97,6 +97,7 @@ class TransformerTrainer:
             self.learner.weights,
             self.learner.optimizer,
         )
+        self.warnings += filter(None, [self.learner.precision.caution])
         self.evaluated: Evaluated | None = None
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []

@@ -8,12 +8,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from tfmcore.nn import linear as nn_linear
-from tfmcore.nn.linear import Linear, all_by_onednn, computes_exactly, linear
+from tfmcore.nn.linear import Linear, all_by_onednn, computes_exactly, linear, linear_in_bf16
 
 
+@pytest.mark.parametrize("by_onednn", [True, False], ids=["oneDNN", "MKL"])
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (0, 6), (5, 6), (3, 4, 6), (2, 0, 6)], ids=str)
 @pytest.mark.parametrize("bias", [True, False])
-def test_learns_as_torchs_own(bias, shape):
+def test_learns_as_torchs_own(bias, shape, by_onednn, monkeypatch):
+    monkeypatch.setattr(nn_linear, "LEARNS_BY_ONEDNN", by_onednn and nn_linear.HAS_ONEDNN)
     torch.manual_seed(0)
     ours = Linear(6, 5, bias)
     torchs = nn.Linear(6, 5, bias)
@@ -53,6 +55,16 @@ def test_every_type_of_number_and_writing_multiply_as_torch(dtype):
     with torch.inference_mode():
         torch.testing.assert_close(linear(x, weight, bias), expected)
         torch.testing.assert_close(linear(x, by_columns, bias), expected)
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_bf16_is_multiplied_without_such_products_too(has_bf16, monkeypatch):
+    monkeypatch.setattr(nn_linear, "HAS_BF16", has_bf16)
+    torch.manual_seed(0)
+    x, weight = torch.randn(3, 4, 64).bfloat16(), torch.randn(32, 64).bfloat16()
+    found = linear_in_bf16(x, weight)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), x.double() @ weight.double().t(), rtol=2**-7, atol=1e-2)
 
 
 def test_all_products_are_onednns_where_it_computes_exactly(monkeypatch):

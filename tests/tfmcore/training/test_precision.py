@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tfmcore.config import Config, SavedModel
-from tfmcore.messages import Changed, Command, Evaluated, Noticed, Started, Stepped
+from tfmcore.messages import Changed, Command, Evaluated, Noticed, Started, Stepped, Warned
 from tfmcore.models import build
 from tfmcore.runs import Run
 from tfmcore.training.learner import Learner
@@ -75,6 +75,25 @@ def test_a_run_says_so_and_goes_on_with_its_scale(tiny, tmp_path, monkeypatch):
     later = [event.value for event in again if isinstance(event, Changed)]
     assert later[:1] == [scales[-1] / 2][: len(later)]
     assert again[-1].step == 12 > last
+
+
+@pytest.mark.parametrize(("precision", "has"), [("bf16", "HAS_BF16"), ("fp16", "HAS_FP16")])
+def test_a_run_says_what_the_processor_has_not(tiny, tmp_path, monkeypatch, precision, has):
+    config = tiny("nano-decoder", f"training.precision={precision}", "training.steps=2")
+    for there_is in (True, False):
+        monkeypatch.setattr(f"tfmcore.nn.linear.{has}", there_is)
+        said = [event.sentence for event in train(config, tmp_path / str(there_is)) if isinstance(event, Warned)]
+        assert any(f"no matrix products in {precision}" in sentence for sentence in said) is not there_is
+
+
+def test_bf16_on_a_processor_without_it_is_fp32_to_the_bit(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfmcore.nn.linear.HAS_BF16", False)
+    losses = [
+        [event.loss for event in train(tiny("nano-decoder", f"training.precision={precision}"), tmp_path / precision)
+         if isinstance(event, Stepped)]
+        for precision in ("fp32", "bf16")
+    ]  # fmt: skip
+    assert losses[0] == losses[1] != []
 
 
 def test_bf16_reaches_the_same_validation_loss(tiny, tmp_path):
