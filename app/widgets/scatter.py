@@ -38,7 +38,7 @@ class Scale:
 
 
 class Scatter(QWidget):
-    """`clicked(key)` by the mouse. What is on show stays while only values change."""
+    """`clicked(key)` by the mouse. All points are on show until the view is moved by hand."""
 
     clicked = Signal(str)
 
@@ -47,6 +47,7 @@ class Scatter(QWidget):
         self.points: list[Point] = []
         self.marked = ""
         self._scale = Scale()
+        self._follow = True
         self.chart = Chart(self)
         self.dots = pg.ScatterPlotItem(pxMode=True, hoverable=True, hoverSize=MARKED, tip=_words)
         self.chart.plot.addItem(self.dots, ignoreBounds=True)
@@ -55,25 +56,30 @@ class Scatter(QWidget):
         column.addWidget(self.chart)
         self.dots.sigClicked.connect(lambda _, dots, *__: self.clicked.emit(dots[0].data().key))
         self.chart.reset_wanted.connect(self.show_all)
+        self.chart.moved.connect(self._on_moved)
         themes.theme_changed.connect(self._draw)
 
     def set_points(self, points: Sequence[Point], scale: Scale, marked: str = "") -> None:
         """Draw these, the one whose key is `marked` larger and above the others."""
-        shown = self._scale, {(point.key, point.x) for point in self.points}
+        self._follow |= scale != self._scale
         self.points, self._scale, self.marked = sorted(points, key=lambda point: point.key == marked), scale, marked
         axis = self.chart.axes["bottom"]
         axis.setLogMode(scale.log)
         axis.setTicks([scale.ticks] if scale.ticks else None)
         self._draw()
-        if shown != (scale, {(point.key, point.x) for point in points}):
+        if self._follow:
             self.show_all()
 
     def show_all(self) -> None:
         """All points, and some room around them."""
+        self._follow = True
         if self.points:
             x, y = ([getattr(point, name) for point in self.points] for name in "xy")
             self.chart.show_x(min(x), max(x), pad=0.08)
             self.chart.show_y(min(y), max(y))
+
+    def _on_moved(self) -> None:
+        self._follow = False
 
     def _draw(self) -> None:
         brushes = {colour: pg.mkBrush(colour_of(colour)) for colour in {point.colour for point in self.points}}

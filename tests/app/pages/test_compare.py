@@ -160,6 +160,23 @@ def test_the_loss_over_the_option_in_which_they_differ(
     assert best.data().words == f"{runs[2].label}\nLearning rate: 0.01\nValidation loss: 1.8"
 
 
+def test_all_dots_are_on_show_until_the_view_is_moved(
+    page: ComparePage, session: Session, runs: list[Run], qtbot: QtBot
+) -> None:
+    scatter = page.findChild(Scatter)
+    shown = scatter.chart.box.viewRange
+    qtbot.waitUntil(lambda: len(scatter.points) == 3)
+    write_status(runs[2], RunState.RUNNING, step=3, loss=3.0, validation_loss=0.5)
+    until(qtbot, session, lambda: shown()[1][0] < 0.5)
+    scatter.chart.box.setRange(yRange=(0, 1), padding=0)
+    scatter.chart.moved.emit()
+    write_status(runs[2], RunState.RUNNING, step=3, loss=3.0, validation_loss=-5.0)
+    until(qtbot, session, lambda: any(point.y == -5 for point in scatter.points))
+    assert shown()[1] == [0, 1]
+    scatter.chart.reset_wanted.emit()
+    assert shown()[1][0] < -5
+
+
 def test_it_is_exported(page: ComparePage, qtbot: QtBot, tmp_path: Path) -> None:
     panel = page.findChild(LossByOption)
     qtbot.waitUntil(lambda: len(panel.scatter.points) == 3)
