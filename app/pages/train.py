@@ -39,8 +39,8 @@ class TrainPage(QWidget):
         "interrupted run goes on from its last checkpoint. The right button, or the three dots, renames a run, makes a "
         "new design of its config, goes on from its last checkpoint as another run, or deletes it; in the loss plot it "
         "offers every checkpoint that is kept to branch from. The scales above the list lead to Compare, where all "
-        "runs lie side by side. In a plot the wheel "
-        "zooms, dragging pans, L switches to a logarithmic axis and R shows everything."
+        "runs lie side by side. In a plot the wheel zooms, dragging pans, L switches to a logarithmic axis and R shows "
+        "everything."
     )
 
     def __init__(self, session: Session) -> None:
