@@ -22,8 +22,14 @@ FEW_VALUES = 8
 """So many numbers have a tick each."""
 FAR_APART = 20
 """Numbers of which the greatest is so many times the least stand on a logarithmic axis."""
+LETTERS, FEW_LETTERS = 60, 6
+"""There is room for so many below the dots, in all; and of a word so many are left."""
 LEAST = 4
 """Of fewer runs nothing is said of how strongly a loss goes with an option."""
+STRENGTH = (
+    "Spearman's rank correlation with the loss: −1 where a larger value always goes with a lower loss, 1 where with a "
+    "higher one, 0 where with neither"
+)
 HEAD = 24.0
 
 
@@ -37,7 +43,9 @@ def scaled(column: Column, values: Sequence[Any]) -> tuple[list[float], Scale]:
         return places.tolist(), Scale(log, ticks)
     names = [column.words(value) for value in values]
     order = sorted(set(names), key=str.casefold)
-    return [float(order.index(name)) for name in names], Scale(ticks=tuple(enumerate(order)))
+    letters = max(LETTERS // len(order), FEW_LETTERS)
+    ticks = tuple(enumerate(name if len(name) <= letters else f"{name[: letters - 1]}…" for name in order))
+    return [float(order.index(name)) for name in names], Scale(ticks=ticks, room=0.5)
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float | None:
@@ -68,10 +76,6 @@ class LossByOption(QWidget):
         self._option.setMinimumWidth(COMBO)
         self._strength = QLabel(objectName="by_option_strength")
         self._strength.setProperty("role", "muted")
-        self._strength.setToolTip(
-            "Spearman's rank correlation with the loss: −1 where a larger value always goes with a lower loss, "
-            "1 with a higher one, 0 where neither"
-        )
         self.scatter = Scatter(objectName="scatter_by_option", accessibleName="Validation loss by an option")
         self.exporter = Exporter(self, name="Loss by option", paint=self.paint_figure, table=self.table)
         self._lay_out()
@@ -139,14 +143,16 @@ class LossByOption(QWidget):
             for facts, place, value in zip(runs, places, values, strict=True)
         ]
         self.scatter.set_points(points, scale, marked=self._session.run_id)
-        self._strength.setText(self._words(values, [point.y for point in points]))
+        self._say(values, [point.y for point in points])
 
-    def _words(self, values: Sequence[Any], losses: Sequence[float]) -> str:
+    def _say(self, values: Sequence[Any], losses: Sequence[float]) -> None:
         """How strongly the loss goes with the option, where that can be said."""
-        if not are_comparable(self._columns):
-            return "These runs do not learn from the same tokens"
-        strength = rank_correlation(values, losses) if all(map(is_number, values)) and len(values) >= LEAST else None
-        return "" if strength is None else f"ρ = {strength:.2f}".replace("-", "−")
+        known = all(map(is_number, values)) and len(values) >= LEAST
+        strength = rank_correlation(values, losses) if known else None
+        words = "" if strength is None else f"ρ = {strength:.2f}".replace("-", "−")
+        comparable = are_comparable(self._columns)
+        self._strength.setText(words if comparable else "not the same tokens")
+        self._strength.setToolTip(STRENGTH if comparable else "These runs do not learn from the same tokens")
 
     def table(self) -> Iterator[Sequence[object]]:
         """A row for each dot."""

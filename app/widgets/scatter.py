@@ -16,6 +16,7 @@ from app.widgets.chart import Chart
 from app.widgets.curve import colour_of
 
 SIZE, MARKED = 8, 13
+PAD = 0.08
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the x of points are: logarithms (to base 10), or places of which only those of `ticks` mean something."""
+    """What the x of points are: logarithms (to base 10), or places of which only those of `ticks` mean something;
+    beyond the first and the last one there is `room` for their words."""
 
     log: bool = False
     ticks: tuple[tuple[float, str], ...] = ()
+    room: float = 0.0
 
 
 class Scatter(QWidget):
@@ -75,7 +78,7 @@ class Scatter(QWidget):
         self._follow = True
         if self.points:
             x, y = ([getattr(point, name) for point in self.points] for name in "xy")
-            self.chart.show_x(min(x), max(x), pad=0.08)
+            self.chart.show_x(min(x) - self._scale.room, max(x) + self._scale.room, pad=PAD)
             self.chart.show_y(min(y), max(y))
 
     def _on_moved(self) -> None:

@@ -160,6 +160,16 @@ def test_the_loss_over_the_option_in_which_they_differ(
     assert best.data().words == f"{runs[2].label}\nLearning rate: 0.01\nValidation loss: 1.8"
 
 
+def test_of_runs_that_do_not_learn_from_the_same_tokens_it_says_so(
+    page: ComparePage, session: Session, own_folders: Path, qtbot: QtBot
+) -> None:
+    other = Run.create(own_folders / "runs", find_preset("nano-decoder").config(["data.max_examples=50"]), "fewer")
+    write_status(other, RunState.RUNNING, step=20, loss=3.0, validation_loss=0.5)
+    strength = page.findChild(QLabel, "by_option_strength")
+    until(qtbot, session, lambda: strength.text() == "not the same tokens")
+    assert "do not learn from the same tokens" in strength.toolTip()
+
+
 def test_all_dots_are_on_show_until_the_view_is_moved(
     page: ComparePage, session: Session, runs: list[Run], qtbot: QtBot
 ) -> None:

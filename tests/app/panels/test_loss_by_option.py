@@ -23,7 +23,9 @@ def test_numbers_far_apart_stand_on_a_logarithmic_axis() -> None:
 
 def test_words_stand_beside_each_other() -> None:
     values = ["relu", None, "gelu", "relu"]
-    assert scaled(OPTION, values) == ([2, 1, 0, 2], Scale(ticks=((0, "gelu"), (1, "None"), (2, "relu"))))
+    ticks = (0, "gelu"), (1, "None"), (2, "relu")
+    assert scaled(OPTION, values) == ([2, 1, 0, 2], Scale(ticks=ticks, room=0.5))
+    assert scaled(OPTION, ["a" * 30, "b" * 40])[1].ticks == ((0, "a" * 30), (1, "b" * 29 + "…"))
     assert scaled(OPTION, [True, False])[1].ticks == ((0, "False"), (1, "True"))
 
 
