@@ -77,10 +77,14 @@ def measured_training(config: Config, steps: int, random_tokens: bool) -> dict[s
     from tfmcore.training.devices import choose_device, choose_threads
     from tfmcore.training.machine import probe
     from tfmcore.training.measure import try_batch
+    from tfmcore.training.precision import PRECISIONS
 
     expected, precision = cost(config), config.training.precision
     choose_threads(config.training.threads)
-    machine = probe(choose_device(config.training.device), precision)
+    device = choose_device(config.training.device)
+    if caution := PRECISIONS[precision](device).caution:
+        note(caution)
+    machine = probe(device, precision)
     trial = try_batch(config, expected["vocab_size"] if random_tokens else 0, steps)
     both = 2 if config.model.architecture == "encoder_decoder" else 1  # its tokens are counted, its compute is by pairs
     work = {

@@ -51,6 +51,15 @@ def test_tables(tfm):
         assert words in result.out
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_it_says_what_the_processor_has_not(tfm, monkeypatch, has):
+    monkeypatch.setattr("tfmcore.nn.linear.HAS_BF16", has)
+    bf16 = ("--set", "training.precision=bf16", "--steps", "1", "--random-tokens")
+    result = tfm("bench", "reverse", *FEW, *bf16, "--json")
+    assert result.code == 0
+    assert ("no matrix products in bf16" in result.err) is not has
+
+
 def test_the_largest_batch_that_fits_is_found(tfm, monkeypatch):
     monkeypatch.setattr(largest_batch, "available_memory", lambda device: 250 * 2**20)
     words = ["bench", "nano-decoder", "--largest-batch", "--set", "model.context_length=128"]
