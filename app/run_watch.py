@@ -178,6 +178,7 @@ class RunFollower(QObject):
         self.history = History()
         self._reader = EventReader(run.folder)
         self._reading = False
+        self._fault = ""
         self._timer = QTimer(self, interval=FOLLOW_EVERY_MS)
         self._timer.timeout.connect(self._read_on)
         self._timer.start()
@@ -204,7 +205,7 @@ class RunFollower(QObject):
         return list(blocks(self._reader.read(CHUNK_BYTES)))
 
     def _on_read(self, items: list[Any]) -> None:
-        self._reading = False
+        self._reading, self._fault = False, ""
         if items:
             self.history.extend(items)
             self.advanced.emit(items)
@@ -212,4 +213,6 @@ class RunFollower(QObject):
 
     def _on_failed(self, error: Exception) -> None:
         self._reading = False
-        self.failed.emit(str(error))
+        if str(error) != self._fault:  # said once, though it is tried four times a second
+            self._fault = str(error)
+            self.failed.emit(self._fault)

@@ -97,6 +97,21 @@ def test_a_list_that_cannot_be_read_is_said_once(qtbot: QtBot, run: Run, monkeyp
         runs.refresh()
 
 
+def test_events_that_cannot_be_read_are_said_once_and_read_when_they_can_be(qtbot: QtBot, run: Run) -> None:
+    events = run.folder / "events.jsonl"
+    kept = events.rename(run.folder / "kept")
+    events.mkdir()
+    follower = RunFollower(run)
+    with qtbot.waitSignal(follower.failed):
+        pass
+    with qtbot.assertNotEmitted(follower.failed, wait=600):
+        pass
+    events.rmdir()
+    kept.rename(events)
+    qtbot.waitUntil(lambda: follower.history.step == 20)
+    follower.stop()
+
+
 def test_an_empty_workspace_has_no_runs(qtbot: QtBot, tmp_path: Path) -> None:
     runs = RunList(tmp_path / "runs")
     with qtbot.assertNotEmitted(runs.changed, wait=200):
