@@ -37,7 +37,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         vectors = x.numel() // x.shape[-1]
         if 0 < vectors <= FEW and (vectors > 1 if weight.stride(0) == 1 else weight.numel() >= LARGE):
             return by_onednn(x, weight, bias)
-    elif LEARNS_BY_ONEDNN and torch.is_grad_enabled() and not _is_another_way():
+    elif LEARNS_BY_ONEDNN and torch.is_grad_enabled() and not _is_chosen_elsewhere():
         return cast(Tensor, _Trained.apply(x, weight, bias))  # type: ignore[no-untyped-call]
     return F.linear(x, weight, bias)
 
@@ -50,8 +50,8 @@ def linear_in_bf16(x: Tensor, weight: Tensor) -> Tensor:
     return F.linear(x, weight)
 
 
-def _is_another_way() -> bool:
-    """Autocast, or a compiler that traces."""
+def _is_chosen_elsewhere() -> bool:
+    """Autocast, and a compiler that traces, choose the product themselves."""
     return torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
 
 
