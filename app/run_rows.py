@@ -54,13 +54,12 @@ class Loss:
 
 
 def loss_of(facts: RunFacts) -> Loss:
-    """That of the last validation where there was one, else the training loss, smoothed."""
-    status = facts.status
-    if status and status.validation_loss is not None:
-        value = units.number(status.validation_loss)
-        return Loss(f"val {value}", f"Validation loss {value}, of the last validation")
-    if status and status.loss is not None:
-        value = units.number(status.loss)
+    """The best validation loss where there is one, else the training loss, smoothed."""
+    if facts.best_loss is not None:
+        value = units.number(facts.best_loss)
+        return Loss(f"val {value}", f"Validation loss {value}, of the best checkpoint")
+    if facts.status and facts.status.loss is not None:
+        value = units.number(facts.status.loss)
         return Loss(f"train {value}", f"Training loss {value}, smoothed; not validated yet")
     return Loss()
 

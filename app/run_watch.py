@@ -36,6 +36,8 @@ class RunFacts:
     exit: Exit | None
     config: Config | None = field(compare=False)
     has_checkpoint: bool
+    best_loss: float | None = None
+    """The validation loss of the checkpoint that is used."""
     stamp: Stamp = field(default=(0, 0), compare=False)
     asked: str = ""
     """What it was asked to do and has not yet done, such as "pausing"."""
@@ -121,11 +123,12 @@ class RunList(QObject):
         seen = self._seen.get(run.id)
         if seen and seen.stamp == stamp and not seen.state.alive:
             return seen
-        has_checkpoint = any((run.folder / "checkpoints").glob("step-*/manifest.json"))
+        best = run.best()
         config = seen.config if seen and seen.config else _config(run)
         status, ended = run.status(), run.exit()
         state = state_of(status, ended)
-        return RunFacts(run, run.id, run.label, state, status, ended, config, has_checkpoint, stamp)
+        loss = best.manifest.validation_loss if best else None
+        return RunFacts(run, run.id, run.label, state, status, ended, config, best is not None, loss, stamp)
 
     def _on_looked(self, found: list[RunFacts]) -> None:
         self._looking, self._fault = False, ""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from operator import attrgetter
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QObject, Qt
@@ -38,9 +39,9 @@ class Column:
 LOSS = Column(
     "validation_loss",
     "Validation loss",
-    lambda facts: facts.status.validation_loss if facts.status else None,
+    attrgetter("best_loss"),
     units.number,
-    "Of the last validation, in nats; the lowest is bold where all learn from the same tokens",
+    "Of the best checkpoint, in nats; the lowest is bold where all learn from the same tokens",
 )
 FIRST = Column("run", "Run", lambda facts: facts.label), LOSS
 LAST = (

@@ -78,7 +78,7 @@ class Status(Document):
     """status.json, replaced by the trainer every two seconds. `started` is the process's `start_time`: with the pid it
     and the `boot` it names one process of this host. `heartbeat` is the wall clock, `ticks` the host's monotonic one,
     which nobody sets. `done` of `total` counts within the `phase` of the preparation. `loss` is the training loss, a
-    mean over the last steps; `validation_loss` that of the last validation of this process."""
+    mean over the last steps."""
 
     state: RunState
     step: int = 0
@@ -93,7 +93,6 @@ class Status(Document):
     done: int = 0
     total: int = 0
     loss: float | None = None
-    validation_loss: float | None = None
     seconds_left: float | None = None
 
     @property

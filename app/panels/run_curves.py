@@ -122,7 +122,7 @@ class RunCurves(QWidget):
     def _say(self) -> None:
         """Where none has been validated, how to see them all the same."""
         runs = self._shown[0]
-        validated = any(facts.status and facts.status.validation_loss is not None for facts in runs)
+        validated = any(facts.best_loss is not None for facts in runs)
         nothing = runs and not validated and self._what.currentText() == VALIDATION
         self._stack.setCurrentWidget(self._empty if nothing else self.plot)
 

@@ -27,10 +27,9 @@ def test_an_id_is_found_whole_or_by_its_beginning(run: Run) -> None:
 
 def test_the_validation_loss_is_shown_where_it_is_known_and_else_the_training_loss(run: Run) -> None:
     facts = facts_of(run, RunState.RUNNING)
-    assert facts.status
     assert loss_of(facts).words == "train 0.2"
     assert "Training loss 0.2" in loss_of(facts).tip
-    validated = replace(facts, status=facts.status.model_copy(update={"validation_loss": 1.832}))
+    validated = replace(facts, best_loss=1.832)
     assert loss_of(validated).words == "val 1.832"
     assert "Validation loss 1.832" in loss_of(validated).tip
     assert loss_of(replace(facts, status=None)).words == "–"

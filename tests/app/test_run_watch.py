@@ -79,9 +79,11 @@ def test_a_run_that_has_ended_is_read_again_only_when_its_folder_changes(
     run.rename("Another name")
     assert runs._look()[0].label == "Another name"
     assert not runs._look()[0].has_checkpoint
-    add_checkpoint(run)
+    add_checkpoint(run, 20, 1.5)
     assert runs._look()[0].has_checkpoint
     assert len(read) == 2
+    add_checkpoint(run, 40, 1.7)
+    assert runs._look()[0].best_loss == 1.5, "of the checkpoint that is used, whichever came last"
 
 
 def test_a_list_that_cannot_be_read_is_said_once(qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def fill(folder: Path, number: int) -> None:
     for index in range(number):
         run = Run.create(folder, Config(), f"run {index}")
         if index % 2:
-            own_status(RunState.RUNNING, 1, step=1000, loss=2.0, validation_loss=2.1).write(run.folder / "status.json")
+            own_status(RunState.RUNNING, 1, step=1000, loss=2.0).write(run.folder / "status.json")
             Exit(state=RunState.FINISHED, step=1000).write(run.folder / "exit.json")
             checkpoint = run.folder / "checkpoints" / "step-00001000"
             checkpoint.mkdir()

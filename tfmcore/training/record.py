@@ -36,7 +36,6 @@ class Record:
         self.mirror: Mirror | None = None
         self.exit: Exit | None = None
         self._loss = self._weight = 0.0
-        self._validation_loss: float | None = None
         self._phase, self._done, self._total = "loading", 0, 0
         self._pace: deque[tuple[float, int]] = deque(maxlen=PACE_BEATS)
         self._ended, self._writing = threading.Event(), threading.Lock()
@@ -90,8 +89,6 @@ class Record:
         match event:
             case Stepped():
                 self._smooth(event.loss)
-            case Evaluated():
-                self._validation_loss = event.loss
             case Started():
                 self.steps, self._phase = event.steps, ""
                 self._write_status_if_possible()
@@ -140,7 +137,7 @@ class Record:
             status = own_status(
                 state, pid, step=self.step, steps=self.steps, phase=self._phase, done=self._done,
                 total=self._total, loss=self._loss / self._weight if self._weight else None,
-                validation_loss=self._validation_loss, seconds_left=self._seconds_left(state),
+                seconds_left=self._seconds_left(state),
             )  # fmt: skip
             status.write(self.run.folder / "status.json")
 

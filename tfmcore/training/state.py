@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from tfmcore.config import UserError
+from tfmcore.messages import Evaluated
 from tfmcore.nn.low_rank import unmerged
 from tfmcore.training.averages import Averages
 from tfmcore.training.optimizers import states_of
@@ -21,13 +22,14 @@ Way = Literal["no", "layers", "stacks", "graphs"]
 
 
 class Counters(BaseModel):
-    """Where the training stands. `stale` counts the validations since the best one; `learning_rate` is set where a
-    person has taken the schedule's place; `new` names the weights that the model it began from did not have. Steps
-    left out because gradients were too large for fp16 are `overflows`; `precision` is what its scale goes on from.
-    `averaged` counts the steps that the average of the weights has taken in. `compiled` says how steps are computed, by
-    kind of device, and `shares` in how many each batch."""
+    """Where the training stands. `evaluated` is the last validation, and `stale` counts those since the best one;
+    `learning_rate` is set where a person has taken the schedule's place; `new` names the weights that the model it
+    began from did not have. Steps left out because gradients were too large for fp16 are `overflows`; `precision` is
+    what its scale goes on from. `averaged` counts the steps that the average of the weights has taken in. `compiled`
+    says how steps are computed, by kind of device, and `shares` in how many each batch."""
 
     step: int = 0
+    evaluated: Evaluated | None = None
     best_score: float | None = None
     best_step: int | None = None
     stale: int = 0

@@ -98,7 +98,6 @@ class TransformerTrainer:
             self.learner.optimizer,
         )
         self.warnings += filter(None, [self.learner.precision.caution])
-        self.evaluated: Evaluated | None = None
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
         self.steps = Steps(self.learner, self.counters, dataset.tokenizer)
@@ -177,6 +176,11 @@ class TransformerTrainer:
         """Optimizer steps done."""
         return self.counters.step
 
+    @property
+    def evaluated(self) -> Evaluated | None:
+        """The last validation."""
+        return self.counters.evaluated
+
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Optimizer and random states as they were; what may differ from then on is added to `warnings`."""
         load = partial(self.parallel.load_tensors, self.model)
@@ -241,12 +245,12 @@ class TransformerTrainer:
         if not math.isfinite(found.loss):
             yield Warned(step=self.step, sentence=f"the validation loss is {found.loss}, so nothing is kept of it")
             return
-        self.evaluated = Evaluated(step=self.step, loss=found.loss, metrics=found.metrics)
+        self.counters.evaluated = Evaluated(step=self.step, loss=found.loss, metrics=found.metrics)
         score, best = self._score, self.counters.best_score
         self.counters.stale = 0 if best is None or score < best else self.counters.stale + 1
         if best is None or score <= best:  # the newest of several, as the run has it
             self.counters.best_score, self.counters.best_step = score, self.step
-        yield self.evaluated
+        yield self.counters.evaluated
 
     def _sample(self) -> Iterator[AnyEvent]:
         """Show what the model makes of its prompts."""

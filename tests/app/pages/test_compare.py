@@ -15,7 +15,7 @@ from app.panels.run_sheet import RunSheet
 from app.session import Session
 from app.widgets.scatter import Scatter
 from app.widgets.segments import Segments
-from tests.app.conftest import until, write_events, write_status
+from tests.app.conftest import add_checkpoint, until, write_events, write_status
 from tfmcore.config import find_preset
 from tfmcore.config.sweeps import combinations, label, parse_axis, swept
 from tfmcore.messages import Evaluated, Started, Stepped
@@ -40,7 +40,9 @@ def runs(own_folders: Path) -> list[Run]:
         last = number == len(RATES) - 1
         losses = [] if last else [Evaluated(step=3, loss=2.0 - number / 10, metrics={"accuracy": number / 10})]
         write_events(run, STARTED, *(stepped(step, seconds=0.5 + number) for step in (1, 2, 3)), *losses)
-        write_status(run, RunState.RUNNING, step=3, loss=3.0, validation_loss=None if last else losses[0].loss)
+        write_status(run, RunState.RUNNING, step=3, loss=3.0)
+        for event in losses:
+            add_checkpoint(run, event.step, event.loss)
         made.append(run)
     return made
 
@@ -149,7 +151,8 @@ def test_the_loss_over_the_option_in_which_they_differ(
     qtbot.waitUntil(lambda: len(scatter.points) == 3)
     found = {point.key: (point.x, point.y) for point in scatter.points}  # not far enough apart for a logarithmic axis
     assert found == {run.id: (rate, 2.0 - n / 10) for n, (run, rate) in enumerate(zip(runs[:3], RATES, strict=False))}
-    write_status(runs[3], RunState.RUNNING, step=3, loss=3.0, validation_loss=2.5)
+    write_status(runs[3], RunState.RUNNING, step=3, loss=3.0)
+    add_checkpoint(runs[3], 3, 2.5)
     until(qtbot, session, lambda: len(scatter.points) == 4)
     assert [point.x for point in sorted(scatter.points, key=lambda point: point.x)] == pytest.approx(np.log10(RATES))
     assert page.findChild(QLabel, "by_option_strength").text() == "ρ = 0.20"
@@ -164,7 +167,8 @@ def test_of_runs_that_do_not_learn_from_the_same_tokens_it_says_so(
     page: ComparePage, session: Session, own_folders: Path, qtbot: QtBot
 ) -> None:
     other = Run.create(own_folders / "runs", find_preset("nano-decoder").config(["data.max_examples=50"]), "fewer")
-    write_status(other, RunState.RUNNING, step=20, loss=3.0, validation_loss=0.5)
+    write_status(other, RunState.RUNNING, step=20, loss=3.0)
+    add_checkpoint(other, 20, 0.5)
     strength = page.findChild(QLabel, "by_option_strength")
     until(qtbot, session, lambda: strength.text() == "not the same tokens")
     assert "do not learn from the same tokens" in strength.toolTip()
@@ -176,11 +180,13 @@ def test_all_dots_are_on_show_until_the_view_is_moved(
     scatter = page.findChild(Scatter)
     shown = scatter.chart.box.viewRange
     qtbot.waitUntil(lambda: len(scatter.points) == 3)
-    write_status(runs[2], RunState.RUNNING, step=3, loss=3.0, validation_loss=0.5)
+    write_status(runs[2], RunState.RUNNING, step=3, loss=3.0)
+    add_checkpoint(runs[2], 3, 0.5)
     until(qtbot, session, lambda: shown()[1][0] < 0.5)
     scatter.chart.box.setRange(yRange=(0, 1), padding=0)
     scatter.chart.moved.emit()
-    write_status(runs[2], RunState.RUNNING, step=3, loss=3.0, validation_loss=-5.0)
+    write_status(runs[2], RunState.RUNNING, step=3, loss=3.0)
+    add_checkpoint(runs[2], 3, -5.0)
     until(qtbot, session, lambda: any(point.y == -5 for point in scatter.points))
     assert shown()[1] == [0, 1]
     scatter.chart.reset_wanted.emit()

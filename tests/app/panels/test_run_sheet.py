@@ -14,13 +14,13 @@ from app.panels import run_sheet
 from app.panels.run_sheet import RunSheet
 from app.session import Session
 from app.sheet_rows import differing
-from tests.app.conftest import until, write_status
+from tests.app.conftest import add_checkpoint, until, write_status
 from tfmcore.config import find_preset
 from tfmcore.config.sweeps import combinations, label, parse_axis, swept
 from tfmcore.runs import Exit, Run, RunState
 
 LOSSES = [2.5, 1.5, None, 2.0]
-"""Of the last validation of each run."""
+"""Of the best validation of each run."""
 RATES = ["0.001", "0.002", "0.003", "0.004"]
 
 
@@ -31,7 +31,8 @@ def runs(own_folders: Path) -> list[Run]:
     found = combinations([parse_axis("training.learning_rate=" + ",".join(RATES))])
     for combination, config, loss in zip(found, swept(find_preset("nano-decoder").raw([]), found), LOSSES, strict=True):
         run = Run.create(own_folders / "runs", config, label("my sweep", combination))
-        write_status(run, RunState.RUNNING, step=20, loss=3.0, validation_loss=loss)
+        write_status(run, RunState.RUNNING, step=20, loss=3.0)
+        add_checkpoint(run, 20, loss)
         made.append(run)
     return made
 
@@ -83,7 +84,8 @@ def test_none_is_the_best_where_losses_are_of_other_tokens(
     sheet: RunSheet, session: Session, own_folders: Path, qtbot: QtBot
 ) -> None:
     other = Run.create(own_folders / "runs", find_preset("nano-decoder").config(["data.max_examples=50"]), "fewer")
-    write_status(other, RunState.RUNNING, step=20, loss=3.0, validation_loss=0.5)
+    write_status(other, RunState.RUNNING, step=20, loss=3.0)
+    add_checkpoint(other, 20, 0.5)
     until(qtbot, session, lambda: sheet.rows.rowCount() == 5)
     assert column(sheet, "Validation loss")[0] == "0.5"
     assert sheet.rows.best == ""
@@ -112,7 +114,8 @@ def test_a_row_chooses_its_run_and_the_chosen_run_its_row(sheet: RunSheet, sessi
 
 def test_it_follows_what_becomes_of_the_runs(sheet: RunSheet, session: Session, runs: list[Run], qtbot: QtBot) -> None:
     session.choose_run(runs[2].id)
-    write_status(runs[2], RunState.RUNNING, step=40, loss=1.2, validation_loss=1.1)
+    write_status(runs[2], RunState.RUNNING, step=40, loss=1.2)
+    add_checkpoint(runs[2], 40, 1.1)
     until(qtbot, session, lambda: column(sheet, "Validation loss") == ["1.1", "1.5", "2", "2.5"])
     assert session.run_id == runs[2].id
     assert sheet.view.selectionModel().selectedRows()[0].row() == 0
@@ -187,7 +190,8 @@ def test_those_chosen_stay_chosen_when_the_order_changes(
     kept = {facts.id for facts in sheet.chosen}
     assert kept == {runs[1].id, runs[0].id}
     assert words(sheet).endswith("· 2 chosen")
-    write_status(runs[2], RunState.RUNNING, step=40, loss=1.2, validation_loss=1.1)
+    write_status(runs[2], RunState.RUNNING, step=40, loss=1.2)
+    add_checkpoint(runs[2], 40, 1.1)
     until(qtbot, session, lambda: column(sheet, "Validation loss")[0] == "1.1")
     assert {facts.id for facts in sheet.chosen} == kept
     click_heading(sheet, "Learning rate", qtbot)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tfmcore.config import Config, UserError
-from tfmcore.messages import Command, Evaluated, Failed, Finished, Sampled, Started, Stepped, Warned
+from tfmcore.messages import Command, Failed, Finished, Sampled, Started, Stepped, Warned
 from tfmcore.runs import STARTING, Exit, Run, RunState, own_status
 from tfmcore.training import record as record_module
 from tfmcore.training.controls import Controls
@@ -54,10 +54,9 @@ def test_the_life_of_a_run(run, quick):
             assert [event.step for event in run.events()] == list(range(step + 1))  # a window sees it at once
             time.sleep(0.01)
         wait_for(lambda: run.status().step == 5)
-        assert (run.status().loss, run.status().validation_loss) == (pytest.approx(2.0), None)
+        assert run.status().loss == pytest.approx(2.0)
         record.take(stepped(5).model_copy(update={"loss": 102.0}))
-        record.take(Evaluated(step=5, loss=1.5))
-        wait_for(lambda: run.status().validation_loss == 1.5)
+        wait_for(lambda: run.status().loss > 2.1)
         assert 2 < run.status().loss < 30, "one step that jumps does not stand for all"
         assert run.status().seconds_left < 60
         run.command(Command(kind="pause"))

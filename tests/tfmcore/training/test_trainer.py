@@ -8,7 +8,7 @@ import threading
 import pytest
 import torch
 
-from tfmcore.config import SOURCES, TASKS, UserError, presets
+from tfmcore.config import SOURCES, TASKS, SavedModel, UserError, presets
 from tfmcore.config.schedules import learning_rate
 from tfmcore.config.tasks import TEXT_TASKS
 from tfmcore.data import IGNORED, Tokenizer
@@ -122,6 +122,15 @@ def test_resume_comes_to_the_same_bit_for_bit(tiny, tmp_path, preset, way):
     for name in ("model.safetensors", "optimizer.safetensors"):
         ends = [r.checkpoints()[-1].folder / name for r in (Run(tmp_path / "whole"), run)]
         assert ends[0].read_bytes() == ends[1].read_bytes()
+
+
+def test_the_last_validation_is_known_after_a_resume(make_run):
+    run = make_run("reverse", "training.steps=9", "training.save_every=100", "training.eval_every=4")
+    [validated] = of(Evaluated, play(run, step_5=[Command(kind="stop")]))
+    events = play(run, step_6=[Command(kind="stop")])
+    assert not of(Evaluated, events)
+    assert events[-1].loss == validated.loss
+    assert SavedModel.read(run.checkpoints()[-1].folder).metrics == {"loss": validated.loss, **validated.metrics}
 
 
 def test_the_same_seed_is_the_same_run_and_another_is_not(tiny, tmp_path):
