@@ -89,6 +89,14 @@ def distinct(labels: Sequence[str]) -> list[str]:
     return short if all(short) and len(set(short)) == len(labels) > 1 else list(labels)
 
 
+def shared(labels: Sequence[str]) -> str:
+    """The words that all of them begin or end with; the first label where there are none."""
+    words = [label.split(" ") for label in labels]
+    begin = _in_common(words)
+    end = _in_common([each[begin:][::-1] for each in words])
+    return " ".join([*words[0][:begin], *words[0][len(words[0]) - end :]]) or labels[0]
+
+
 def _values(words: Sequence[str]) -> str:
     """Of "name=value" words the values, else the words."""
     pairs = [word.rpartition("=") for word in words]

@@ -1,7 +1,9 @@
-"""Runs as rows of a sheet: what came of each, and the options in which they differ, sorted by any of them."""
+"""Runs as rows of a sheet: what came of each, and the options in which they differ, sorted by any of them; beside the
+loss of a run, how those do that differ from it in nothing but the seed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from operator import attrgetter
 from typing import Any
@@ -10,6 +12,7 @@ from PySide6.QtCore import QModelIndex, QObject, Qt
 from PySide6.QtGui import QColor
 
 from app.forms.field import tooltip, value_words
+from app.repeats import Spread, apart_from_seed, repeats, spread_of
 from app.run_rows import LEFT, RIGHT, Index, RunRows
 from app.run_watch import RunFacts
 from app.session import Session
@@ -53,6 +56,11 @@ LAST = (
     Column("state", "State", lambda facts: facts.words),
 )  # fmt: skip
 """Of all runs; between them stand the options in which they differ."""
+OF_SEEDS = (
+    ("mean", "Mean of seeds", "Of the validation losses of all runs that differ from this one in nothing but the seed"),
+    ("deviation", "± of seeds", "The standard deviation of these losses"),
+)
+"""Fields of Spread; behind the loss, where runs were repeated."""
 
 
 def differing(runs: Sequence[RunFacts]) -> list[Option]:
@@ -88,31 +96,57 @@ class SheetRows(RunRows):
 
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(session, parent)
+        self.options: list[Column] = []
+        """Those in which the runs differ."""
         self.columns = [*FIRST, *LAST]
         self.best = ""
+        self._sames: dict[str, str] = {}
+        self._spreads: dict[str, Spread] = {}
         self.colours: dict[str, int] = {}
         self._by, self._order = LOSS, ASCENDING
 
     def show(self, rows: list[RunFacts]) -> None:
         if {facts.id for facts in rows} != {facts.id for facts in self.rows}:  # the view is told of it below
-            self.columns = [*FIRST, *map(_column, differing(rows)), *LAST]
+            self._sames = {facts.id: apart_from_seed(facts) for facts in rows}
+            self.options = [*map(_column, differing(rows))]
+            self.columns = [*FIRST, *(self._of_seeds() if self.has_repeats else ()), *self.options, *LAST]
             self._by = next((column for column in self.columns if column.name == self._by.name), LOSS)
+        before = self.best, self._spreads
+        spreads = [(group, spread_of(group)) for group in self.grouped(rows)]
+        self._spreads = {facts.id: spread for group, spread in spreads if spread for facts in group}
         measured = [facts for facts in rows if are_comparable(self.options) and LOSS.value(facts) is not None]
-        before, self.best = self.best, min(measured, key=LOSS.value).id if measured else ""
+        self.best = min(measured, key=LOSS.value).id if measured else ""
         super().show(self._arranged(rows))
-        if rows and self.best != before:
+        if rows and before != (self.best, self._spreads):
             self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self.columns) - 1))
 
     @property
-    def options(self) -> list[Column]:
-        """Those in which the runs differ."""
-        return self.columns[len(FIRST) : -len(LAST)]
+    def has_repeats(self) -> bool:
+        """Whether some differ in nothing but the seed."""
+        return len(set(self._sames.values())) < len(self._sames)
 
-    def colour(self, ids: Sequence[str]) -> None:
-        """Give these runs a colour of the series each, which they keep while they have one."""
-        before, kept = self.colours, {id: number for id, number in self.colours.items() if id in ids}
+    def grouped(self, runs: Sequence[RunFacts]) -> list[list[RunFacts]]:
+        """Those together that differ in nothing but the seed."""
+        return repeats(runs, [self._sames[facts.id] for facts in runs])
+
+    def _of_seeds(self) -> Iterator[Column]:
+        for name, title, tip in OF_SEEDS:
+            yield Column(f"{LOSS.name}_{name}", title, partial(self._spread, name), units.number, tip)
+
+    def _spread(self, name: str, facts: RunFacts) -> float | None:
+        spread = self._spreads.get(facts.id)
+        return getattr(spread, name) if spread else None
+
+    def colour(self, groups: Sequence[Sequence[str]]) -> None:
+        """Give the runs of each group a colour of the series, which they keep while they have one."""
+        before, kept = self.colours, dict[int, int]()
+        for place, ids in enumerate(groups):
+            number = next((before[id] for id in ids if id in before), None)
+            if number is not None and number not in kept.values():
+                kept[place] = number
         free = (number for number in count() if number not in kept.values())
-        self.colours = {id: kept[id] if id in kept else next(free) for id in ids}
+        numbers = [kept[place] if place in kept else next(free) for place in range(len(groups))]
+        self.colours = {id: number for ids, number in zip(groups, numbers, strict=True) for id in ids}
         if self.rows and self.colours != before:
             self.dataChanged.emit(self.index(0, 0), self.index(len(self.rows) - 1, 0))
 

@@ -21,9 +21,11 @@ class ComparePage(QWidget):
         "A row for each run: its losses, its steps, and the options in which the runs that are shown differ. A click "
         "on a heading sorts by it; the filter leaves some. The lowest validation loss is bold where all learn from the "
         "same tokens. Below are the curves of the first eight, or of those that you choose with Ctrl or Shift: by "
-        "steps, by tokens or by the time that the steps took. Beside them is the loss of all runs over one option: a "
-        "dot is a run, a click chooses it, and ρ says how strongly the loss goes with the option. Enter shows a run on "
-        "Train. Several runs can be deleted at once, or put into the queue."
+        "steps, by tokens or by the time that the steps took. Runs that differ in nothing but the seed can be one "
+        "curve: their mean, in a band from the least to the greatest. Beside the curves is the loss of all runs over "
+        "one option: a dot is a run, a click chooses it, a bar is the mean of those with the same value, and ρ says "
+        "how strongly the loss goes with the option. Enter shows a run on Train. Several runs can be deleted at once, "
+        "or put into the queue."
     )
 
     def __init__(self, session: Session) -> None:

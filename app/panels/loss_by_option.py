@@ -1,5 +1,7 @@
 """The validation loss of many runs over an option in which they differ, and how strongly it goes with it."""
 
+import statistics
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,6 +64,14 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     ends = np.cumsum(counts)
     means: np.ndarray = (ends - (counts - 1) / 2)[which]
     return means
+
+
+def means(points: Sequence[Point]) -> list[tuple[float, float]]:
+    """The mean y of points at the same x, where some are."""
+    found = defaultdict[float, list[float]](list)
+    for point in points:
+        found[point.x].append(point.y)
+    return [(x, statistics.mean(y)) for x, y in found.items() if len(y) > 1]
 
 
 class LossByOption(QWidget):
@@ -142,7 +152,7 @@ class LossByOption(QWidget):
             )
             for facts, place, value in zip(runs, places, values, strict=True)
         ]
-        self.scatter.set_points(points, scale, marked=self._session.run_id)
+        self.scatter.set_points(points, scale, self._session.run_id, means(points))
         self._say(values, [point.y for point in points])
 
     def _say(self, values: Sequence[Any], losses: Sequence[float]) -> None:

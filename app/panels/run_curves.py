@@ -1,4 +1,5 @@
-"""Curves of several runs in one plot: a loss or a metric, by steps, by tokens or by the time that the steps took."""
+"""Curves of several runs in one plot: a loss or a metric, by steps, by tokens or by the time that the steps took; of
+runs that are taken together, their mean."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +8,8 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.history import Array, History
-from app.run_rows import distinct
+from app.repeats import together
+from app.run_rows import distinct, shared
 from app.run_watch import RunFacts, RunFollower
 from app.session import Session
 from app.theme import GRID
@@ -30,7 +32,8 @@ class RunCurves(QWidget):
         super().__init__(objectName="run_curves")
         self._session = session
         self._followers: dict[str, RunFollower] = {}
-        self._shown: tuple[Sequence[RunFacts], Mapping[str, int], str] = (), {}, ""
+        self._shown: tuple[Sequence[Sequence[RunFacts]], Mapping[str, int], str] = (), {}, ""
+        self._groups: dict[str, Sequence[RunFacts]] = {}
         self.plot = LivePlot(objectName="plot_runs", accessibleName="Curves of the runs")
         self._what = ElidedCombo(objectName="field_curves_what", accessibleName="What is drawn of each run")
         self._what.setMinimumWidth(COMBO)
@@ -66,30 +69,39 @@ class RunCurves(QWidget):
         column.addLayout(row)
         column.addWidget(self._stack, 1)
 
-    def show_runs(self, runs: Sequence[RunFacts], colours: Mapping[str, int], bold: str = "") -> None:
-        """Draw these in their colours of the series, that of the id `bold` as a thicker line; others go."""
-        self._shown = runs, colours, bold
-        for gone in self._followers.keys() - {facts.id for facts in runs}:
+    def show_runs(self, groups: Sequence[Sequence[RunFacts]], colours: Mapping[str, int], bold: str = "") -> None:
+        """Draw a curve for each group in its colour of the series, that with the id `bold` as a thicker line; others
+        go."""
+        self._shown = groups, colours, bold
+        self._groups = {"+".join(sorted(facts.id for facts in group)): group for group in groups}
+        for gone in self._followers.keys() - {facts.id for group in groups for facts in group}:
             self._followers.pop(gone).stop()
+        for gone in self.plot.curves.keys() - self._groups.keys():
             self.plot.remove_series(gone)
-        for facts, short in zip(runs, distinct([facts.label for facts in runs]), strict=True):
+        titles = [shared([facts.label for facts in group]) for group in groups]
+        for (name, group), title, short in zip(self._groups.items(), titles, distinct(titles), strict=True):
+            chosen = any(facts.id == bold for facts in group)
             style = CurveStyle(
-                f"series:{colours[facts.id]}", smoothed=self._of_steps, bold=facts.id == bold, points=not self._of_steps
+                f"series:{colours[group[0].id]}", smoothed=self._of_steps, bold=chosen, points=not self._of_steps
             )
-            if facts.id not in self.plot.curves:
-                self.plot.add_series(facts.id, style, facts.label)
-                self._follow(facts)
-            self.plot.restyle(facts.id, style, f"{short}:")
+            if name not in self.plot.curves:
+                self.plot.add_series(name, style, title)
+                self._follow(group)
+                self._draw(name)
+            self.plot.restyle(name, style, f"{short}:")
         self._say()
 
-    def _follow(self, facts: RunFacts) -> None:
-        if facts.id in self._followers:
-            self._draw(facts.id)
-            return
-        follower = self._followers[facts.id] = RunFollower(facts.run, self)
+    def _follow(self, group: Sequence[RunFacts]) -> None:
+        for facts in group:
+            if facts.id not in self._followers:
+                self._followers[facts.id] = self._follower(facts)
+
+    def _follower(self, facts: RunFacts) -> RunFollower:
+        follower = RunFollower(facts.run, self)
         follower.advanced.connect(lambda _: self._on_advanced(facts.id))
         follower.failed.connect(lambda sentence: self._session.notify("error", sentence))
         follower.attend(self.isVisible())
+        return follower
 
     @property
     def _of_steps(self) -> bool:
@@ -99,10 +111,19 @@ class RunCurves(QWidget):
     def _on_advanced(self, run_id: str) -> None:
         metrics = {name for event in self._followers[run_id].history.evaluations[-1:] for name in event.metrics}
         self._what.addItems(sorted(name for name in metrics if self._what.findText(name) < 0))
-        self._draw(run_id)
+        for name, group in self._groups.items():
+            if any(facts.id == run_id for facts in group):
+                self._draw(name)
 
-    def _draw(self, run_id: str) -> None:
-        self.plot.set_series(run_id, *self._points(self._followers[run_id].history))
+    def _draw(self, name: str) -> None:
+        curves = [self._points(self._followers[facts.id].history) for facts in self._groups[name]]
+        if len(curves) == 1:
+            self.plot.set_series(name, *curves[0])
+            return
+        found = together(curves)
+        self.plot.set_series(name, found.x, found.mean)
+        if not self._of_steps:
+            self.plot.set_band(name, found.low, found.high)
 
     def _points(self, history: History) -> tuple[Array, Array]:
         what, axis = self._what.currentText(), self._by.value
@@ -121,9 +142,9 @@ class RunCurves(QWidget):
 
     def _say(self) -> None:
         """Where none has been validated, how to see them all the same."""
-        runs = self._shown[0]
-        validated = any(facts.best_loss is not None for facts in runs)
-        nothing = runs and not validated and self._what.currentText() == VALIDATION
+        groups = self._shown[0]
+        validated = any(facts.best_loss is not None for group in groups for facts in group)
+        nothing = groups and not validated and self._what.currentText() == VALIDATION
         self._stack.setCurrentWidget(self._empty if nothing else self.plot)
 
     def _on_what_changed(self) -> None:
@@ -134,8 +155,8 @@ class RunCurves(QWidget):
     def _on_by_chosen(self, axis: str) -> None:
         self._session.settings.set("compare.by", axis)
         self._describe()
-        for run_id in self._followers:
-            self._draw(run_id)
+        for name in self._groups:
+            self._draw(name)
         self.plot.reset_view()
 
     def showEvent(self, event: QShowEvent) -> None:

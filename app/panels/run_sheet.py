@@ -1,6 +1,7 @@
 """Runs side by side: what came of each, and the options in which they differ; a click on a heading sorts by it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import accumulate, islice
 from operator import attrgetter
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from app.actions import PAGE, WIDGET, make_action
 from app.run_rows import FACTS, matches
 from app.run_watch import RunFacts
 from app.session import Session
-from app.sheet_rows import ASCENDING, FIRST, LAST, LOSS, SheetRows
+from app.sheet_rows import ASCENDING, FIRST, LOSS, SheetRows
 from app.theme import GRID
 from app.widgets.export import csv_bytes, write_atomically
 from app.widgets.file_dialogs import ask_where
@@ -32,6 +33,8 @@ DOT = 10
 ROW = 4 * GRID
 MOST_DRAWN = 8
 """So many curves have a colour each."""
+MOST_FOLLOWED = 40
+"""So many runs are followed for them, where a curve is the mean of several."""
 
 
 class RunSheet(QWidget):
@@ -65,8 +68,14 @@ class RunSheet(QWidget):
         self._save = make_action(
             self, "save_sheet", "Save as CSV…", self._ask_where, "Ctrl+S", glyph="download", tone="muted"
         )
+        self._join = make_action(
+            self, "join_seeds", "Seeds as one", self._on_joined, "Ctrl+Alt+S", glyph="set-merge", tone="muted"
+        )
+        self._join.setCheckable(True)
+        self._join.setChecked(session.settings.get("compare.join_seeds", False))
+        self._join.setToolTip("Draw the mean of the runs that differ in nothing but the seed")
         self._filter.addAction(finding, QLineEdit.ActionPosition.LeadingPosition)
-        self.acts = [finding, *self._acts, self._save]
+        self.acts = [finding, *self._acts, self._join, self._save]
         for action in self.acts:
             action.setShortcutContext(WIDGET if action.shortcut() == QKeySequence("Delete") else PAGE)
         self._save.setIconText(self._save.text())  # Qt's own has no dots
@@ -114,11 +123,12 @@ class RunSheet(QWidget):
         above = QHBoxLayout(spacing=GRID)
         above.addWidget(self._filter)
         above.addWidget(self._words, 1)
-        for action in (*self._acts, self._save):
+        for action in self.acts[1:]:
             button = QToolButton(objectName=action.objectName().replace("action", "button"))
             button.setProperty("kind", "quiet")
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setDefaultAction(action)
+            action.visibleChanged.connect(lambda button=button: button.setVisible(button.defaultAction().isVisible()))
             above.addWidget(button)
         column.addLayout(above)
         column.addWidget(view, 1)
@@ -131,14 +141,24 @@ class RunSheet(QWidget):
         return [self.rows.rows[row] for row in sorted(places)]
 
     @property
-    def drawn(self) -> list[RunFacts]:
+    def drawn(self) -> list[list[RunFacts]]:
         """Those of which there is room for curves: the chosen ones where they are several, else the first ones and the
-        one that is chosen."""
+        one that is chosen; together where they are a curve."""
         chosen, rows = {facts.id for facts in self.chosen}, self.rows.rows
+        groups = self.rows.grouped(rows) if self._joins else [[facts] for facts in rows]
+        theirs = [place for place, group in enumerate(groups) if any(facts.id in chosen for facts in group)]
         if len(chosen) > 1:
-            return [facts for facts in rows if facts.id in chosen][:MOST_DRAWN]
-        last = next((place for place, facts in enumerate(rows) if facts.id in chosen), 0)
-        return [*rows[: MOST_DRAWN - 1], rows[last]] if last >= MOST_DRAWN else rows[:MOST_DRAWN]
+            return _followed(groups[place] for place in theirs)
+        last = theirs[0] if theirs else 0
+        return _followed([*groups[: MOST_DRAWN - 1], groups[last]] if last >= MOST_DRAWN else groups)
+
+    @property
+    def _joins(self) -> bool:
+        return self._join.isChecked() and self.rows.has_repeats
+
+    def _on_joined(self) -> None:
+        self._session.settings.set("compare.join_seeds", self._join.isChecked())
+        self._say()
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,12 +182,13 @@ class RunSheet(QWidget):
 
     def _say(self) -> None:
         """How many there are, and what can be done with those that are chosen."""
-        runs, more, chosen = len(self.rows.rows), len(self.rows.columns) - len(FIRST + LAST), self.chosen
+        runs, more, chosen = len(self.rows.rows), len(self.rows.options), self.chosen
         unlike = f"differ in {more} {'option' if more == 1 else 'options'}" if more else "differ in no option"
         none = "No run matches" if self._filter.text() else "No runs"
         words = f"{runs:,} runs {unlike}" if runs > 1 else "1 run" if runs else none
         self._words.setText(f"{words} · {len(chosen):,} chosen" if len(chosen) > 1 else words)
-        self.rows.colour([facts.id for facts in self.drawn])
+        self._join.setVisible(self.rows.has_repeats)
+        self.rows.colour([[facts.id for facts in group] for group in self.drawn])
         self._save.setEnabled(runs > 0)
         for action, is_for in self._acts.items():
             action.setEnabled(any(map(is_for, chosen)))
@@ -227,6 +248,13 @@ class RunSheet(QWidget):
             write_atomically(Path(path), csv_bytes(self.rows.table()))
         except UserError as error:
             self._session.notify("error", str(error))
+
+
+def _followed(groups: Iterable[list[RunFacts]]) -> list[list[RunFacts]]:
+    """The first of them that there are colours for, and no more than can be followed."""
+    found = list(islice(groups, MOST_DRAWN))
+    totals = accumulate(map(len, found))
+    return [group for group, total in zip(found, totals, strict=True) if total <= MOST_FOLLOWED] or found[:1]
 
 
 def _has_ended(facts: RunFacts) -> bool:

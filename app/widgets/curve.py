@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -46,12 +47,15 @@ class Curve:
     def __init__(self, name: str, title: str, style: CurveStyle, plot: pg.PlotItem, smoothing: float) -> None:
         self.name, self.title, self.short, self.style = name, title, title, style
         self.series = Series(smoothing if style.smoothed else 0.0)
+        self.band: tuple[np.ndarray, np.ndarray] | None = None
+        """The least and the greatest of what this is the mean of, at each point of the series."""
+        self.area = pg.PlotCurveItem(fillLevel="enclosed", pen=None, connect="finite", skipFiniteCheck=False)
         self.raw = pg.PlotCurveItem(connect="finite", antialias=True, skipFiniteCheck=False)
         self.line = pg.PlotCurveItem(connect="finite", antialias=True, skipFiniteCheck=False)
         self.dots = pg.ScatterPlotItem(size=6, pxMode=True)
         self.line.setZValue(1 if style.planned else 3)
         self.dots.setZValue(4)
-        for item in (self.raw, self.line, self.dots):
+        for item in self._items:
             plot.addItem(item, ignoreBounds=True)
         self.button = QToolButton(checkable=True, checked=True, toolTip=f"Show or hide {title}", accessibleName=title)
         self.button.setProperty("kind", "legend")
@@ -60,6 +64,10 @@ class Curve:
         self.button.setIconSize(QSize(10, 10))
         self.button.toggled.connect(self.recolour)
         self.show_value(None)
+
+    @property
+    def _items(self) -> tuple[Any, ...]:
+        return self.area, self.raw, self.line, self.dots
 
     @property
     def shown(self) -> bool:
@@ -74,7 +82,7 @@ class Curve:
         return colour_of(self.style.colour)
 
     def remove(self, plot: pg.PlotItem) -> None:
-        for item in (self.raw, self.line, self.dots):
+        for item in self._items:
             plot.removeItem(item)
         self.button.setParent(None)
         self.button.deleteLater()
@@ -82,7 +90,7 @@ class Curve:
     def draw(self, low: float, high: float, columns: int, log: bool) -> tuple[float, float] | None:
         """Show what is visible of [low, high] in `columns` pixels; the least and greatest y of it, if any."""
         if not self.shown or not self.series.length:
-            for item in (self.raw, self.line, self.dots):
+            for item in self._items:
                 item.setData([], [])
             return None
         smooth = self._smooth
@@ -97,7 +105,23 @@ class Curve:
         lonely = known.sum() == 1  # a line of one point would be invisible
         dotted = lonely or (self.style.points and known.sum() <= FEW_POINTS)
         self.dots.setData(*((x[known], y[known]) if dotted else ([], [])))
-        return (float(y[known].min()), float(y[known].max())) if known.any() else None
+        extents = [y, *self._draw_band(low, high, columns, log)]
+        values = np.concatenate([extent[np.isfinite(extent)] for extent in extents])
+        return (float(values.min()), float(values.max())) if len(values) else None
+
+    def _draw_band(self, low: float, high: float, columns: int, log: bool) -> list[np.ndarray]:
+        """Fill what lies between its borders; their y."""
+        if self.band is None:
+            return []
+        (x, least), (_, greatest) = (self._visible(border, low, high, columns, log, mean=True) for border in self.band)
+        self.area.setData(np.concatenate([x, x[::-1]]), np.concatenate([least, greatest[::-1]]))
+        return [least, greatest]
+
+    def columns(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """What a table has of it: titles, x and y."""
+        borders = zip(("least", "greatest"), self.band or (), strict=False)
+        found = [(f"{self.title}, {which}", self.series.x, border) for which, border in borders]
+        return [(self.title, self.series.x, self.series.y), *found]
 
     def _visible(
         self, y: np.ndarray, low: float, high: float, columns: int, log: bool, *, mean: bool = False
@@ -123,6 +147,7 @@ class Curve:
         pen.setStyle(Qt.PenStyle.DashLine if self.style.planned else Qt.PenStyle.SolidLine)
         self.line.setPen(pen)
         self.raw.setPen(pg.mkPen(translucent(colour.name(), 0.35), width=1))
+        self.area.setBrush(translucent(colour.name(), 0.15))
         self.dots.setBrush(colour)
         self.dots.setPen(None)
         self.button.setIcon(dot(colour, filled=self.shown, dashed=self.style.planned))

@@ -119,6 +119,11 @@ class LivePlot(QWidget):
         self._curve(name).series.set(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         self._schedule_points()
 
+    def set_band(self, name: str, low: np.ndarray, high: np.ndarray) -> None:
+        """How far what a series is the mean of lies apart, at each of its points."""
+        self._curve(name).band = low, high
+        self._schedule_points()
+
     def append(self, name: str, x: float, y: float) -> None:
         """Add one point; it is drawn with the next frame."""
         self._curve(name).series.append(x, y)
@@ -186,10 +191,10 @@ class LivePlot(QWidget):
     # Data out
 
     def table(self) -> Iterator[Sequence[object]]:
-        """A row for each x of any series, an empty cell where a series has none."""
-        curves = [curve for curve in self.curves.values() if curve.series.length]
-        yield [self.x_name, *(curve.title for curve in curves)]
-        columns = [dict(zip(c.series.x.tolist(), c.series.y.tolist(), strict=True)) for c in curves]
+        """A row for each x of any series, an empty cell where a series has none; a band is two columns more."""
+        found = [column for curve in self.curves.values() if curve.series.length for column in curve.columns()]
+        yield [self.x_name, *(title for title, *_ in found)]
+        columns = [dict(zip(x.tolist(), y.tolist(), strict=True)) for _, x, y in found]
         for x in sorted(set().union(*columns)):
             yield [x, *(column.get(x, "") for column in columns)]
 

@@ -15,7 +15,7 @@ from app.theme import theme, themes
 from app.widgets.chart import Chart
 from app.widgets.curve import colour_of
 
-SIZE, MARKED = 8, 13
+SIZE, MARKED, BAR = 8, 13, 28
 PAD = 0.08
 
 
@@ -53,7 +53,9 @@ class Scatter(QWidget):
         self._follow = True
         self.chart = Chart(self)
         self.dots = pg.ScatterPlotItem(pxMode=True, hoverable=True, hoverSize=MARKED, tip=_words)
-        self.chart.plot.addItem(self.dots, ignoreBounds=True)
+        self.bars = pg.ScatterPlotItem(pxMode=True, symbol="_", size=BAR, pen=None)
+        for item in (self.bars, self.dots):
+            self.chart.plot.addItem(item, ignoreBounds=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.chart)
@@ -62,13 +64,16 @@ class Scatter(QWidget):
         self.chart.moved.connect(self._on_moved)
         themes.theme_changed.connect(self._draw)
 
-    def set_points(self, points: Sequence[Point], scale: Scale, marked: str = "") -> None:
-        """Draw these, the one whose key is `marked` larger and above the others."""
+    def set_points(
+        self, points: Sequence[Point], scale: Scale, marked: str = "", bars: Sequence[tuple[float, float]] = ()
+    ) -> None:
+        """Draw these, the one whose key is `marked` larger and above the others; `bars` (x, y) lie behind them."""
         self._follow |= scale != self._scale
         self.points, self._scale, self.marked = sorted(points, key=lambda point: point.key == marked), scale, marked
         axis = self.chart.axes["bottom"]
         axis.setLogMode(scale.log)
         axis.setTicks([scale.ticks] if scale.ticks else None)
+        self.bars.setData(pos=np.array(bars).reshape(-1, 2))
         self._draw()
         if self._follow:
             self.show_all()
@@ -94,6 +99,7 @@ class Scatter(QWidget):
             pen=pg.mkPen(theme().surface, width=1),
             data=self.points,
         )
+        self.bars.setBrush(theme().text)
 
     def sizeHint(self) -> QSize:
         return QSize(420, 240)

@@ -4,6 +4,7 @@ Each is a run like any other. The same command again goes on where the sweep was
 """
 
 import argparse
+import statistics
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ tfm sweep run.toml --over training.learning_rate=1e-4..1e-2 --over model.dropout
 
 POLL_SECONDS = 0.1
 NUM_BEST = 10
+SEED = "training.seed="
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,15 +133,30 @@ def say(number: int, total: int, combination: Combination, run: Run, seconds: fl
 
 
 def show_best(found: Sequence[tuple[Combination, Run]]) -> None:
-    """The runs of lowest validation loss."""
+    """The runs of lowest validation loss; then how those do on average that differ in nothing but the seed."""
     measured = [(loss, combination, run) for combination, run in found if (loss := loss_of(run)) is not None]
     measured.sort(key=lambda row: row[0])
-    if not measured:
-        return
-    headings = ["Loss", *(short(path.partition("=")[0]) for path in measured[0][1]), "Run"]
-    rows = [
-        [f"{loss:.4f}", *(assignment.partition("=")[2] for assignment in combination), run.id]
-        for loss, combination, run in measured[:NUM_BEST]
+    best = [[f"{loss:.4f}", *map(value, combination), run.id] for loss, combination, run in measured[:NUM_BEST]]
+    seeds = defaultdict[Combination, list[float]](list)
+    for loss, combination, _ in measured:
+        seeds[tuple(each for each in combination if not each.startswith(SEED))].append(loss)
+    means = sorted((statistics.mean(losses), losses, same) for same, losses in seeds.items() if len(losses) > 1)
+    mean = [
+        [f"{mean:.4f}", f"{statistics.stdev(losses):.4f}", f"{len(losses)}", *map(value, same)]
+        for mean, losses, same in means[:NUM_BEST]
     ]
-    print_line()
-    print_table(headings, rows, right=[0])
+    for headings, rows, right in (
+        (["Loss", *map(name, found[0][0]), "Run"], best, [0]),
+        (["Mean", "±", "Seeds", *map(name, means[0][2] if means else ())], mean, [0, 1, 2]),
+    ):
+        if rows:
+            print_line()
+            print_table(headings, rows, right)
+
+
+def name(assignment: str) -> str:
+    return short(assignment.partition("=")[0])
+
+
+def value(assignment: str) -> str:
+    return assignment.partition("=")[2]

@@ -110,6 +110,38 @@ def test_they_are_followed_while_they_are_seen(
     until(qtbot, session, lambda: points(page, runs[3]) == ([3, 4], [1.2, 1.0]))
 
 
+def test_seeds_as_one_are_drawn_as_their_mean_in_a_band(
+    page: ComparePage, session: Session, runs: list[Run], qtbot: QtBot, tmp_path: Path
+) -> None:
+    again = Run.create(runs[1].folder.parent, runs[1].config().replaced(training__seed=7), runs[1].label + " seed=7")
+    write_events(again, STARTED, stepped(1, 0.5), stepped(2, 0.5), Evaluated(step=2, loss=2.5), stepped(3, 0.5))
+    write_events(again, Evaluated(step=3, loss=2.9))
+    write_status(again, RunState.RUNNING, step=3, loss=3.0)
+    add_checkpoint(again, 2, 2.5)
+    plot = page.findChild(RunCurves).plot
+    until(qtbot, session, lambda: again.id in plot.curves and plot.curves[again.id].series.length == 2)
+    page.findChild(RunSheet)._join.trigger()
+    name = "+".join(sorted([runs[1].id, again.id]))
+    qtbot.waitUntil(lambda: set(plot.curves) == {name, *(run.id for run in runs if run is not runs[1])})
+    curve = plot.curves[name]
+    assert (curve.series.x.tolist(), curve.series.y.tolist()) == ([2, 3], [2.5, pytest.approx(2.4)])
+    assert [border.tolist() for border in curve.band] == [[2.5, 1.9], [2.5, 2.9]]
+    assert curve.title == runs[1].label
+    plot.redraw()
+    assert curve.area.yData.tolist() == [2.5, 1.9, 2.9, 2.5]
+    assert plot.chart.box.viewRange()[1][1] > 2.9, "all of the band is on show"
+    heading, *_ = plot.table()
+    assert heading[-2:] == [f"{runs[1].label}, least", f"{runs[1].label}, greatest"]
+    draw(page, TRAINING)
+    assert plot.curves[name].series.y.tolist() == pytest.approx([4, 2, 4 / 3])
+    assert plot.curves[name].band is None
+    colours = {point.key: point.colour for point in page.findChild(Scatter).points}
+    assert colours[again.id] == colours[runs[1].id] != colours[runs[0].id]
+    assert page.findChild(Scatter).bars.getData()[1].tolist() == [pytest.approx(2.2)]
+    write_events(again, stepped(4, 0.5))
+    until(qtbot, session, lambda: plot.curves[name].series.y.tolist() == pytest.approx([4, 2, 4 / 3, 1]))
+
+
 def test_a_run_that_goes_takes_its_curve_along(
     page: ComparePage, session: Session, runs: list[Run], qtbot: QtBot
 ) -> None:

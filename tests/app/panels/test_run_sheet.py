@@ -225,10 +225,10 @@ def test_many_wait_in_the_queue_and_leave_it(
     for run in runs[:2]:
         Exit(state=RunState.STOPPED, step=20).write(run.folder / "exit.json")
     choose(sheet, 0, 1, 2, 3)
-    until(qtbot, session, act(sheet, "queue").isEnabled)
+    waiting = {runs[0].id, runs[1].id}
+    until(qtbot, session, lambda: {facts.id for facts in session.runs.facts if facts.may_wait} == waiting)
     assert not act(sheet, "unqueue").isEnabled()
     act(sheet, "queue").trigger()
-    waiting = {runs[0].id, runs[1].id}
     until(qtbot, session, lambda: {facts.id for facts in session.runs.facts if facts.place} == waiting)
     assert not act(sheet, "queue").isEnabled(), "the others are training"
     act(sheet, "unqueue").trigger()
@@ -240,25 +240,82 @@ def test_the_first_ones_are_drawn_or_those_that_are_chosen(
 ) -> None:
     monkeypatch.setattr(run_sheet, "MOST_DRAWN", 2)
     best = [runs[number].id for number in (1, 3, 0, 2)]
-    assert [facts.id for facts in sheet.drawn] == best[:2]
+    assert [facts.id for (facts,) in sheet.drawn] == best[:2]
     choose(sheet, 3)
-    assert [facts.id for facts in sheet.drawn] == [best[0], best[3]], "the chosen one has a place among them"
+    assert [facts.id for (facts,) in sheet.drawn] == [best[0], best[3]], "the chosen one has a place among them"
     choose(sheet, 1, 2)
-    assert [facts.id for facts in sheet.drawn] == [best[1], best[2]]
+    assert [facts.id for (facts,) in sheet.drawn] == [best[1], best[2]]
     choose(sheet, 0, 1, 2)
-    assert [facts.id for facts in sheet.drawn] == best[:2]
+    assert [facts.id for (facts,) in sheet.drawn] == best[:2]
 
 
 def test_a_run_keeps_its_colour_while_it_has_one(sheet: RunSheet) -> None:
     first, second, third, fourth = (facts.id for facts in sheet.rows.rows)
-    sheet.rows.colour([first, second, third])
+    sheet.rows.colour([])
+    sheet.rows.colour([[first], [second], [third]])
     assert sheet.rows.colours == {first: 0, second: 1, third: 2}
-    sheet.rows.colour([fourth, third])
+    sheet.rows.colour([[fourth], [third]])
     assert sheet.rows.colours == {fourth: 0, third: 2}
-    sheet.rows.colour([second, fourth, third])
+    sheet.rows.colour([[second], [fourth], [third]])
     assert sheet.rows.colours == {second: 1, fourth: 0, third: 2}
     dots = [sheet.rows.index(row, 0).data(Qt.ItemDataRole.DecorationRole).pixmap(20, 20).toImage() for row in range(4)]
     assert [dot.pixelColor(10, 10).alpha() for dot in dots] == [0, 255, 255, 255]
+
+
+def test_runs_of_one_colour_come_apart_again(sheet: RunSheet) -> None:
+    first, second, third, _ = (facts.id for facts in sheet.rows.rows)
+    sheet.rows.colour([])
+    sheet.rows.colour([[first], [second, third]])
+    assert sheet.rows.colours == {first: 0, second: 1, third: 1}
+    sheet.rows.colour([[first], [second], [third]])
+    assert sheet.rows.colours == {first: 0, second: 1, third: 2}
+
+
+def repeat(runs: list[Run], loss: float | None) -> Run:
+    """The second run once more, from another seed."""
+    again = runs[1].config().replaced(training__seed=7)
+    run = Run.create(runs[1].folder.parent, again, "again")
+    write_status(run, RunState.RUNNING, step=20, loss=3.0)
+    add_checkpoint(run, 20, loss)
+    return run
+
+
+def test_beside_a_loss_is_the_mean_of_all_seeds(
+    sheet: RunSheet, session: Session, runs: list[Run], qtbot: QtBot
+) -> None:
+    join = next(act for act in sheet.acts if act.objectName() == "action_join_seeds")
+    assert "Mean of seeds" not in [each.title for each in sheet.rows.columns]
+    assert not join.isVisible()
+    again = repeat(runs, None)
+    until(qtbot, session, lambda: sheet.rows.rowCount() == 5)
+    assert column(sheet, "Mean of seeds") == ["–"] * 5, "of one loss there is none"
+    add_checkpoint(again, 20, 2.6)
+    until(qtbot, session, lambda: column(sheet, "Mean of seeds") == ["2.05", "–", "–", "2.05", "–"])
+    assert column(sheet, "± of seeds") == ["0.7778", "–", "–", "0.7778", "–"]
+    assert words(sheet) == "5 runs differ in 2 options"
+    assert sheet.rows.table()[0][3:5] == ["validation_loss_mean", "validation_loss_deviation"]
+    assert join.isVisible()
+
+
+def test_seeds_as_one_have_a_curve_and_a_colour(
+    sheet: RunSheet, session: Session, runs: list[Run], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = repeat(runs, 2.6)
+    until(qtbot, session, lambda: sheet.rows.rowCount() == 5)
+    join = next(act for act in sheet.acts if act.objectName() == "action_join_seeds")
+    assert [len(group) for group in sheet.drawn] == [1] * 5
+    join.trigger()
+    assert [{facts.id for facts in group} for group in sheet.drawn] == [
+        {runs[1].id, again.id}, {runs[3].id}, {runs[0].id}, {runs[2].id}
+    ]  # fmt: skip
+    assert sheet.rows.colours[runs[1].id] == sheet.rows.colours[again.id]
+    choose(sheet, 3, 4)
+    assert [len(group) for group in sheet.drawn] == [2, 1], "with one of them, all that are one with it"
+    monkeypatch.setattr(run_sheet, "MOST_FOLLOWED", 2)
+    assert [len(group) for group in sheet.drawn] == [2]
+    assert RunSheet(session)._join.isChecked(), "it is remembered"
+    join.trigger()
+    assert len(set(sheet.rows.colours.values())) == 2
 
 
 def test_a_sheet_that_nobody_sees_does_nothing(

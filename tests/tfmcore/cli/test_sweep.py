@@ -38,9 +38,18 @@ def test_every_combination_is_trained_and_the_best_shown(tfm, started, workspace
         (layers, seed) for layers in (1, 2) for seed in range(3)
     }
     assert "1/6" in result.out
-    table = result.out.split("\n\n")[1].splitlines()
+    table, means = (part.splitlines() for part in result.out.split("\n\n")[1:])
     assert table[0].split() == ["Loss", "num_layers", "seed", "Run"]
     assert [line.split()[0] for line in table[1:]] == ["0.1000", "0.2000", "1.1000", "1.2000", "2.1000", "2.2000"]
+    assert [line.split() for line in means] == [
+        ["Mean", "±", "Seeds", "num_layers"],
+        ["1.1000", "1.0000", "3", "1"],
+        ["1.2000", "1.0000", "3", "2"],
+    ]
+
+
+def test_without_seeds_there_are_no_means(tfm, started):
+    assert "Mean" not in tfm(*WORDS[:4]).out
 
 
 def test_the_same_command_repeats_only_what_is_not_finished(tfm, started):
