@@ -18,6 +18,7 @@ from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, likely_cost
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.parallel import num_data_shares, sizes
 from tfmcore.config.placement import num_processes
+from tfmcore.config.processor import has_bf16
 from tfmcore.config.shares import num_shares, num_threads
 from tfmcore.config.training import TrainingConfig
 
@@ -105,7 +106,7 @@ def _needs(cost: Estimate, training: TrainingConfig, **changes: int | bool) -> i
 
 
 def _parts(cost: Estimate, training: TrainingConfig, device: Device, length: int) -> dict[str, int]:
-    narrow = training.precision in HALF
+    narrow = _is_narrow(training)
     hidden = device.hidden / device.shards if training.optimizer == "muon" else 0
     moment = max(_moments(cost, training, device, length), key=lambda moment: moment.total)
     parts = {
@@ -119,12 +120,22 @@ def _parts(cost: Estimate, training: TrainingConfig, device: Device, length: int
     return {name: round(size) for name, size in parts.items() if size or name != "gathered weights"}
 
 
+def _kind(training: TrainingConfig) -> str:
+    return "cuda" if training.device == "auto" and has_cuda() else training.device
+
+
+def _is_narrow(training: TrainingConfig) -> bool:
+    """Whether activations take two bytes: a processor without products in bf16 makes those of fp32."""
+    in_fp32 = training.precision == "bf16" and _kind(training) in ("auto", "cpu") and not has_bf16()
+    return training.precision in HALF and not in_fp32
+
+
 def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: int) -> list[_Moment]:
     """When the loss is known, in the middle of the last layer's backward pass, and at the end of all."""
-    kind = "cuda" if training.device == "auto" and has_cuda() else training.device
+    kind, narrow = _kind(training), _is_narrow(training)
     batch_logits = device.tokens * cost.vocab_size
     shares = num_shares(training, cost.total, batch_logits, kind, num_threads(training.threads))
-    model, tokens, width = device.model, math.ceil(device.tokens / shares), 2 if training.precision in HALF else BYTES
+    model, tokens, width = device.model, math.ceil(device.tokens / shares), 2 if narrow else BYTES
     numbers = (len(mine) for mine in device.stage.layers.values())
     at_once = training.compile == "always" or kind == "mps"
     each = _activations(model, tokens, length, width, kind, at_once)
@@ -140,7 +151,7 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     before = every if training.accumulation > 1 or device.early else 0
     logits, of_head = 0.0, 0.0
     if writes:
-        in_place, copies = judged_in_place(kind), COPIES + (training.precision in HALF)  # the shorter ones are one
+        in_place, copies = judged_in_place(kind), COPIES + narrow  # the shorter ones are one
         pieces = num_loss_pieces(tokens, cost.vocab_size, kind, in_place)
         logits = (width if in_place else copies * BYTES) * cost.vocab_size * math.ceil(tokens / pieces)
         if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others

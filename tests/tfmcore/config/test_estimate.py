@@ -9,6 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tfmcore.config import TASKS, Config, ModelConfig, SavedModel, TrainingConfig, find_preset, presets
+from tfmcore.config import memory as memory_module
 from tfmcore.config.estimate import estimate, likely_vocab_size
 from tfmcore.config.memory import MOST_LOGITS, training_memory
 from tfmcore.models import Model, build
@@ -84,7 +85,7 @@ def test_flops(architecture: Any) -> None:
     assert attention == pytest.approx(pairs[architecture] * every_pair, rel=1e-3)
 
 
-def test_memory_follows_the_switches_of_training() -> None:
+def test_memory_follows_the_switches_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
     guess = estimate(ModelConfig(), 1000, "language_modeling")
 
     def memory(**training: Any) -> dict[str, int]:
@@ -95,7 +96,12 @@ def test_memory_follows_the_switches_of_training() -> None:
     assert plain["gradients"] == 0, "when the most is needed, there are none yet"
     assert memory(accumulation=2)["gradients"] == plain["weights"]
     assert memory(batch_size=16)["activations"] == 2 * plain["activations"]
+    monkeypatch.setattr(memory_module, "has_bf16", lambda: True)
     assert memory(precision="bf16")["activations"] < plain["activations"]
+    monkeypatch.setattr(memory_module, "has_bf16", lambda: False)
+    assert memory(precision="bf16") == plain, "a processor without it computes in fp32"
+    assert memory(precision="bf16", device="cuda")["activations"] < memory(device="cuda")["activations"]
+    assert memory(precision="fp16")["activations"] < plain["activations"]
     assert memory(gradient_checkpointing=True)["activations"] < plain["activations"] / 2
     assert memory(optimizer="muon")["optimizer"] < plain["optimizer"]
     assert memory(ema_decay=0.9)["weights"] == 2 * plain["weights"]
