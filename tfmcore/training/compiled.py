@@ -7,6 +7,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -87,18 +88,27 @@ class CompiledLayers:
 
 @functools.cache
 def _set_up() -> None:
-    """What torch's compiler is told once; loading it takes a second."""
+    """What torch's compiler is told once; loading it takes a second, in which it chooses where it keeps things."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     import torch._dynamo
     import torch._inductor.config
 
     torch._inductor.config.cpp.cxx = (None, writes_whole_files(cpp_compiler(), cache_folder() / "compiler"))
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    _keep_headers(cache_folder() / "headers")
     torch._dynamo.config.recompile_limit = MOST_KINDS
     warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex")  # of rotations
     logging.getLogger("torch._inductor.ir").setLevel(logging.ERROR)  # the same of C++ that calls such operations
 
     torch.compiler.substitute_in_graph(linear)(compiled_linear)
     _have_numpy_draw_in_graphs()
+
+
+def _keep_headers(folder: Path) -> None:
+    """torch's headers take 150 MB and ten seconds to compile; it would have them in the system's folder for temporary
+    files, which is emptied when the machine starts."""
+    from torch._inductor import codecache
+
+    codecache._HEADER_DIR, codecache._HEADER_LOCK_DIR = str(folder), str(folder / "locks")
 
 
 def _have_numpy_draw_in_graphs() -> None:

@@ -1,6 +1,9 @@
 """Compiled layers compute what the layers compute, in steps alone."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -19,6 +22,7 @@ from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
 from tfmcore.training.losses import Objective
 from tfmcore.training.state import Way
+from tfmcore.workspace import cache_folder
 
 NUM_STEPS = 20
 NINE = ["data.min_length=9", "data.max_length=9"]
@@ -71,6 +75,22 @@ def test_the_loss_is_the_same_step_by_step(tiny, make_run, way, preset, more):
     plain, new = (losses_of(config, dataset, each) for each in ("no", way))
     assert not breaks  # each layer, or stack, is compiled as one
     torch.testing.assert_close(torch.tensor(new), torch.tensor(plain), atol=1e-5, rtol=1e-5)
+    assert any((cache_folder() / "headers").glob("*.h.*"))  # where nothing empties it when the machine starts
+
+
+def test_what_is_compiled_is_kept_in_the_cache(tmp_path):
+    """Not where torch has it, which is emptied when the machine starts."""
+    program = """
+import os
+from tfmcore.training import compiled
+compiled._set_up()
+from torch._inductor.runtime.cache_dir_utils import cache_dir
+print(cache_dir())
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+    environment["TFM_CACHE"] = str(tmp_path)
+    told = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
+    assert told.strip() == str(tmp_path / "compiled")
 
 
 @pytest.fixture
