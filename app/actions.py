@@ -21,13 +21,16 @@ def make_action(
     glyph: str = "",
     tone: str = "text",
     scope: Qt.ShortcutContext = WINDOW,
+    repeats: bool = False,
 ) -> QAction:
-    """An action `action_<name>` that does `act`, by each of `keys` where the widgets that show it let `scope` act."""
+    """An action `action_<name>` that does `act`, by each of `keys` where the widgets that show it let `scope` act, and
+    again while they are held if it `repeats`."""
     action = QAction(text, owner, objectName=f"action_{name}")
     if glyph:
         action.setIcon(icon(glyph, tone))
     action.setShortcuts([QKeySequence(sequence) for sequence in keys])
     action.setShortcutContext(scope)
+    action.setAutoRepeat(repeats)
     action.triggered.connect(lambda _=False: act())
     return action
 

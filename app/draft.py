@@ -81,6 +81,19 @@ class Draft(QObject):
             raw["training"]["steps"] += beginning.step
         self._go_to(raw)
 
+    def restore(self, raw: Raw) -> None:
+        """Take what was designed before; there is nothing to undo yet."""
+        self._show(raw)
+
+    def know(self, base: SavedModel | None, beginning: Beginning | None) -> None:
+        """What the model is that training begins with, or the checkpoint that it goes on from, as the config says."""
+        training = self.raw.get("training", {})
+        if base:
+            self._bases[training["finetune_from"]] = base
+        if beginning:
+            self._beginnings[training["branch_from"]] = beginning
+        self._show(self.raw)
+
     def load(self, config: Config) -> None:
         self._go_to(config.raw())
 

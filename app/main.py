@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Transformer Playground is already open on {workspace}; its window was raised.")
         return 0
     session = Session(workspace)
-    apply_theme(app, args.theme or session.settings.get("window.theme", "system"))
+    apply_theme(app, args.theme or session.settings.choice("window.theme", THEME_CHOICES))
     window = MainWindow(session)
     install_hook(session)
     listen(name, window)

@@ -25,7 +25,8 @@ class PageKeys(QObject):
                 event.accept()
                 return True
             if event.type() == QEvent.Type.KeyPress:
-                act()
+                if not event.isAutoRepeat():
+                    act()
                 return True
         return super().eventFilter(watched, event)
 

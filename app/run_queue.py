@@ -24,6 +24,10 @@ class RunQueue(QObject):
     def __init__(self, session: "Session") -> None:
         super().__init__(session)
         self._session, self._queue = session, Queue(session.runs.folder)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Have something start the runs that wait."""
         self._do(self._go_on)
 
     def in_the_way(self, config: Config) -> RunFacts | None:

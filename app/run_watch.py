@@ -20,8 +20,8 @@ CHUNK_BYTES = 2**20
 CATCH_UP_MS = 20
 """Between two chunks of a long history, so that the curves are drawn while no thread takes the interpreter."""
 
-Stamp = tuple[int, int]
-"""When a run folder and its checkpoints have last been changed: its documents are replaced, never rewritten."""
+Stamp = tuple[int, int, int]
+"""When a run folder, its checkpoints and its config have last been changed: documents are replaced, never rewritten."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class RunFacts:
     has_checkpoint: bool
     best_loss: float | None = None
     """The validation loss of the checkpoint that is used."""
-    stamp: Stamp = field(default=(0, 0), compare=False)
+    stamp: Stamp = field(default=(0, 0, 0), compare=False)
     asked: str = ""
     """What it was asked to do and has not yet done, such as "pausing"."""
     place: int = 0
@@ -85,6 +85,7 @@ class RunList(QObject):
         self._seen: dict[str, RunFacts] = {}
         self._asked: dict[str, tuple[str, Callable[[RunFacts], object], object]] = {}
         self._looking = False
+        self._awaited = ""
         self._fault = ""
         self._timer = QTimer(self, interval=LIST_EVERY_MS)
         self._timer.timeout.connect(self.refresh)
@@ -98,6 +99,15 @@ class RunList(QObject):
 
     def find(self, run_id: str) -> RunFacts | None:
         return next((facts for facts in self.facts if facts.id == run_id), None)
+
+    def has(self, run_id: str) -> bool:
+        """Whether it is there, or has been made just now."""
+        return bool(run_id) and (run_id == self._awaited or self.find(run_id) is not None)
+
+    def await_run(self, run_id: str) -> None:
+        """A run has been made, which the next look will find."""
+        self._awaited = run_id
+        self.refresh()
 
     def refresh(self) -> None:
         """Look again soon; `changed` follows if anything did."""
@@ -124,7 +134,7 @@ class RunList(QObject):
         if seen and seen.stamp == stamp and not seen.state.alive:
             return seen
         best = run.best()
-        config = seen.config if seen and seen.config else _config(run)
+        config = seen.config if seen and seen.config and seen.stamp[-1] == stamp[-1] else _config(run)
         status, ended = run.status(), run.exit()
         state = state_of(status, ended)
         loss = best.manifest.validation_loss if best else None
@@ -133,6 +143,8 @@ class RunList(QObject):
     def _on_looked(self, found: list[RunFacts]) -> None:
         self._looking, self._fault = False, ""
         facts = [self._with_asked(each) for each in found]
+        if any(each.id == self._awaited for each in facts):
+            self._awaited = ""
         if facts != self.facts or any(each.state == RunState.SILENT for each in facts):  # whose silence grows
             self._show(facts)
 
@@ -157,9 +169,11 @@ class RunList(QObject):
 
 
 def _stamp(run: Run) -> Stamp:
-    paths = (run.folder, run.folder / "checkpoints")
-    first, second = (path.stat().st_mtime_ns if path.is_dir() else 0 for path in paths)
-    return first, second
+    folder, checkpoints, config = (
+        path.stat().st_mtime_ns if path.exists() else 0
+        for path in (run.folder, run.folder / "checkpoints", run.folder / "run.toml")
+    )
+    return folder, checkpoints, config
 
 
 def _config(run: Run) -> Config | None:

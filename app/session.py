@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import QObject, Signal
 
@@ -12,6 +12,7 @@ from app.background import in_background
 from app.draft import Draft
 from app.engine_client import EngineClient
 from app.exchange import Exchange, is_foreign
+from app.kept_draft import KeptDraft
 from app.run_acts import ASKED, life
 from app.run_labels import label_for
 from app.run_queue import RunQueue
@@ -23,6 +24,14 @@ from tfmcore.config.branching import Beginning
 from tfmcore.config.config import Raw
 from tfmcore.messages import Command
 from tfmcore.runs import Run, find_model, start_trainer
+
+
+class Moved(NamedTuple):
+    """A deleted run: where it is kept, where it was, and what it is called."""
+
+    kept: Path
+    folder: Path
+    label: str
 
 
 class Session(QObject):
@@ -42,6 +51,7 @@ class Session(QObject):
         self.workspace = workspace
         self.settings = Settings(workspace / "settings.toml")
         self.draft = Draft(self)
+        self._kept_draft = KeptDraft(self.draft, workspace / "draft.toml", self)
         self.runs = RunList(workspace / "runs", self)
         here = {"TFM_WORKSPACE": str(workspace)}
         self.engine = EngineClient("engine", self, here)
@@ -49,10 +59,11 @@ class Session(QObject):
         self.exchange = Exchange(self)
         self.queue = RunQueue(self)
         self._trash = Trash(workspace / ".trash")
+        self._deleted: list[list[Moved]] = []
         self._under_way: set[str] = set()
         self.model_path: str = ""
         self.model: SavedModel | None = None
-        self.run_id: str = ""
+        self.run_id: str = self.settings.get("train.run", "")
         self.pinned_text: str = ""
         self.pinned_target: str = ""
         self.layer: int = 0
@@ -61,6 +72,20 @@ class Session(QObject):
         self.data_engine.died.connect(lambda sentence: self.notify("warning", sentence))
         self.runs.failed.connect(lambda sentence: self.notify("error", sentence))
         self._do(self._trash.sweep)
+        self._recall()
+
+    def _recall(self) -> None:
+        """What was open when the window was closed, and what the design begins from, if they are still there."""
+        path, training = self.settings.get("open.model", ""), self.draft.raw.get("training", {})
+        base, checkpoint = training.get("finetune_from"), training.get("branch_from")
+
+        def origin() -> tuple[SavedModel | None, Beginning | None]:
+            return base and SavedModel.read(Path(base)), checkpoint and Beginning.read(Path(checkpoint))
+
+        if path:
+            in_background(self, lambda: self._found(path), self._on_opened, lambda _: None)
+        if base or checkpoint:
+            in_background(self, origin, lambda found: self.draft.know(*found), lambda _: None)
 
     # ── words to the user ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -122,12 +147,18 @@ class Session(QObject):
 
     def open_model(self, path: str, then: str = "") -> None:
         """Open a model folder or a run's best checkpoint; then show the page `then`, if any."""
-        self._do(lambda: (folder := find_model(path, self.runs.folder), SavedModel.read(folder)), self._on_opened)
+        self._do(lambda: self._found(path), self._on_opened)
         if then:
             self.show_page(then)
 
-    def _on_opened(self, found: tuple[Path, SavedModel]) -> None:
-        self.model_path, self.model = str(found[0]), found[1]
+    def _found(self, path: str) -> tuple[str, Path, SavedModel]:
+        folder = find_model(path, self.runs.folder)
+        return path, folder, SavedModel.read(folder)
+
+    def _on_opened(self, found: tuple[str, Path, SavedModel]) -> None:
+        path, folder, self.model = found
+        self.model_path = str(folder)
+        self.settings.set("open.model", path)
         self.model_changed.emit()
 
     def open_folder(self, path: str) -> None:
@@ -144,6 +175,7 @@ class Session(QObject):
 
     def close_model(self) -> None:
         self.model_path, self.model = "", None
+        self.settings.set("open.model", "")
         self.model_changed.emit()
 
     def pin(self, text: str, target: str = "") -> None:
@@ -159,6 +191,7 @@ class Session(QObject):
     def choose_run(self, run_id: str) -> None:
         if run_id != self.run_id:
             self.run_id = run_id
+            self.settings.set("train.run", run_id)
             self.run_changed.emit()
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -206,7 +239,7 @@ class Session(QObject):
         self.offer(words, "Train now", lambda: self._do_once("start", lambda: _started(run), self._on_run_started))
 
     def _on_run_started(self, run: Run) -> None:
-        self.runs.refresh()
+        self.runs.await_run(run.id)
         self.choose_run(run.id)
         self.show_page("train")
 
@@ -266,18 +299,16 @@ class Session(QObject):
     def delete_runs(self, chosen: Sequence[RunFacts]) -> None:
         """Move runs that have ended out of the list; a notice offers to bring them back."""
         alive, ended = ([facts for facts in chosen if facts.state.alive is is_alive] for is_alive in (True, False))
-        moved = list[tuple[Path, Path]]()
+        moved = list[Moved]()
 
         def work() -> None:
             for facts in ended:
-                moved.append((self._trash.take(facts.run.folder), facts.run.folder))
+                moved.append(Moved(self._trash.take(facts.run.folder), facts.run.folder, facts.label))
 
         def done(_: None, why_not_all: str = "") -> None:
             self.runs.refresh()
-            words = f"{len(moved):,} runs were deleted; they stay"
-            words = words if len(moved) > 1 else f"{ended[0].label!r} was deleted; it stays"
-            sentence = f"{words} in {moved[0][0].parent.name} for a week.{why_not_all}"
-            self.offer(sentence, "Undo", lambda: self._bring_back(moved))
+            self._deleted.append(moved)
+            self._offer_back(why_not_all)
 
         def failed(error: Exception) -> None:
             if moved:
@@ -294,15 +325,30 @@ class Session(QObject):
                 self.close_model()
             self._do_once(f"delete {[facts.id for facts in ended]}", work, done, failed)
 
-    def _bring_back(self, moved: Sequence[tuple[Path, Path]]) -> None:
-        def work() -> None:
-            for kept, folder in moved:
-                self._trash.give_back(kept, folder)
+    def _offer_back(self, why_not_all: str = "") -> None:
+        """What was deleted last, then what was before it."""
+        moved = self._deleted[-1]
+        words = f"{len(moved):,} runs were deleted; they stay"
+        words = words if len(moved) > 1 else f"{moved[0].label!r} was deleted; it stays"
+        self.offer(f"{words} in {moved[0].kept.parent.name} for a week.{why_not_all}", "Undo", self._bring_back)
 
-        self._do(work, lambda _: self.runs.refresh())
+    def _bring_back(self) -> None:
+        moved = self._deleted.pop()
+
+        def work() -> None:
+            for run in moved:
+                self._trash.give_back(run.kept, run.folder)
+
+        def done(_: None) -> None:
+            self.queue.go_on()  # those that waited still do
+            if self._deleted:
+                self._offer_back()
+
+        self._do(work, done)
 
     def close(self) -> None:
         """End the engines and look at the runs no more; they go on."""
+        self._kept_draft.close()
         self.runs.stop()
         self.engine.close()
         self.data_engine.close()

@@ -1,6 +1,7 @@
 """What the window remembers: settings.toml in the workspace. A damaged file gives the defaults and a notice."""
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,12 @@ class Settings:
     def get(self, name: str, default: Any) -> Any:
         """The value, or `default` where there is none or it is of another type."""
         value = self._values.get(name, default)
-        return value if type(value) is type(default) else default
+        return value if _fits(value, default) else default
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """The value where it is one of these, else the first of them."""
+        value = self.get(name, choices[0])
+        return value if value in choices else choices[0]
 
     def set(self, name: str, value: Any) -> None:
         """Remember a value; where the workspace cannot be written, only until the window closes."""
@@ -48,3 +54,10 @@ class Settings:
         except OSError:
             return ""
         return f", and the old file is kept as {kept.name}"
+
+
+def _fits(value: Any, default: Any) -> bool:
+    """Whether it is of the type of the default, and a list of the type of its items."""
+    if isinstance(value, list) and isinstance(default, list) and default:
+        return all(type(item) is type(default[0]) for item in value)
+    return type(value) is type(default)

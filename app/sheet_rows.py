@@ -91,6 +91,11 @@ def _column(option: Option) -> Column:
     return Column(option.path, option.title, value, lambda value: value_words(option, value), tooltip(option))
 
 
+def _configs(runs: Sequence[RunFacts]) -> set[tuple[str, int]]:
+    """The runs and their very configs: a run that goes on with another batch has another one."""
+    return {(facts.id, id(facts.config)) for facts in runs}
+
+
 class SheetRows(RunRows):
     """Runs by `columns`, in the order that was asked for; those without a value come last in either direction."""
 
@@ -106,7 +111,7 @@ class SheetRows(RunRows):
         self._by, self._order = LOSS, ASCENDING
 
     def show(self, rows: list[RunFacts]) -> None:
-        if {facts.id for facts in rows} != {facts.id for facts in self.rows}:  # the view is told of it below
+        if _configs(rows) != _configs(self.rows):  # the view is told of it below
             self._sames = {facts.id: apart_from_seed(facts) for facts in rows}
             self.options = [*map(_column, differing(rows))]
             self.columns = [*FIRST, *(self._of_seeds() if self.has_repeats else ()), *self.options, *LAST]

@@ -78,7 +78,7 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self._stack = QStackedWidget(objectName="pages")
-        self._errors = ErrorBar(objectName="notice")
+        self._errors, self._offers = ErrorBar(objectName="notice"), ErrorBar(objectName="offer")
         self._models = ModelActions(self._session, self, shortcuts=True)
         self.addActions([action for action in self._models.all if not action.isSeparator()])
         self._header = Header(self._session, self._models)
@@ -88,6 +88,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self._header)
         column.addWidget(ExchangeBar(self._session))
         column.addWidget(self._errors)
+        column.addWidget(self._offers)
         column.addWidget(self._stack, 1)
         centre = QWidget()
         row = QHBoxLayout(centre, spacing=0)
@@ -157,14 +158,14 @@ class MainWindow(QMainWindow):
             ("quit", "Quit; runs go on", self.close, "Ctrl+Q"),
         ]
         for name, text, act, *keys in acts:
-            self.addAction(make_action(self, name, text, act, *keys))
+            self.addAction(make_action(self, name, text, act, *keys, repeats=name in ("undo", "redo")))
 
     def _wire(self) -> None:
         session = self._session
         session.page_wanted.connect(self.show_page)
         session.field_wanted.connect(self._show_field)
         session.notified.connect(self._errors.show_message)
-        session.offered.connect(self._errors.offer)
+        session.offered.connect(self._offers.offer)  # which no message takes away
         session.engine.busy_changed.connect(self._show_status)
         session.data_engine.busy_changed.connect(self._show_status)
         self._theme_button.clicked.connect(self.next_theme)
@@ -175,8 +176,7 @@ class MainWindow(QMainWindow):
         self.resize(1280, 800)
         if geometry := settings.get("window.geometry", ""):
             self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
-        page = settings.get("window.page", "home")
-        self.show_page(page if page in self._rail_buttons else "home")
+        self.show_page(settings.choice("window.page", list(self._rail_buttons)))
         if settings.notice:
             self._session.notify("warning", settings.notice)
 
@@ -205,7 +205,7 @@ class MainWindow(QMainWindow):
 
     def next_theme(self) -> None:
         settings, app = self._session.settings, QApplication.instance()
-        choice = THEMES[(THEMES.index(settings.get("window.theme", "system")) + 1) % len(THEMES)]
+        choice = THEMES[(THEMES.index(settings.choice("window.theme", THEMES)) + 1) % len(THEMES)]
         settings.set("window.theme", choice)
         if isinstance(app, QApplication):
             apply_theme(app, choice)

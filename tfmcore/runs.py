@@ -212,7 +212,7 @@ def list_runs(runs: Path) -> list[Run]:
     """The runs in a folder, newest first."""
     if not runs.is_dir():
         return []
-    return [Run(f) for f in sorted(runs.iterdir(), reverse=True) if (f / "run.toml").is_file()]
+    return [Run(f) for f in sorted(runs.iterdir(), reverse=True) if os.path.isfile(f / "run.toml")]
 
 
 def find_run(name: str, runs: Path) -> Run:

@@ -68,6 +68,7 @@ class ModelPage(QWidget):
                 ("largest_batch", "Find the largest batch", "Ctrl+B", self._costs.find_batch),
                 ("stop_measuring", "Stop trying", "Ctrl+.", self._costs.cancel),
                 ("find_learning_rate", "Find a learning rate", "Ctrl+L", self._rates.begin),
+                ("start_design", "Train the designed model", "Ctrl+Return", self._bar.start),
                 ("sweep_design", "Train many runs that differ", "Ctrl+Shift+Return", self._bar.sweep),
                 ("save_draft", "Save the config", "Ctrl+S", self._bar.save),
                 ("open_draft", "Open a config", "Ctrl+Shift+O", self._bar.open),

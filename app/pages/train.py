@@ -48,6 +48,7 @@ class TrainPage(QWidget):
         self._session = session
         self._follower: RunFollower | None = None
         self._shown: RunFacts | None = None
+        self._place: int | None = None
         actions = RunActions(session, self)
         self.addActions([action for action in actions.all if not action.isSeparator()])
         self._table, self._bar = RunTable(session, actions), RunBar(session, actions)
@@ -116,7 +117,8 @@ class TrainPage(QWidget):
         self._tabs.addTab(self._log, "Log")
         self._tabs.addTab(self._config, "Config")
         self._tabs.setCornerWidget(self._curves.toolbar)
-        self._tabs.currentChanged.connect(lambda tab: self._curves.toolbar.setVisible(tab == 0))
+        self._tabs.currentChanged.connect(self._on_tab_changed)
+        self._tabs.setCurrentIndex(self._session.settings.get("train.tab", 0))
         side = QWidget()
         column = QVBoxLayout(side, spacing=GRID)
         column.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
@@ -124,19 +126,32 @@ class TrainPage(QWidget):
         column.addWidget(self._tabs, 1)
         return side
 
+    def _on_tab_changed(self, tab: int) -> None:
+        self._curves.toolbar.setVisible(tab == 0)
+        self._session.settings.set("train.tab", tab)
+
     def _on_runs_changed(self) -> None:
         runs = self._session.runs
         self._stack.setCurrentWidget(self._splitter if runs.facts else self._empty)
-        if runs.facts and not runs.find(self._session.run_id):
-            alive = (facts for facts in runs.facts if facts.state.alive)
-            self._session.choose_run(next(alive, runs.facts[0]).id)
+        if runs.facts and not runs.has(self._session.run_id):
+            self._session.choose_run(self._instead().id)
         chosen = runs.find(self._session.run_id)
+        if chosen:
+            self._place = runs.facts.index(chosen)
         self._bar.show_run(chosen)
         if (chosen and chosen.id) != (self._shown and self._shown.id):
             self._follow_chosen()
         elif chosen and self._shown and chosen.state != self._shown.state:
             self._log.look_again()
+            self._config.show_run(chosen.run)  # it may go on with a smaller batch
         self._shown = chosen
+
+    def _instead(self) -> RunFacts:
+        """What is shown where the chosen run is gone: its neighbour; at first one that trains, or the newest."""
+        facts = self._session.runs.facts
+        if self._place is not None:
+            return facts[min(self._place, len(facts) - 1)]
+        return next((each for each in facts if each.state.alive), facts[0])
 
     def _follow_chosen(self) -> None:
         """Leave the run that was followed; draw the chosen one from its beginning."""
@@ -146,6 +161,7 @@ class TrainPage(QWidget):
             self._follower.stop()
             self._follower = None
         if facts:
+            self._place = self._session.runs.facts.index(facts)
             self._follower = RunFollower(facts.run, self)
             self._follower.advanced.connect(self._on_advanced)
             self._follower.failed.connect(lambda sentence: self._session.notify("error", sentence))

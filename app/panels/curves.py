@@ -48,10 +48,12 @@ class Curves(QWidget):
         self.toolbar = QWidget(objectName="curves_toolbar")
         self._lay_out()
         self._smoothing.valueChanged.connect(self._on_smoothing_changed)
+        self._smoothing.sliderReleased.connect(self._remember_smoothing)
         for plot in (*self.plots.values(), self._scale):
             plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
         self.plots["loss"].chart.asked.connect(self._on_loss_asked)
         self._session = session
+        self._smoothing.setValue(session.settings.get("train.smoothing", self._smoothing.value()))
         first, *others = self.plots.values()
         for plot in (*others, self._scale):
             plot.link_x(first)
@@ -167,3 +169,8 @@ class Curves(QWidget):
     def _on_smoothing_changed(self, value: int) -> None:
         for plot in self.plots.values():
             plot.set_smoothing(value / 100)
+        if not self._smoothing.isSliderDown():
+            self._remember_smoothing()
+
+    def _remember_smoothing(self) -> None:
+        self._session.settings.set("train.smoothing", self._smoothing.value())

@@ -109,6 +109,8 @@ class RunCurves(QWidget):
         return self._what.currentText() == TRAINING
 
     def _on_advanced(self, run_id: str) -> None:
+        if run_id not in self._followers:
+            return  # what was being read when it went
         metrics = {name for event in self._followers[run_id].history.evaluations[-1:] for name in event.metrics}
         self._what.addItems(sorted(name for name in metrics if self._what.findText(name) < 0))
         for name, group in self._groups.items():

@@ -7,9 +7,11 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
 from pytestqt.qtbot import QtBot
 
+from app import run_queue
 from app.run_actions import RunActions
 from app.session import Session
 from tests.app.conftest import add_checkpoint, add_run, until
+from tfmcore.config import Config
 from tfmcore.runs import Exit, Run, RunState
 
 
@@ -97,6 +99,41 @@ def test_a_deleted_run_leaves_the_list_and_comes_back(
     undo()
     until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [ended.id])
     assert ended.label == "A first run"
+
+
+def test_after_an_undo_what_was_deleted_before_is_offered(session: Session, qtbot: QtBot, own_folders: Path) -> None:
+    for number in range(3):
+        add_run(own_folders / "runs", f"run {number}", RunState.FINISHED)
+    until(qtbot, session, lambda: len(session.runs.facts) == 3)
+    first, second, third = session.runs.facts
+    for facts in (first, second):
+        with qtbot.waitSignal(session.offered) as offered:
+            session.delete_runs([facts])
+    for facts, left in ((second, {second.id, third.id}), (first, {first.id, second.id, third.id})):
+        assert f"{facts.label!r} was deleted" in offered.args[0]
+        if facts is second:
+            with qtbot.waitSignal(session.offered) as again:
+                offered.args[2]()
+            offered = again
+        else:
+            offered.args[2]()
+        until(qtbot, session, lambda left=left: {each.id for each in session.runs.facts} == left)
+
+
+def test_a_run_that_waited_is_started_though_it_was_deleted_meanwhile(
+    session: Session, qtbot: QtBot, own_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Path] = []
+    monkeypatch.setattr(run_queue, "start_queue", started.append)
+    waiting = session.queue.create(Config(), "it waits")
+    until(qtbot, session, lambda: [facts.place for facts in session.runs.facts] == [1])
+    with qtbot.waitSignal(session.offered) as offered:
+        session.delete_runs(session.runs.facts)
+    until(qtbot, session, lambda: not session.runs.facts)
+    started.clear()
+    offered.args[2]()
+    until(qtbot, session, lambda: [(facts.id, facts.place) for facts in session.runs.facts] == [(waiting.id, 1)])
+    qtbot.waitUntil(lambda: len(started) == 1)
 
 
 def test_the_model_of_a_deleted_run_is_closed(actions: RunActions, session: Session, qtbot: QtBot, ended: Run) -> None:

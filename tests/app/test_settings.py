@@ -22,6 +22,19 @@ def test_a_value_of_another_type_gives_the_default(tmp_path: Path) -> None:
     assert Settings(path).get("train.splitter", [1, 2]) == [1, 2]
 
 
+def test_a_list_of_other_things_gives_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    Settings(path).set("train.splitter", ["a", "b"])
+    assert Settings(path).get("train.splitter", [1, 2]) == [1, 2]
+
+
+def test_a_choice_that_there_is_not_gives_the_first(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "settings.toml")
+    for value, choice in (("dark", "dark"), ("solarized", "system"), (7, "system")):
+        settings.set("window.theme", value)
+        assert settings.choice("window.theme", ("system", "light", "dark")) == choice
+
+
 @pytest.mark.fault(32)
 @pytest.mark.parametrize("damage", [b"\xff\xfe\x00garbage", b"a = ", b"[" * 5000, b"x = 1\nx = 2"])
 def test_damaged_settings_are_kept_aside_and_said(tmp_path: Path, damage: bytes) -> None:

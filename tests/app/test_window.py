@@ -182,8 +182,18 @@ def test_a_deleted_run_comes_back_by_a_click(window: MainWindow, session: Sessio
     table.setFocus()
     qtbot.keyClick(table, Qt.Key.Key_Delete)
     until(qtbot, session, lambda: not session.runs.facts)
-    qtbot.mouseClick(window.findChild(QPushButton, "notice_act"), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.findChild(QPushButton, "offer_act"), Qt.MouseButton.LeftButton)
     until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [run.id])
+
+
+def test_a_message_takes_no_offer_away(window: MainWindow, session: Session) -> None:
+    done: list[bool] = []
+    session.offer("It was deleted.", "Undo", lambda: done.append(True))
+    session.notify("warning", "Something else.")
+    assert window.findChild(QLabel, "notice_sentence").text() == "Something else."
+    window.findChild(QPushButton, "offer_act").click()
+    assert done == [True]
+    assert not window.findChild(QWidget, "offer").isVisible()
 
 
 def test_text_is_read_in_both_themes_after_a_switch(window: MainWindow, qapp: QApplication) -> None:

@@ -57,6 +57,19 @@ def says(run: Run, pid: int, state: RunState = RunState.RUNNING, **changes) -> N
     own_status(state, pid, step=7).model_copy(update=changes).write(run.folder / "status.json")
 
 
+def test_a_folder_that_may_not_be_entered_hides_no_other(run, folder, monkeypatch):
+    (folder / "closed").mkdir()
+    stat = os.stat
+
+    def refuse(path, *arguments, **more):
+        if "closed" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert [each.id for each in list_runs(folder)] == [run.id]
+
+
 @pytest.mark.fault(26)
 @pytest.mark.parametrize("label", NAMES)
 def test_any_label_makes_a_folder_of_its_own(folder, label):

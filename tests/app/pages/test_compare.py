@@ -142,6 +142,11 @@ def test_seeds_as_one_are_drawn_as_their_mean_in_a_band(
     until(qtbot, session, lambda: plot.curves[name].series.y.tolist() == pytest.approx([4, 2, 4 / 3, 1]))
 
 
+def test_what_was_being_read_of_a_run_that_is_gone_is_passed_over(page: ComparePage, runs: list[Run]) -> None:
+    page.findChild(RunCurves)._on_advanced("gone")
+    assert set(page.findChild(RunCurves).plot.curves) == {run.id for run in runs}
+
+
 def test_a_run_that_goes_takes_its_curve_along(
     page: ComparePage, session: Session, runs: list[Run], qtbot: QtBot
 ) -> None:

@@ -159,6 +159,15 @@ def test_a_design_that_does_not_fit_the_machine_is_said_and_starts_only_when_ins
     assert page.findChild(QLabel, "memory_shortage").isHidden()
 
 
+def test_the_key_that_trains_takes_the_name_that_was_typed(qtbot, page, session, monkeypatch):
+    started = []
+    monkeypatch.setattr(session, "start_run", started.append)
+    qtbot.keyClicks(page.findChild(QLineEdit, "field_run_label"), "my experiment")
+    field = page.findChild(QLineEdit, "field_model_num_layers")
+    qtbot.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert started == ["my experiment"]
+
+
 def test_a_model_to_begin_from_that_is_typed_brings_its_shape(qtbot, page, session):
     open_preset(session, "gpt2-mini")
     session.draft.load_preset("nano-decoder")

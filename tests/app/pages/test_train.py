@@ -1,12 +1,13 @@
 """Train: one run at a time is followed, another window's too; nothing here ever stops one."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QLabel, QListView, QPlainTextEdit, QPushButton, QTabWidget
+from PySide6.QtWidgets import QLabel, QListView, QPlainTextEdit, QPushButton, QSlider, QTabWidget
 from pytestqt.qtbot import QtBot
 
 from app import run_queue
@@ -126,6 +127,60 @@ def test_when_the_chosen_run_is_deleted_the_next_one_is_shown(
     page.findChild(QAction, "action_delete_run").trigger()
     until(qtbot, session, lambda: session.run_id == run.id)
     qtbot.waitUntil(lambda: len(losses(page)) == 20)
+
+
+def test_its_neighbour_takes_the_place_of_a_deleted_run(
+    page: TrainPage, session: Session, qtbot: QtBot, own_folders: Path
+) -> None:
+    for number in range(4):
+        add_run(own_folders / "runs", f"run {number}", RunState.FINISHED, step=1)
+    until(qtbot, session, lambda: len(session.runs.facts) == 4)
+    ids = [facts.id for facts in session.runs.facts]
+    session.choose_run(ids[2])
+    until(qtbot, session, lambda: page._place == 2)
+    for gone, instead in ((2, 3), (3, 1)):
+        shutil.rmtree(session.runs.folder / ids[gone])
+        until(qtbot, session, lambda instead=instead: session.run_id == ids[instead])
+
+
+def test_a_run_that_was_made_just_now_is_shown_though_the_list_has_not_seen_it(
+    session: Session, qtbot: QtBot, run: Run
+) -> None:
+    """The page is built for it, with a list from before."""
+    until(qtbot, session, lambda: session.runs.facts)
+    session.runs.stop()
+    new = add_run(session.runs.folder, "the first from Home", RunState.RUNNING, step=5)
+    session._on_run_started(new)
+    page = TrainPage(session)
+    qtbot.addWidget(page)
+    assert session.run_id == new.id
+    session.runs.blockSignals(False)
+    until(qtbot, session, lambda: len(losses(page)) == 5)
+    assert session.run_id == new.id
+    shutil.rmtree(new.folder)
+    until(qtbot, session, lambda: session.run_id == run.id)
+
+
+def test_the_config_is_read_again_when_a_run_goes_on_with_another(
+    page: TrainPage, session: Session, qtbot: QtBot, run: Run
+) -> None:
+    Exit(state=RunState.FAILED, step=20).write(run.folder / "exit.json")
+    until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.FAILED])
+    qtbot.waitUntil(lambda: "batch_size = 16" not in text(page, "config_text") != "")
+    run.change(["training.batch_size=16", "training.accumulation=2"])
+    (run.folder / "exit.json").unlink()
+    until(qtbot, session, lambda: "batch_size = 16" in text(page, "config_text"))
+    assert session.runs.facts[0].config.training.batch_size == 16
+
+
+def test_smoothing_and_tab_are_remembered(page: TrainPage, session: Session, qtbot: QtBot, run: Run) -> None:
+    page.findChild(QTabWidget, "run_tabs").setCurrentIndex(2)
+    page.findChild(QSlider, "field_smoothing").setValue(50)
+    again = TrainPage(session)
+    qtbot.addWidget(again)
+    assert again.findChild(QTabWidget, "run_tabs").currentIndex() == 2
+    assert again.findChild(QSlider, "field_smoothing").value() == 50
+    assert again._curves.plots["loss"].smoothing == 0.5
 
 
 def test_smoothing_belongs_to_the_curves(page: TrainPage, session: Session, qtbot: QtBot, run: Run) -> None:

@@ -105,6 +105,15 @@ def test_what_is_sorted_by_stays_though_other_columns_come(sheet: RunSheet, qtbo
     assert header.sortIndicatorSection() == 1, "where nothing differs, by the loss again"
 
 
+def test_a_run_that_goes_on_with_another_config_differs_in_more(
+    sheet: RunSheet, session: Session, runs: list[Run], qtbot: QtBot
+) -> None:
+    Exit(state=RunState.STOPPED, step=20).write(runs[0].folder / "exit.json")
+    runs[0].change(["training.batch_size=6", "training.accumulation=2"])
+    until(qtbot, session, lambda: words(sheet) == "4 runs differ in 3 options")
+    assert "Batch" in " ".join(each.title for each in sheet.rows.columns)
+
+
 def test_a_row_chooses_its_run_and_the_chosen_run_its_row(sheet: RunSheet, session: Session, runs: list[Run]) -> None:
     sheet.view.selectRow(1)
     assert session.run_id == runs[3].id
