@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
@@ -61,6 +61,8 @@ class Chart(pg.PlotWidget):
             axis.enableAutoSIPrefix(False)
             axis.setTickDensity(0.7)
         self.markers: list[tuple[pg.InfiniteLine, str]] = []
+        self._late = QTimer(self, singleShot=True, interval=0)
+        self._late.timeout.connect(self._thin_labels)
         where = {"position": 0.03, "anchors": [(0, 1), (1, 1)]}
         self.crosshair = pg.InfiniteLine(angle=90, label=" ", labelOpts=where)
         self.crosshair.label.setFont(body_font(small=True))
@@ -124,8 +126,8 @@ class Chart(pg.PlotWidget):
         line.label.setFont(body_font(small=True))
         self.plot.addItem(line, ignoreBounds=True)
         self.markers.append((line, colour))
-        self._recolour()
-        self._thin_labels()
+        _colour_marker(line, colour)
+        self._late.start()  # once for all that come together
 
     def _thin_labels(self) -> None:
         """Of labels that would stand upon each other only the first; zooming in brings the others back."""
@@ -155,8 +157,7 @@ class Chart(pg.PlotWidget):
         self.crosshair.setPen(pg.mkPen(t.muted, width=1))
         self.crosshair.label.setColor(t.muted)
         for line, colour in self.markers:
-            line.setPen(pg.mkPen(translucent(getattr(t, colour), 0.7), width=1, style=Qt.PenStyle.DashLine))
-            line.label.setColor(getattr(t, colour))
+            _colour_marker(line, colour)
 
     def _on_mouse_moved(self, at: QPointF) -> None:
         inside = self.plot.sceneBoundingRect().contains(at)
@@ -171,3 +172,9 @@ class Chart(pg.PlotWidget):
     def leaveEvent(self, event: Any) -> None:
         super().leaveEvent(event)
         self.pointed.emit(None)
+
+
+def _colour_marker(line: pg.InfiniteLine, colour: str) -> None:
+    found = getattr(theme(), colour)
+    line.setPen(pg.mkPen(translucent(found, 0.7), width=1, style=Qt.PenStyle.DashLine))
+    line.label.setColor(found)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
 
 from app.theme import DARK, LIGHT, apply_theme
 from app.widgets.curve import CurveStyle
@@ -185,10 +186,11 @@ def test_linked_plots_share_steps_and_crosshair(plot: LivePlot, qtbot) -> None:
     assert third.chart.crosshair.value() == 50
 
 
-def test_labels_of_markers_never_stand_upon_each_other(plot: LivePlot) -> None:
+def test_labels_of_markers_never_stand_upon_each_other(plot: LivePlot, qtbot: QtBot) -> None:
     plot.chart.show_x(0, 1000)
     for x in (300, 305, 310, 800):
         plot.add_marker(x, "loss spike", "bad")
+    qtbot.waitUntil(lambda: not all(line.label.isVisible() for line, _ in plot.chart.markers))
     shown = [line.label.isVisible() for line, _ in plot.chart.markers]
     assert shown == [True, False, False, True]
     plot.chart.show_x(299, 311)
