@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -74,12 +73,6 @@ def _rows(batch: Placed, rows: range) -> Placed:
         begin, end = (place * batch.labels[0].numel() for place in (rows.start, rows.stop))
         predicted = predicted[(predicted >= begin) & (predicted < end)] - begin
     return replace(batch, inputs=cut(batch.inputs), labels=labels, further=cut(batch.further), predicted=predicted)
-
-
-def groups(batches: Iterator[T], size: int) -> Iterator[list[T]]:
-    """The batches of each optimizer step."""
-    while group := list(islice(batches, size)):
-        yield group
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:

@@ -83,7 +83,7 @@ def first_batches(split: Split, total: int, progress: Progress) -> Iterator[Batc
     """Batches of exactly `total` sequences."""
     for start, batch in zip(range(0, total, BATCH_SIZE), split.once(BATCH_SIZE), strict=False):
         progress("evaluating", start, total)
-        yield batch.first(total - start)
+        yield batch.rows(0, total - start)
 
 
 def evaluate_texts(

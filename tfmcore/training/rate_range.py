@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import torch
 
 from tfmcore.config import Config, SavedModel, UserError
-from tfmcore.data import Dataset, Progress, prepare
-from tfmcore.training.batches import groups, place
+from tfmcore.data import Dataset, Progress, in_pieces, prepare
+from tfmcore.training.batches import place
 from tfmcore.training.devices import choose_device, choose_threads
 from tfmcore.training.learner import Learner
 
@@ -84,9 +84,10 @@ def _steps(
     model, _, _ = model_of(saved, training, None)
     model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
     learner = Learner(model.train(), saved.task, training)
-    batches = (place(batch, device) for batch in dataset.train.batches(training.batch_size, training.seed))
+    batches = dataset.train.batches(training.batch_size * training.accumulation, training.seed)
     useful = (batch for batch in batches if batch.num_labels)
-    for number, group in zip(range(steps), groups(useful, training.accumulation), strict=False):
+    for number, batch in zip(range(steps), useful, strict=False):
+        group = [place(piece, device) for piece in in_pieces(batch, training.accumulation)]
         rate = lowest * (highest / lowest) ** (number / max(1, steps - 1))
         loss, norm = learner.gradient(group)
         yield rate, loss

@@ -26,7 +26,8 @@ class Counters(BaseModel):
     `learning_rate` is set where a person has taken the schedule's place; `new` names the weights that the model it
     began from did not have. Steps left out because gradients were too large for fp16 are `overflows`; `precision` is
     what its scale goes on from. `averaged` counts the steps that the average of the weights has taken in. `compiled`
-    says how steps are computed, by kind of device, and `shares` in how many each batch."""
+    says how steps are computed, by kind of device, `batch_size` how many sequences at once, and `shares` in how many
+    parts these."""
 
     step: int = 0
     evaluated: Evaluated | None = None
@@ -40,6 +41,7 @@ class Counters(BaseModel):
     precision: dict[str, Any] = {}
     averaged: int = 0
     compiled: dict[str, Way] = {}
+    batch_size: int = 0
     shares: int = 1
 
 

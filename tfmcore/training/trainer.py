@@ -13,13 +13,13 @@ import torch
 
 from tfmcore.config import TASKS, Config, SavedModel, UserError
 from tfmcore.config.branching import parent_of
-from tfmcore.data import Cancelled, Dataset, Progress
+from tfmcore.data import Cancelled, Dataset, Progress, in_pieces
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Warned
 from tfmcore.models.weights import FILE as WEIGHTS
 from tfmcore.nn.low_rank import merged
 from tfmcore.runs import Checkpoint, Manifest, Run
-from tfmcore.training.batches import Placed, ahead, groups
+from tfmcore.training.batches import Placed, ahead
 from tfmcore.training.checkpoints import Checkpoints
 from tfmcore.training.compiling import Compilation, check_compiler, choose, flops_of_step
 from tfmcore.training.controls import Controls
@@ -105,7 +105,7 @@ class TransformerTrainer:
         self._saved_step = 0
         if checkpoint:
             self._go_on(checkpoint)
-        self.counters.shares = self.parallel.num_shares
+        self.counters.shares, self.counters.batch_size = self.parallel.num_shares, self.training.batch_size
         self.parallel.seed(self.training.seed + self.step)
         controls.agree = self.parallel.agree
 
@@ -189,7 +189,11 @@ class TransformerTrainer:
             self.learner.precision.load(self.counters.precision)
         self._saved_step = self.step
         threads = checkpoint.manifest.threads if self.device.type == "cpu" else self.threads
-        counts = {"threads": (threads, self.threads), "batch shares": (self.counters.shares, self.parallel.num_shares)}
+        counts = {
+            "threads": (threads, self.threads),
+            "sequences at once": (self.counters.batch_size or self.training.batch_size, self.training.batch_size),
+            "batch shares": (self.counters.shares, self.parallel.num_shares),
+        }
         if differ := [f"{old} {what} before, {new} now" for what, (old, new) in counts.items() if old != new]:
             sentence = (
                 "results will differ in their last digits, and in what dropout draws, from those of an unbroken run"
@@ -211,11 +215,16 @@ class TransformerTrainer:
         )
 
     def _work(self) -> Iterator[list[Placed]]:
-        """The batches of each step that is still to be taken, by seed and step alone."""
+        """The batches of each step that is still to be taken, by seed and step alone: the same sequences, however many
+        are computed at once."""
         training = self.training
-        batches = self.dataset.train.batches(training.batch_size, training.seed, self.step * training.accumulation)
-        placed = (self.parallel.place(batch, self.device) for batch in batches)
-        return islice(groups(placed, training.accumulation), self.training.steps - self.step)
+        size = training.batch_size * training.accumulation
+        steps = self.dataset.train.batches(size, training.seed, self.step)
+        placed = (
+            [self.parallel.place(piece, self.device) for piece in in_pieces(batch, training.accumulation)]
+            for batch in steps
+        )
+        return islice(placed, training.steps - self.step)
 
     def _obey(self) -> Iterator[AnyEvent]:
         """Do what was asked since the last step; while paused, wait here."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tfmcore.data import IGNORED, Batch
-from tfmcore.training.batches import ahead, groups, place
+from tfmcore.training.batches import ahead, place
 
 
 def test_placed_counts_what_is_real():
@@ -19,10 +19,6 @@ def test_placed_counts_what_is_real():
     assert (placed.num_tokens, placed.num_labels, placed.example_ids) == (8 + 6, 3, [7, 9])
     assert placed.inputs.keys() == inputs.keys()
     assert placed.labels.dtype == placed.inputs["input_ids"].dtype == torch.int64
-
-
-def test_groups_are_whole():
-    assert list(groups(iter(range(7)), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
 def test_ahead_keeps_the_order_and_is_one_ahead():

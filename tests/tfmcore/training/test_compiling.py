@@ -9,11 +9,12 @@ from tests.tfmcore.training.compilers import count_compiled_calls, needs_compile
 from tfmcore.config import ConfigError, SavedModel, UserError
 from tfmcore.config.config import to_toml
 from tfmcore.config.resuming import changed
+from tfmcore.data import in_pieces
 from tfmcore.data.progress import Cancelled
 from tfmcore.messages import Saved, Started, Stepped, Warned
 from tfmcore.models import build
 from tfmcore.training import compiling
-from tfmcore.training.batches import groups, place
+from tfmcore.training.batches import place
 from tfmcore.training.compiling import Compilation, choose, flops_of_step
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
@@ -54,7 +55,9 @@ def case(make_run):
         saved = SavedModel(task=config.data.task, vocab_size=dataset.tokenizer.vocab_size, model=config.model)
         learner = Learner(build(saved), config.data.task, config.training, parallel)
         device = learner.device
-        return learner, lambda: groups((place(batch, device) for batch in dataset.train.batches(4, 0)), 2)
+        return learner, lambda: (
+            [place(piece, device) for piece in in_pieces(batch, 2)] for batch in dataset.train.batches(8, 0)
+        )
 
     return make
 

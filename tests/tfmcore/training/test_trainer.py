@@ -159,6 +159,38 @@ def test_accumulation_equals_the_large_batch(make_run, preset):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("preset", "more"),
+    [
+        ("nano-decoder", []),
+        ("nano-encoder", []),
+        ("tell-languages", []),
+        ("nano-seq2seq", []),
+        ("nano-seq2seq", ["data.packing=true"]),
+        ("tag-sentences", []),
+    ],
+)
+def test_a_run_of_four_times_three_is_the_run_of_twelve(tiny, tmp_path, preset, more):
+    """Which sequences a step learns from, and what is hidden of them, does not depend on how many fit at once."""
+    words = ("model.dropout=0.0", "training.steps=6", *more)
+    twelve = list(train(tiny(preset, *words, "training.batch_size=12"), tmp_path / "twelve"))
+    three = tiny(preset, *words, "training.batch_size=4", "training.accumulation=3")
+    found = list(train(three, tmp_path / "three"))
+    assert [loss for _, loss, _ in losses(found)] == [pytest.approx(loss, rel=1e-6) for _, loss, _ in losses(twelve)]
+    assert [e.tokens for e in of(Stepped, found)] == [e.tokens for e in of(Stepped, twelve)]
+
+
+def test_a_run_goes_on_with_the_same_sequences_in_smaller_batches(make_run, tiny, tmp_path):
+    words = ("model.dropout=0.0", "training.steps=6")
+    unbroken = losses(train(tiny("nano-seq2seq", *words, "training.batch_size=8"), tmp_path / "unbroken"))
+    run = make_run("nano-seq2seq", *words, "training.batch_size=8")
+    play(run, step_3=[Command(kind="stop")])
+    run.change(["training.batch_size=2", "training.accumulation=4"])
+    events = play(run)
+    assert [loss for _, loss, _ in losses(events)] == [pytest.approx(loss, rel=1e-6) for _, loss, _ in unbroken[3:]]
+    assert any("8 sequences at once before, 2 now" in event.sentence for event in of(Warned, events))
+
+
 def test_clipping_bounds_the_gradient_but_not_what_is_said_of_it(make_run):
     free, clipped = trainer_of(make_run("reverse")), trainer_of(make_run("reverse", "training.gradient_clip=0.001"))
     seen = []

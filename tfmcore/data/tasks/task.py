@@ -40,14 +40,13 @@ class Batch:
     def num_labels(self) -> int:
         return int(np.count_nonzero(self.labels != IGNORED))
 
-    def first(self, count: int) -> Self:
-        """Its first rows."""
+    def rows(self, begin: int, end: int) -> Self:
+        """Some of its rows."""
         inputs, further = (
-            {name: rows[:count] for name, rows in group.items()} for group in (self.inputs, self.further)
+            {name: rows[begin:end] for name, rows in group.items()} for group in (self.inputs, self.further)
         )
-        return replace(
-            self, inputs=inputs, labels=self.labels[:count], example_ids=self.example_ids[:count], further=further
-        )
+        ids = self.example_ids[begin:end]
+        return replace(self, inputs=inputs, labels=self.labels[begin:end], example_ids=ids, further=further)
 
 
 @dataclass(frozen=True)

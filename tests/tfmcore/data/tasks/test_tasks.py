@@ -199,7 +199,7 @@ def test_a_pair_is_told_apart_and_the_longer_text_is_cut(letters, task_of, colla
 def test_the_first_rows_of_a_batch_are_a_batch(task_of, collated):
     task = task_of("masked_language_modeling", next_sentence_prediction=True)
     batch = collated(task, EXAMPLES["masked_language_modeling"])
-    first = batch.first(1)
+    first = batch.rows(0, 1)
     assert {len(array) for array in (*first.inputs.values(), first.labels, *first.further.values())} == {1}
     assert first.num_labels < batch.num_labels
 
