@@ -29,7 +29,8 @@ class World:
         self.size, self.num_neighbours = training.num_processes, num_neighbours
         self.device = choose_device(training.device, num_neighbours)
         if cuda := self.device.type == "cuda":
-            torch.cuda.set_device(local_rank)
+            self.device = torch.device("cuda", local_rank)  # by its number: the one that is set is this thread's alone
+            torch.cuda.set_device(self.device)
         self.store = FileStore(str(meeting), self.size)
         if not dist.is_initialized():
             backend, store = "cpu:gloo,cuda:nccl" if cuda else "gloo", PrefixStore("group", self.store)
