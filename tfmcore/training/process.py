@@ -138,6 +138,8 @@ def live(
                     record.take(event)
                     yield event
         except (Cancelled, KeyboardInterrupt, GeneratorExit) as error:
+            if record.exit:  # all has been told
+                raise
             saved = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
             stopped = Finished(step=saved, reason="stopped")
             record.take(stopped)

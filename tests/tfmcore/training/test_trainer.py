@@ -438,6 +438,13 @@ def test_samples_leave_training_as_it_was(tiny, tmp_path):
     assert losses(train(tiny("nano-decoder", *overrides, "training.sample_every=1"), tmp_path / "with")) == without
 
 
+def test_whoever_leaves_at_the_last_event_leaves_a_finished_run(make_run):
+    run = make_run()
+    assert any(isinstance(event, Finished) for event in train(run.config(), run.folder))
+    assert run.state() is RunState.FINISHED
+    assert [event.reason for event in of(Finished, run.events())] == ["finished"]
+
+
 def test_stop_in_the_midst_of_a_validation_ends_it(make_run, monkeypatch):
     run = make_run("reverse", "training.eval_every=2")
     place = Parallel.held_out
