@@ -48,9 +48,11 @@ class Checkpoints:
         """The newest one that verifies, and what is wrong with those after it. Raises UserError where there are some,
         but none is whole."""
         faults: list[str] = []
-        for checkpoint in reversed(self.run.checkpoints()):
-            fault = checkpoint.fault()
-            if not fault:
+        readable = {checkpoint.folder: checkpoint for checkpoint in self.run.checkpoints()}
+        for manifest in sorted(self.folder.glob("step-*/manifest.json"), reverse=True):
+            checkpoint = readable.get(manifest.parent)
+            fault = checkpoint.fault() if checkpoint else f"{manifest} is damaged: it is no manifest"
+            if checkpoint and not fault:
                 return checkpoint, faults
             faults.append(fault)
         if faults:

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -84,8 +85,10 @@ def cut(path: Path) -> None:
 
 
 @pytest.mark.fault(6)
-@pytest.mark.parametrize("harm", [flip, cut, Path.unlink])
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [*product(["model.safetensors", "config.json"], [flip, cut, Path.unlink]), ("manifest.json", cut)],
+)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(run, harm, name):
     checkpoints = Checkpoints(run)
     save(checkpoints, 1), save(checkpoints, 2)
@@ -102,8 +105,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(run, harm, na
 def test_without_a_manifest_there_is_no_checkpoint(run):
     checkpoints = Checkpoints(run)
     save(checkpoints, 1), save(checkpoints, 2)
-    cut(run.checkpoints()[-1].folder / "manifest.json")
-    assert checkpoints.newest_whole()[0].step == 1
+    (run.checkpoints()[-1].folder / "manifest.json").unlink()
+    found, faults = checkpoints.newest_whole()
+    assert (found.step, faults) == (1, [])
     assert Checkpoints(Run(run.folder.parent)).newest_whole() == (None, [])
 
 
