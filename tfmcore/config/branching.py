@@ -12,8 +12,8 @@ from tfmcore.config.saved import SavedModel
 from tfmcore.config.training import TrainingConfig
 
 STEP = re.compile(r"step-(\d{1,12})")
-KEPT = ("lora_rank", "lora_targets")
-"""Fields of [training] that say which weights there are."""
+KEPT = ("lora_rank", "lora_alpha", "lora_targets")
+"""Fields of [training] that say which weights there are, and how much they count; with LoRA so does `freeze`."""
 
 
 class Parent(NamedTuple):
@@ -51,7 +51,7 @@ class Beginning(NamedTuple):
         if data.get("task", self.saved.task) != self.saved.task:
             yield Problem("data.task", "the run that this one goes on from learns another task", self.saved.task)
         yield from differences(raw.get("model", {}), self.saved, self.saved.task)
-        for name in KEPT:
+        for name in (*KEPT, "freeze") if self.config.training.lora_rank else KEPT:
             value: Any = getattr(self.config.training, name)
             if training.get(name, value) != value:
                 yield Problem(f"training.{name}", "the run that this one goes on from has other weights", value)

@@ -93,11 +93,18 @@ def test_low_rank_updates_stay_what_they_are(parent, tiny, tmp_path):
     words += ["tokenizer.kind=file", f"tokenizer.path={base / 'tokenizer.json'}"]
     list(train(tiny("nano-decoder", *words), tmp_path / "lora"))
     tuned = Run(tmp_path / "lora")
-    with pytest.raises(ConfigError, match="lora_rank"):
-        branch(tuned, training__lora_rank=0, training__steps=15)
+    others = {"lora_rank": 0, "lora_alpha": 32.0, "lora_targets": ["feed_forward"], "freeze": ["head"]}
+    for name, value in others.items():
+        with pytest.raises(ConfigError, match=f"training.{name}: the run that this one goes on from"):
+            branch(tuned, training__steps=15, **{f"training__{name}": value})
     child = branch(tuned, 9)
     list(train(child.config(), child.folder))
     assert losses(child) == {step: loss for step, loss in losses(tuned).items() if step > 9}
+
+
+def test_parts_of_a_run_without_low_rank_updates_can_be_frozen_from_there_on(parent):
+    child = branch(parent, training__freeze=["layers.0"], training__steps=15)
+    assert list(train(child.config(), child.folder))[-1].step == 15
 
 
 def test_no_checkpoint_is_said(parent, tiny, tmp_path):
