@@ -16,7 +16,7 @@ from typing import Any, Literal
 import psutil
 
 from tfmcore.config import Config, SavedModel, UserError, load_config, to_toml
-from tfmcore.config.branching import check_branch
+from tfmcore.config.branching import Beginning, check_branch
 from tfmcore.config.resuming import changed
 from tfmcore.messages import AnyEvent, Command
 from tfmcore.run_files import (
@@ -99,7 +99,7 @@ class Run:
         About(id=self.id, label=label, created=time.time()).write(self.folder / "run.json")
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         if config.training.branch_from:
-            self._adopt(Path(config.training.branch_from))
+            self._adopt(config)
         self._write_config(config)  # last, so that whoever lists the runs sees a whole one
         return self
 
@@ -108,10 +108,15 @@ class Run:
         whole.write_text(to_toml(config), encoding="utf-8")
         whole.replace(self.folder / "run.toml")
 
-    def _adopt(self, checkpoint: Path) -> None:
-        """Begin with a checkpoint of another run, which may delete it soon."""
+    def _adopt(self, config: Config) -> None:
+        """Begin with a checkpoint of another run, which may delete it soon. It has a score here only where those of
+        this run can be compared with it."""
+        checkpoint = Path(config.training.branch_from)
         staged = self.folder / "checkpoints" / f".tmp-{checkpoint.name}"
         shutil.copytree(checkpoint, staged, dirs_exist_ok=True)
+        manifest = read(Manifest, staged / "manifest.json")
+        if manifest and not Beginning.read(checkpoint).is_measured_as(config):
+            manifest.model_copy(update={"score": None, "validation_loss": None}).write(staged / "manifest.json")
         staged.rename(staged.with_name(checkpoint.name))
 
     @property

@@ -60,6 +60,11 @@ class Beginning(NamedTuple):
             reason = f"the run that this one goes on from has done {self.step} steps: more are needed"
             yield Problem("training.steps", reason, self.step + max(1, self.config.training.steps))
 
+    def is_measured_as(self, config: Config) -> bool:
+        """Whether what was found of it can be compared with what a run of `config` will find."""
+        its = self.config
+        return (its.data, its.training.best_by) == (config.data, config.training.best_by)
+
 
 def check_branch(config: Config) -> None:
     """Raise ConfigError where `config` cannot go on from the checkpoint that it names, and UserError for a bad one."""

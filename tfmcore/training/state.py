@@ -44,6 +44,12 @@ class Counters(BaseModel):
     batch_size: int = 0
     shares: int = 1
 
+    def branch(self, score: float) -> None:
+        """Leave with the parent what it was asked for and what it found: what is to be beaten is the `score` of the
+        checkpoint from which the branch goes on."""
+        self.learning_rate, self.evaluated, self.stale = None, None, 0
+        self.best_score, self.best_step = score, self.step
+
 
 def save_state(
     folder: Path,

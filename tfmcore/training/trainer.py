@@ -87,7 +87,7 @@ class TransformerTrainer:
         self.model, self.counters, news = model_of(self.saved, self.training, checkpoint)
         parent = parent_of(self.training)
         if parent and checkpoint and parent.step == checkpoint.step:
-            self.counters.learning_rate, self.counters.stale = None, 0  # what was set was meant for the parent
+            self.counters.branch(checkpoint.score)
         self.warnings = [*dataset.warnings, *news]
         self.model.to(self.device).set_gradient_checkpointing(self.training.gradient_checkpointing)
         self.num_parameters = self.model.num_parameters()  # of all of it, whatever this process keeps

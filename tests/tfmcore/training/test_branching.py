@@ -4,9 +4,11 @@ import pytest
 
 from tfmcore.config import ConfigError, UserError
 from tfmcore.config.branching import Parent, parent_of
-from tfmcore.messages import Changed, Command, Evaluated, Started, Stepped
+from tfmcore.messages import Changed, Command, Evaluated, Finished, Saved, Started, Stepped
 from tfmcore.models import load_model
 from tfmcore.runs import Run
+from tfmcore.training import trainer
+from tfmcore.training.evaluation import Evaluation
 from tfmcore.training.trainer import train
 
 HALF = ("training.steps=12", "training.save_every=3", "model.dropout=0.1")
@@ -62,6 +64,48 @@ def test_a_rate_that_was_set_by_hand_stays_with_the_parent(tiny, tmp_path):
     child = branch(parent, 9)
     rates = {event.learning_rate for event in train(child.config(), child.folder) if isinstance(event, Stepped)}
     assert 0.125 not in rates
+
+
+def validating(monkeypatch, losses: list[float]) -> None:
+    found = iter(losses)
+    monkeypatch.setattr(trainer, "evaluate", lambda *_: Evaluation(next(found), {}, 1))
+
+
+def test_where_it_is_measured_alike_what_it_goes_on_from_is_the_best_until_beaten(tiny, tmp_path, monkeypatch):
+    validating(monkeypatch, [1.0, 5.0, 3.0, 4.0])
+    parent = Run.open(tmp_path / "parent", tiny("nano-decoder", *HALF))
+    list(train(parent.config(), parent.folder))
+    child = branch(parent, 9, training__steps=15, training__early_stopping=2)
+    assert (child.best().step, child.best().score) == (9, 3.0)
+    validating(monkeypatch, [3.5, 2.0])
+    saved = [event for event in train(child.config(), child.folder) if isinstance(event, Saved)]
+    assert [(event.step, event.best) for event in saved] == [(12, False), (15, True)]
+    assert child.best().step == 15
+
+
+@pytest.mark.parametrize("changes", [{"training__best_by": "loss"}, {"data__validation_fraction": 0.3}])
+def test_where_it_is_measured_otherwise_it_begins_its_own_search_for_the_best(tiny, tmp_path, monkeypatch, changes):
+    validating(monkeypatch, [1.0] * 4)
+    parent = Run.open(tmp_path / "parent", tiny("nano-decoder", *HALF))
+    list(train(parent.config(), parent.folder))
+    child = branch(parent, training__steps=21, training__early_stopping=2, **changes)
+    assert child.best().manifest.validation_loss is None
+    assert child.best().fault() == ""
+    validating(monkeypatch, [3.0, 2.0, 2.5])
+    events = list(train(child.config(), child.folder))
+    assert [event.best for event in events if isinstance(event, Saved)] == [True, True, False]
+    assert events[-1].reason == "finished"
+    assert child.best().step == 18
+
+
+def test_one_that_is_never_validated_tells_no_loss(parent):
+    child = branch(parent, training__steps=15, training__eval_every=100)
+    for event in train(child.config(), child.folder):
+        if isinstance(event, Stepped):
+            child.command(Command(kind="stop"))
+    assert isinstance(event, Finished)
+    assert (event.reason, event.loss) == ("stopped", None)
+    assert load_model(child.checkpoints()[-1].folder)[1].metrics == {}
 
 
 def test_an_average_or_another_optimizer_can_begin_at_a_branch_and_end_there(parent):
