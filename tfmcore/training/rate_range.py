@@ -75,12 +75,11 @@ def _steps(
     config: Config, dataset: Dataset, lowest: float, highest: float, steps: int
 ) -> Iterator[tuple[float, float]]:
     """Each step's rate, and the loss before it."""
-    from tfmcore.training.ingredients import model_of
+    from tfmcore.training.ingredients import model_of, num_known_tokens
 
     training, device = config.training, choose_device(config.training.device)
-    saved = SavedModel(
-        task=config.data.task, vocab_size=dataset.tokenizer.vocab_size, model=config.model, labels=dataset.labels
-    )
+    vocab_size = max(dataset.tokenizer.vocab_size, num_known_tokens(training, None))
+    saved = SavedModel(task=config.data.task, vocab_size=vocab_size, model=config.model, labels=dataset.labels)
     model, _, _ = model_of(saved, training, None)
     model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
     learner = Learner(model.train(), saved.task, training)

@@ -1,10 +1,12 @@
 """The learning-rate range test: where it ends, what it suggests, and that the suggestion is good."""
 
 import math
+import shutil
 
 import pytest
 import torch
 
+from tests.tfmcore.training.bases import begin, letters
 from tfmcore.config import UserError
 from tfmcore.data import Cancelled
 from tfmcore.messages import Evaluated
@@ -53,6 +55,12 @@ def test_the_rate_rises_by_the_same_factor_and_nothing_else_changes(tiny, preset
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
     assert rate_range(config, quiet, 1e-4, 1e-1, 13) == found
+
+
+def test_a_model_that_counts_more_tokens_than_its_tokenizer_writes_can_be_tried(base, tmp_path):
+    folder = shutil.copytree(base("decoder", "language_modeling"), tmp_path / "base")
+    letters(120).save(folder / "tokenizer.json")
+    assert len(rate_range(begin(folder, "language_modeling"), quiet, 1e-4, 1e-3, 5).rates) == 5
 
 
 def test_what_it_suggests_learns_better_than_far_below_and_far_above(tiny, tmp_path):
