@@ -202,12 +202,14 @@ class EventReader:
         self._offset = 0
 
     def read(self, max_bytes: int = -1) -> Iterator[AnyEvent]:
-        """New events in order, of `max_bytes` at most (-1: all). A line that is none, cut by a kill or of a newer
-        version, is passed over."""
+        """New events in order, of `max_bytes` at most (-1: all) unless the first is longer. A line that is none, cut by
+        a kill or of a newer version, is passed over."""
         try:
             with open(self._path, "rb") as file:
                 file.seek(self._offset)
                 data = file.read(max_bytes)
+                if b"\n" not in data:
+                    data += file.readline()
         except FileNotFoundError:
             return
         end = data.rfind(b"\n") + 1

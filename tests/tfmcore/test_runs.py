@@ -14,7 +14,7 @@ import pytest
 
 from tfmcore import runs
 from tfmcore.config import Config, UserError
-from tfmcore.messages import Command, Stepped, Warned
+from tfmcore.messages import Command, Failed, Stepped, Warned
 from tfmcore.runs import (
     Checkpoint,
     EventReader,
@@ -265,6 +265,13 @@ def test_a_long_file_is_read_in_pieces(run):
     while part := list(reader.read(5000)):
         seen += [event.step for event in part]
     assert seen == list(range(1000))
+
+
+def test_an_event_longer_than_a_piece_is_read_whole_and_those_after_it_too(run):
+    events = [stepped(0), Failed(step=1, sentence="long", details="1, " * 5000), stepped(2)]
+    (run.folder / "events.jsonl").write_text("".join(event.model_dump_json() + "\n" for event in events))
+    reader = EventReader(run.folder)
+    assert [[event.step for event in reader.read(500)] for _ in range(4)] == [[0], [1], [2], []]
 
 
 def checkpoint(run: Run, step: int, loss: float | None) -> Checkpoint:

@@ -9,6 +9,9 @@ from torch import nn
 from tfmcore.config import TrainingConfig
 from tfmcore.training.faults import Failure
 
+NUM_IDS = 1000
+"""So many examples of the batch are named."""
+
 
 def diverged(
     step: int, loss: float, norm: float, ids: list[int], model: nn.Module, rate: float, training: TrainingConfig
@@ -26,10 +29,11 @@ def diverged(
         cause = f"likely causes are {', '.join(causes)} or this batch"
     shown = ", ".join(map(str, ids[:6])) + (", …" if len(ids) > 6 else "")
     sentence = f"step {step} was not taken: the {what} is {value} (batch of examples {shown}); {cause}"
+    more = f" and {len(ids) - NUM_IDS:,} more" if len(ids) > NUM_IDS else ""
     details = "\n".join(
         [
             f"loss {loss}, gradient norm {norm}, learning rate {rate}",
-            f"examples of the batch: {ids}",
+            f"examples of the batch: {ids[:NUM_IDS]}{more}",
             f"weights with values that are no finite numbers: {', '.join(harmed) or 'none'}",
             f"gradients with such values: {', '.join(gradients) or 'none'}",
         ]
