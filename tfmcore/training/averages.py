@@ -19,7 +19,8 @@ class Averages:
         """Take the weights in. The first ones count more, for what one began with shall soon be forgotten."""
         self.count += 1
         decay = min(self.decay, (1 + self.count) / (10 + self.count))
-        torch._foreach_lerp_(self.values, list(self.weights), 1 - decay)
+        if self.values:  # of a pipeline's stage all may be frozen
+            torch._foreach_lerp_(self.values, list(self.weights), 1 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

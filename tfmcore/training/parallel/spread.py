@@ -170,7 +170,8 @@ class Spread(Parallel):
     def totals(self, nats: Tensor, weights: Sequence[nn.Parameter]) -> tuple[Tensor, Tensor]:
         counted = [(local(w.grad), self.copies[name]) for name, w in self.weights.items() if w.grad is not None]
         squares = [gradient.float().square().sum() / copies for gradient, copies in counted]
-        found = torch.stack([nats / self.world.count("tensor"), torch.stack(squares).sum()]).double()
+        here = torch.stack(squares).sum() if squares else torch.zeros((), device=self.device)  # a frozen stage has none
+        found = torch.stack([nats / self.world.count("tensor"), here]).double()
         dist.all_reduce(found)
         return found[0].float(), found[1].sqrt().float()
 
@@ -189,8 +190,8 @@ class Spread(Parallel):
         return dict(zip(self.layers, rows, strict=True))
 
     def clip(self, weights: Sequence[nn.Parameter], most: float, norm: Tensor) -> None:
-        gradients = [local(weight.grad) for weight in weights if weight.grad is not None]
-        torch._foreach_mul_(gradients, (most / (norm + 1e-6)).clamp(max=1.0))
+        if gradients := [local(weight.grad) for weight in weights if weight.grad is not None]:
+            torch._foreach_mul_(gradients, (most / (norm + 1e-6)).clamp(max=1.0))
 
     @contextlib.contextmanager
     def in_turn(self, wait: Callable[[], None]) -> Iterator[None]:

@@ -29,6 +29,9 @@ DROPOUT = ["model.dropout=0.2"]
 ONCE = ["training.steps=1", "training.learning_rate=1e-9", "training.eval_batches=3"]
 HELD_OUT = {"many": [*ONCE, "data.max_examples=300"], "one": [*ONCE, "data.validation_fraction=0.02"]}
 PACKED = ["data.packing=true", "training.steps=6"]
+FROZEN = {"first": "['embedding', 'layers.0']", "last": "['layers.1', 'head']"}
+"""What is frozen in a stage of two in which nothing learns."""
+AVERAGED = ["model.tie_embeddings=false", "training.steps=6", "training.ema_decay=0.9", "training.gradient_clip=0.05"]
 BRIEF = ["training.steps=6", "model.attention_dropout=0.0"]
 
 
@@ -49,6 +52,9 @@ def jobs_of_two(base: Path) -> dict[tuple[str, ...], dict]:
             jobs["special", preset, kind] = job(config(preset, kind, *BRIEF), base / f"{preset}-{kind}")
     for kind in ["", "data", "pipeline"]:
         jobs["packed", kind] = job(config("nano-seq2seq", kind, *PACKED), base / f"packed-{kind}")
+    for (stage, parts), kind in product(FROZEN.items(), ["", "pipeline"]):
+        frozen = config("nano-decoder", kind, *AVERAGED, f"training.freeze={parts}")
+        jobs["frozen", stage, kind] = job(frozen, base / f"frozen-{stage}-{kind}")
     for preset, kind, (many, held_out) in product(VALIDATED, ["", "data"], HELD_OUT.items()):
         once = config(preset, kind, *held_out)
         jobs["validated", preset, many, kind] = job(once, base / f"{preset}-{many}-{kind}-once")
@@ -138,6 +144,11 @@ def test_what_is_cut_is_not_kept_whole(told, architecture, kind):
 def test_packed_rows_are_shared_as_others_are(told, kind):
     [one] = told["packed", ""]
     assert_same(told["packed", kind], one)
+
+
+@pytest.mark.parametrize("stage", FROZEN)
+def test_a_stage_in_which_nothing_learns_takes_part(told, stage):
+    assert_same(told["frozen", stage, "pipeline"], told["frozen", stage, ""][0])
 
 
 @pytest.mark.parametrize("kind", [*EVERY, *PAIRS, "four stages"])
