@@ -7,7 +7,6 @@ from PySide6.QtCore import QEvent, QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
-    QComboBox,
     QGridLayout,
     QLabel,
     QPushButton,
@@ -244,9 +243,6 @@ class Field(QWidget):
             self.editor.flush()
         elif isinstance(event, QKeyEvent) and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.editor.flush()  # a shortcut acts on what has been typed
-        elif event.type() == QEvent.Type.Wheel and isinstance(watched, QComboBox) and not watched.hasFocus():
-            event.ignore()  # so that scrolling a form never changes what lies under the pointer
-            return True
         return False
 
 

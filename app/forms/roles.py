@@ -7,6 +7,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from app.theme import GRID
+from app.widgets.combo import ElidedCombo
 
 LABEL_WIDTH = 14 * GRID
 
@@ -50,7 +51,7 @@ class RolesEditor(QWidget):
         self._show()
 
     def _box(self, role: str) -> QComboBox:
-        box = QComboBox(objectName=f"field_data_columns_{role}", accessibleName=f"Column of the {role}")
+        box = ElidedCombo(objectName=f"field_data_columns_{role}", accessibleName=f"Column of the {role}")
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(6)
         box.activated.connect(lambda _: self._on_chosen(role))

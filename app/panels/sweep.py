@@ -17,6 +17,7 @@ from app.forms.field import value_words
 from app.run_labels import label_for
 from app.session import Session
 from app.theme import GRID, icon
+from app.widgets.combo import ElidedCombo
 from tfmcore.config import UserError, options
 from tfmcore.config.sweeps import MOST_RUNS, Combination, combinations, parse_axis, swept
 
@@ -36,7 +37,7 @@ class AxisRow(QWidget):
     def __init__(self, session: Session, path: str, number: int) -> None:
         super().__init__()
         self._session = session
-        self._option = QComboBox(objectName=f"sweep_option_{number}", accessibleName="Option", maxVisibleItems=20)
+        self._option = ElidedCombo(objectName=f"sweep_option_{number}", accessibleName="Option", maxVisibleItems=20)
         for option in options():
             if option.kind in ("int", "float", "choice", "bool") and option.section in ("model", "training"):
                 self._option.addItem(f"{option.title}  ({option.section})", option.path)

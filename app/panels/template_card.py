@@ -3,9 +3,10 @@
 from math import isfinite
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout
 
 from app.theme import GRID, icon
+from app.widgets.combo import ElidedCombo
 from tfmcore import units
 from tfmcore.config import LANGUAGES, Preset
 from tfmcore.config.estimate import likely_cost
@@ -41,7 +42,7 @@ class TemplateCard(QFrame):
         see.setMinimumHeight(SEE_LINES * see.fontMetrics().lineSpacing())
         self._facts = QLabel(objectName=f"facts_{preset.name}")
         self._facts.setProperty("role", "small")
-        self._choice = QComboBox(objectName=f"choice_{preset.name}", accessibleName=f"Language for {card.title}")
+        self._choice = ElidedCombo(objectName=f"choice_{preset.name}", accessibleName=f"Language for {card.title}")
         for code, name in sorted(LANGUAGES.items(), key=lambda item: item[1]):
             self._choice.addItem(name, code)
         self._choice.setVisible(bool(card.choose))

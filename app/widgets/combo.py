@@ -1,14 +1,23 @@
-"""A choice among words that ends in an ellipsis where there is no room for it."""
+"""A choice among words that ends in an ellipsis where there is no room for it, and that the wheel goes past."""
+
+from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QPaintEvent, QPalette
+from PySide6.QtGui import QPaintEvent, QPalette, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
 from app.theme import GRID
 
 
 class ElidedCombo(QComboBox):
-    """As the one of Qt, which cuts the text off where a style sheet dresses it."""
+    """As the one of Qt, which cuts the text off where a style sheet dresses it, and that the wheel turns."""
+
+    def __init__(self, **properties: Any) -> None:
+        super().__init__(focusPolicy=Qt.FocusPolicy.StrongFocus, **properties)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave it to the page, which scrolls."""
+        event.ignore()
 
     def shown_text(self) -> str:
         """What there is room for."""

@@ -1,4 +1,4 @@
-"""A few small options, a line each: a slider with its value, a number, a word, a choice."""
+"""A few small options, a line each: a slider with its value, a number, a word, a choice; the wheel goes past them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from PySide6.QtCore import QRegularExpression, Qt, Signal
-from PySide6.QtGui import QRegularExpressionValidator
+from PySide6.QtGui import QRegularExpressionValidator, QWheelEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -21,10 +20,18 @@ from PySide6.QtWidgets import (
 )
 
 from app.theme import GRID, mono_font
+from app.widgets.combo import ElidedCombo
 from app.widgets.section import FoldedSection
 
 LABEL = 15 * GRID
 """Least width of a label, so that the knobs stand in one line."""
+
+
+class Track(QSlider):
+    """As the one of Qt, but the wheel scrolls the page."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
 
 
 class Slider(QWidget):
@@ -37,7 +44,7 @@ class Slider(QWidget):
         super().__init__(**properties)
         self._zero = zero
         self.setMinimumHeight(3 * GRID)
-        self._slider = QSlider(
+        self._slider = Track(
             Qt.Orientation.Horizontal, minimum=round(low * self.STEPS), maximum=round(high * self.STEPS), pageStep=4
         )
         self._label = QLabel(font=mono_font(), alignment=Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -72,9 +79,13 @@ class Number(QSpinBox):
     def __init__(self, low: int, high: int, *, zero: str = "", step: int = 1, **properties: Any) -> None:
         super().__init__(minimum=low, maximum=high, singleStep=step, specialValueText=zero, **properties)
         self.setGroupSeparatorShown(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.lineEdit().setTextMargins(GRID - 2, 0, 0, 0)  # a style sheet's padding does not reach it
         self.setFont(mono_font())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
 
 
 class Word(QLineEdit):
@@ -95,7 +106,7 @@ class Word(QLineEdit):
         self.setText(value)
 
 
-class Choice(QComboBox):
+class Choice(ElidedCombo):
     """One of a few words."""
 
     valueChanged = Signal(str)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt, QTimer
+from PySide6.QtGui import QAction, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractSpinBox,
     QApplication,
+    QComboBox,
     QDialog,
     QGraphicsScene,
     QLabel,
@@ -18,6 +20,7 @@ from PySide6.QtWidgets import (
     QMenu,
     QPlainTextEdit,
     QPushButton,
+    QSlider,
     QToolButton,
     QWidget,
 )
@@ -102,6 +105,21 @@ def is_ours(action: QAction) -> bool:
     """Neither a line in a menu, nor a menu's own, nor one that Qt or pyqtgraph keeps for itself."""
     kept = isinstance(action.parent(), QMenu | QGraphicsScene) or action.objectName().startswith("_q_")
     return not action.isSeparator() and not kept
+
+
+def test_the_wheel_neither_turns_nor_enters_what_a_page_scrolls_past(whole: MainWindow) -> None:
+    fields = [field for kind in (QComboBox, QAbstractSpinBox, QSlider) for field in whole.findChildren(kind)]
+    fields = [field for field in fields if field.objectName() != "field_smoothing"]  # in the bar above the curves
+    assert len(fields) > 30
+    none = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False
+    for field in fields:
+        name, at = field.metaObject().userProperty().name(), QPointF(field.rect().center())
+        before = field.property(name)
+        for notch in (-120, 120):
+            event = QWheelEvent(at, field.mapToGlobal(at), QPoint(), QPoint(0, notch), *none)
+            QApplication.sendEvent(field, event)
+            assert field.property(name) == before, field.objectName()
+        assert field.focusPolicy() == Qt.FocusPolicy.StrongFocus, field.objectName()
 
 
 def test_every_act_of_a_page_has_its_own_key_and_stands_in_the_help(whole: MainWindow) -> None:
