@@ -63,6 +63,33 @@ def test_pages_have_keys(window: MainWindow, qtbot: QtBot) -> None:
     assert window.findChild(QWidget, "page_train").isVisible()
 
 
+@pytest.mark.parametrize(
+    ("path", "typed", "value"), [("model.num_layers", "7", 7), ("training.sample_prompts", "Once", ["Once"])]
+)
+def test_undo_and_redo_in_a_field_are_steps_of_the_draft(
+    window: MainWindow, session: Session, qtbot: QtBot, path: str, typed: str, value: object
+) -> None:
+    draft = session.draft
+    before, dropout = draft.value(path), draft.value("model.dropout")
+    draft.set("model.dropout", 0.5)
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    session.show_field(path)
+    field = window.findChild(QWidget, f"field_{path.replace('.', '_')}")
+    qtbot.waitUntil(field.hasFocus)
+    field.selectAll()
+    qtbot.keyClicks(field, typed)
+    for keys, then in (
+        ("Ctrl+Z", (before, 0.5)),
+        ("Ctrl+Z", (before, dropout)),
+        ("Ctrl+Y", (before, 0.5)),
+        ("Ctrl+Shift+Z", (value, 0.5)),
+    ):
+        qtbot.keySequence(field, keys)
+        assert (draft.value(path), draft.value("model.dropout")) == then, keys
+        assert field.value == then[0]
+
+
 def test_help_lists_every_shortcut(window: MainWindow, qtbot: QtBot) -> None:
     window.show_help()
     dialog = window.findChild(QDialog, "help")
