@@ -109,6 +109,7 @@ class NoModel(QWidget):
             action="Train one",
             action_name=f"action_train_one_{page}",
         )
+        self._buttons: dict[str, QPushButton] = {}
         self._runs = QVBoxLayout(spacing=GRID // 2)
         self._heading = QLabel("Models of your runs", alignment=Qt.AlignmentFlag.AlignCenter)
         self._heading.setProperty("role", "muted")
@@ -132,13 +133,19 @@ class NoModel(QWidget):
         self._show()
 
     def _show(self) -> None:
-        while item := self._runs.takeAt(0):
-            if widget := item.widget():
-                widget.deleteLater()
+        """A run that goes on only changes its button's words, so that the focus and a click that is held stay."""
         found = usable(self._session)[:MOST_RUNS]
         self._heading.setVisible(bool(found))
+        if [facts.id for facts in found] != list(self._buttons):
+            for button in self._buttons.values():
+                button.deleteLater()
+            self._buttons = {facts.id: self._button(facts) for facts in found}
         for facts in found:
-            button = QPushButton(describe(facts), objectName=f"open_{self._page}_{facts.id}")
-            button.setProperty("kind", "quiet")
-            button.clicked.connect(lambda _=False, path=str(facts.run.folder): self._session.open_model(path))
-            self._runs.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+            self._buttons[facts.id].setText(describe(facts))
+
+    def _button(self, facts: RunFacts) -> QPushButton:
+        button = QPushButton(objectName=f"open_{self._page}_{facts.id}")
+        button.setProperty("kind", "quiet")
+        button.clicked.connect(lambda: self._session.open_model(str(facts.run.folder)))
+        self._runs.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+        return button
