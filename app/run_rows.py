@@ -117,16 +117,30 @@ class RunRows(QAbstractTableModel):
         self.rows: list[RunFacts] = []
 
     def show(self, rows: list[RunFacts]) -> None:
-        """Where only values have changed, the view keeps its selection, its place and an editor that is open."""
-        if [facts.id for facts in rows] == [facts.id for facts in self.rows]:
-            changed = [row for row, (new, old) in enumerate(zip(rows, self.rows, strict=True)) if new != old]
-            self.rows = rows
-            for row in changed:
-                self.dataChanged.emit(self.index(row, 0), self.index(row, self.columnCount() - 1))
-        else:
-            self.beginResetModel()
-            self.rows = rows
-            self.endResetModel()
+        """Where runs only come, go or change, the view keeps its selection, its place and an editor that is open."""
+        before, after = ({facts.id for facts in each} for each in (self.rows, rows))
+        if [facts.id for facts in self.rows if facts.id in after] != [f.id for f in rows if f.id in before]:
+            self.reset(rows)
+            return
+        for row in reversed([row for row, facts in enumerate(self.rows) if facts.id not in after]):
+            self.beginRemoveRows(QModelIndex(), row, row)
+            self.rows = self.rows[:row] + self.rows[row + 1 :]
+            self.endRemoveRows()
+        for row, facts in enumerate(rows):
+            if facts.id not in before:
+                self.beginInsertRows(QModelIndex(), row, row)
+                self.rows = [*self.rows[:row], facts, *self.rows[row:]]
+                self.endInsertRows()
+        changed = [row for row, (new, old) in enumerate(zip(rows, self.rows, strict=True)) if new != old]
+        self.rows = rows
+        for row in changed:
+            self.dataChanged.emit(self.index(row, 0), self.index(row, self.columnCount() - 1))
+
+    def reset(self, rows: list[RunFacts]) -> None:
+        """Show other runs, another order or other columns."""
+        self.beginResetModel()
+        self.rows = rows
+        self.endResetModel()
 
     def row_of(self, run_id: str) -> int | None:
         return next((row for row, facts in enumerate(self.rows) if facts.id == run_id), None)

@@ -111,7 +111,8 @@ class SheetRows(RunRows):
         self._by, self._order = LOSS, ASCENDING
 
     def show(self, rows: list[RunFacts]) -> None:
-        if _configs(rows) != _configs(self.rows):  # the view is told of it below
+        others = _configs(rows) != _configs(self.rows)
+        if others:  # the view is told of it below
             self._sames = {facts.id: apart_from_seed(facts) for facts in rows}
             self.options = [*map(_column, differing(rows))]
             self.columns = [*FIRST, *(self._of_seeds() if self.has_repeats else ()), *self.options, *LAST]
@@ -121,7 +122,7 @@ class SheetRows(RunRows):
         self._spreads = {facts.id: spread for group, spread in spreads if spread for facts in group}
         measured = [facts for facts in rows if are_comparable(self.options) and LOSS.value(facts) is not None]
         self.best = min(measured, key=LOSS.value).id if measured else ""
-        super().show(self._arranged(rows))
+        (self.reset if others else super().show)(self._arranged(rows))
         if rows and before != (self.best, self._spreads):
             self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self.columns) - 1))
 

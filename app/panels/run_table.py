@@ -1,6 +1,6 @@
 """The list of runs: two lines each, newest first, with a line to filter them by where they are many."""
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -101,22 +101,24 @@ class RunTable(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._filter)
         column.addWidget(self.list, 1)
-        self._filter.textChanged.connect(self._show_runs)
+        self._filter.textChanged.connect(lambda: self._show_runs(anew=True))
         self.list.selectionModel().selectionChanged.connect(self._on_selection_changed)
         actions.rename_wanted.connect(self._on_rename_wanted)
         session.runs.changed.connect(self._show_runs)
         session.run_changed.connect(self._select_chosen)
-        self._show_runs()
+        self._show_runs(anew=True)
 
     def _on_find(self) -> None:
         self._filter.show()
         self._filter.setFocus()
         self._filter.selectAll()
 
-    def _show_runs(self) -> None:
+    def _show_runs(self, *, anew: bool = False) -> None:
         facts = self._session.runs.facts
         self._filter.setVisible(len(facts) >= MANY or bool(self._filter.text()) or self._filter.hasFocus())
-        self._rows.show([each for each in facts if matches(each, self._filter.text())])
+        show = self._rows.reset if anew else self._rows.show
+        with QSignalBlocker(self.list.selectionModel()):  # where the chosen run goes, the view would choose another
+            show([each for each in facts if matches(each, self._filter.text())])
         self._select_chosen()
 
     def _select_chosen(self) -> None:

@@ -1,10 +1,12 @@
-"""Runs as rows: which of them a filter finds."""
+"""Runs as rows: which of them a filter finds, and what a view hears of those that come and go."""
 
 from dataclasses import replace
 
 import pytest
+from PySide6.QtCore import QPersistentModelIndex
 
-from app.run_rows import distinct, loss_of, matches, unlike
+from app.run_rows import RunRows, distinct, loss_of, matches, unlike
+from app.session import Session
 from tests.app.conftest import facts_of
 from tfmcore.runs import Run, RunState
 
@@ -67,3 +69,30 @@ def test_of_a_long_label_what_its_neighbours_do_not_have_is_shown(label: str, ot
 )
 def test_in_a_legend_labels_are_told_apart_by_what_differs(labels: list[str], shown: list[str]) -> None:
     assert distinct(labels) == shown
+
+
+@pytest.mark.parametrize(
+    ("ids", "then", "keeps"),
+    [
+        ("abc", "xabc", True),
+        ("abc", "axbcy", True),
+        ("abc", "ac", True),
+        ("abcd", "xbyd", True),
+        ("abc", "xyb", True),
+        ("abc", "cba", False),
+        ("abc", "xba", False),
+    ],
+)
+def test_a_view_keeps_its_place_while_runs_come_and_go_in_the_same_order(
+    session: Session, run: Run, ids: str, then: str, keeps: bool
+) -> None:
+    rows, resets = RunRows(session, session), []
+    facts = {id: facts_of(run, RunState.RUNNING, id=id) for id in ids + then}
+    rows.show([facts[id] for id in ids])
+    places = [QPersistentModelIndex(rows.index(row, 0)) for row in range(len(ids))]
+    rows.modelReset.connect(lambda: resets.append(True))
+    rows.show([facts[id] for id in then])
+    assert "".join(each.id for each in rows.rows) == then
+    assert bool(resets) != keeps
+    for id, place in zip(ids, places, strict=True):
+        assert place.row() == (then.find(id) if keeps else -1)

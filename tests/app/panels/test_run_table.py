@@ -1,5 +1,6 @@
 """The list of runs: what it shows, filters, renames, and that many of them cost little."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -71,6 +72,38 @@ def test_f2_renames_in_place(table: RunTable, session: Session, actions: RunActi
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     until(qtbot, session, lambda: labels(table) == ["Ein Lauf: Übung 1"])
     assert not table.list.model().setData(table.list.currentIndex(), "  ")
+
+
+def test_a_name_that_is_being_typed_stays_while_other_runs_come_and_go(
+    table: RunTable, session: Session, actions: RunActions, qtbot: QtBot, run: Run, own_folders: Path
+) -> None:
+    gone = add_run(own_folders / "runs", "about to go", RunState.RUNNING)
+    until(qtbot, session, lambda: len(session.runs.facts) == 2)
+    session.choose_run(run.id)
+    actions.findChild(QAction, "action_rename_run").trigger()
+    editor = table.list.findChild(QLineEdit)
+    editor.selectAll()
+    qtbot.keyClicks(editor, "a better nam")
+    add_run(own_folders / "runs", "new", RunState.RUNNING)
+    shutil.rmtree(gone.folder)
+    until(qtbot, session, lambda: sorted(labels(table)) == ["A first run", "new"])
+    assert table.list.findChildren(QLineEdit) == [editor]
+    qtbot.keyClicks(editor, "e")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    until(qtbot, session, lambda: sorted(labels(table)) == ["a better name", "new"])
+    assert run.label == "a better name"
+
+
+def test_where_the_chosen_run_goes_the_list_chooses_no_other(
+    table: RunTable, session: Session, qtbot: QtBot, run: Run, own_folders: Path
+) -> None:
+    add_run(own_folders / "runs", "another", RunState.RUNNING)
+    until(qtbot, session, lambda: len(session.runs.facts) == 2)
+    session.choose_run(run.id)
+    shutil.rmtree(run.folder)
+    until(qtbot, session, lambda: labels(table) == ["another"])
+    assert session.run_id == run.id
+    assert not table.list.selectionModel().hasSelection()
 
 
 def test_the_filter_appears_with_many_runs_and_takes_every_word(
