@@ -133,6 +133,8 @@ class RunTable(QWidget):
             self._session.choose_run(self._rows.rows[chosen[0].row()].id)
 
     def _on_rename_wanted(self) -> None:
+        if self._rows.row_of(self._session.run_id) is None:
+            self._filter.clear()
         row = self._rows.row_of(self._session.run_id)
         if row is not None:
             self.list.edit(self._rows.index(row, 0))

@@ -74,6 +74,20 @@ def test_f2_renames_in_place(table: RunTable, session: Session, actions: RunActi
     assert not table.list.model().setData(table.list.currentIndex(), "  ")
 
 
+def test_a_run_that_the_filter_leaves_out_is_renamed_too(
+    table: RunTable, session: Session, actions: RunActions, qtbot: QtBot, run: Run, own_folders: Path
+) -> None:
+    add_run(own_folders / "runs", "another", RunState.PAUSED)
+    until(qtbot, session, lambda: len(session.runs.facts) == 2)
+    session.choose_run(run.id)
+    line = table.findChild(QLineEdit, "field_filter_runs")
+    line.setText("another")
+    assert labels(table) == ["another"]
+    actions.findChild(QAction, "action_rename_run").trigger()
+    assert table.list.findChild(QLineEdit).text() == "A first run"
+    assert line.text() == ""
+
+
 def test_a_name_that_is_being_typed_stays_while_other_runs_come_and_go(
     table: RunTable, session: Session, actions: RunActions, qtbot: QtBot, run: Run, own_folders: Path
 ) -> None:
