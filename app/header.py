@@ -74,7 +74,7 @@ class Header(QWidget):
             eta = f", {units.duration(left)} left" if left else ""
             label = first.label if len(first.label) <= LABEL else f"{first.label[: LABEL - 1]}…"
             words = f"{label}: {first.words}, step {first.step:,} of {first.steps:,}{eta}"
-            self._running.setText(words + (f"; {more} more" if more else ""))
+            self._running.setText((words + (f"; {more} more" if more else "")).replace("&", "&&"))
 
     def _running_runs(self) -> list[RunFacts]:
         return [facts for facts in self._session.runs.facts if facts.state.alive]

@@ -181,7 +181,7 @@ class Field(QWidget):
             self._error.setText(_sentence(problem.reason))
             self._nearest = problem.nearest
             words = f"use {value_words(self.option, problem.nearest)}" if offered else ""
-            self._mend.setText(words)
+            self._mend.setText(words.replace("&", "&&"))
             long = len(words) > LONG_MEND
             way = QBoxLayout.Direction.TopToBottom if long else QBoxLayout.Direction.LeftToRight
             self._problem_row.setDirection(way)

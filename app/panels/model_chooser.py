@@ -141,7 +141,7 @@ class NoModel(QWidget):
                 button.deleteLater()
             self._buttons = {facts.id: self._button(facts) for facts in found}
         for facts in found:
-            self._buttons[facts.id].setText(describe(facts))
+            self._buttons[facts.id].setText(describe(facts).replace("&", "&&"))
 
     def _button(self, facts: RunFacts) -> QPushButton:
         button = QPushButton(objectName=f"open_{self._page}_{facts.id}")

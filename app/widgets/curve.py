@@ -133,11 +133,10 @@ class Curve:
 
     def show_value(self, at: int | None) -> None:
         """Write the value at a point, or the last one, beside the title."""
-        if self.style.planned or not self.series.length:
-            self.button.setText(self.short)
-            return
-        at = self.series.length - 1 if at is None else at
-        self.button.setText(f"{self.short} {units.number(float(self.series.y[at]))}")
+        words = self.short.replace("&", "&&")
+        if self.series.length and not self.style.planned:
+            words += f" {units.number(float(self.series.y[-1 if at is None else at]))}"
+        self.button.setText(words)
 
     def recolour(self) -> None:
         """Take pens and brushes from the theme anew."""

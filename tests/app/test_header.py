@@ -64,6 +64,13 @@ def test_a_click_on_what_is_running_shows_it(
     assert session.run_id == run.id
 
 
+def test_an_ampersand_is_shown_and_is_no_key(header: Header, session: Session, qtbot: QtBot, run: Run) -> None:
+    run.rename("Q&A")
+    button = header.findChild(QPushButton, "header_running")
+    until(qtbot, session, lambda: button.text().startswith("Q&&A: "))
+    assert button.shortcut().isEmpty()
+
+
 def test_long_names_and_many_runs_need_no_more_room(header: Header, session: Session, qtbot: QtBot, run: Run) -> None:
     run.rename("a very long label " * 10)
     for number in range(3):

@@ -193,6 +193,13 @@ def test_revealing_a_folded_field_unfolds_scrolls_and_focuses(qtbot, draft):
     assert not field.visibleRegion().isEmpty()
 
 
+def test_an_ampersand_in_the_value_that_mends_is_no_key(forms):
+    forms["tokenizer"].complain("tokenizer.path", "the model keeps its own tokenizer", "R&D/tokenizer.json")
+    mend = forms["tokenizer"].findChild(QPushButton, "mend_tokenizer_path")
+    assert mend.text() == "use R&&D/tokenizer.json"
+    assert mend.shortcut().isEmpty()
+
+
 def test_what_the_engine_says_stays_until_the_draft_changes(draft, forms):
     field = forms["data"].fields["data.path"]
     draft.set_many({"data.source": "file", "data.path": "/x.csv"})

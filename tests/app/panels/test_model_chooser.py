@@ -40,6 +40,11 @@ def test_a_run_that_goes_on_takes_neither_the_focus_nor_a_click_that_is_held(
         qtbot.mouseRelease(button, Qt.MouseButton.LeftButton)
 
 
+def test_an_ampersand_in_its_name_is_no_key(nothing: NoModel, session: Session, qtbot: QtBot, run: Run) -> None:
+    run.rename("Q&A")
+    until(qtbot, session, lambda: shown(nothing) == ["Q&&A · language modelling · step 20"])
+
+
 def test_another_run_that_can_be_opened_comes_in_its_place(
     nothing: NoModel, session: Session, qtbot: QtBot, run: Run
 ) -> None:

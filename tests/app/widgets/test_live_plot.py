@@ -169,6 +169,14 @@ def test_a_legend_button_hides_its_curve(plot: LivePlot, qtbot) -> None:
     assert not len(plot.curves["training"].line.xData)
 
 
+def test_an_ampersand_in_a_title_is_shown_and_is_no_key(plot: LivePlot) -> None:
+    button = plot.add_series("run", title="Q&A").button
+    assert (button.text(), button.accessibleName(), button.shortcut().isEmpty()) == ("Q&&A", "Q&A", True)
+    plot.set_series("run", [0, 1], [3, 2])
+    plot.redraw()
+    assert button.text() == "Q&&A 2"
+
+
 def test_linked_plots_share_steps_and_crosshair(plot: LivePlot, qtbot) -> None:
     other, third = LivePlot(title="Rate"), LivePlot(title="Speed")
     for linked in (other, third):
