@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from app.model_actions import ModelActions
+from app.run_rows import progress_words
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
@@ -73,7 +74,7 @@ class Header(QWidget):
             left = first.status.seconds_left if first.status and first.state == RunState.RUNNING else None
             eta = f", {units.duration(left)} left" if left else ""
             label = first.label if len(first.label) <= LABEL else f"{first.label[: LABEL - 1]}…"
-            words = f"{label}: {first.words}, step {first.step:,} of {first.steps:,}{eta}"
+            words = f"{label}: {first.words}, {progress_words(first)}{eta}"
             self._running.setText((words + (f"; {more} more" if more else "")).replace("&", "&&"))
 
     def _running_runs(self) -> list[RunFacts]:

@@ -45,6 +45,11 @@ def steps_words(facts: RunFacts) -> str:
     return f"{facts.step:,} / {facts.steps:,}" if facts.steps else f"{facts.step:,}"
 
 
+def progress_words(facts: RunFacts) -> str:
+    """ "step 340 of 1,000", or only the step where the config cannot be read."""
+    return f"step {facts.step:,} of {facts.steps:,}" if facts.steps else f"step {facts.step:,}"
+
+
 @dataclass(frozen=True)
 class Loss:
     """A run's loss as the lists show it: "val 1.832", else "train 2.013"."""

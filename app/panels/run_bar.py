@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from app.actions import PAGE, keys_words, make_action
 from app.forms.numbers import number_text
 from app.run_actions import RunActions
-from app.run_rows import tone
+from app.run_rows import progress_words, tone
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
@@ -193,7 +193,7 @@ def _words(facts: RunFacts) -> list[str]:
     if facts.state == RunState.PREPARING and status and status.phase:
         words.append(f"{status.phase}, {status.done:,} of {status.total:,}" if status.total else status.phase)
     else:
-        words.append(f"step {facts.step:,} of {facts.steps:,}" if facts.steps else f"step {facts.step:,}")
+        words.append(progress_words(facts))
     if facts.state == RunState.RUNNING and status and status.seconds_left is not None:
         words.append(f"{units.duration(status.seconds_left)} left")
     if facts.state == RunState.SILENT and status:

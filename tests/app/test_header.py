@@ -1,5 +1,7 @@
 """The header: which model is open, and what is running."""
 
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
@@ -62,6 +64,18 @@ def test_a_click_on_what_is_running_shows_it(
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert wanted.args == ["train"]
     assert session.run_id == run.id
+
+
+def test_where_the_config_cannot_be_read_it_says_only_the_step(
+    header: Header, session: Session, qtbot: QtBot, own_folders: Path
+) -> None:
+    run = add_run(own_folders, "A first run", RunState.RUNNING)
+    (run.folder / "run.toml").write_text("format = 99\n", encoding="utf-8")
+    session.runs.folder.mkdir()
+    run.folder.rename(session.runs.folder / run.id)
+    button = header.findChild(QPushButton, "header_running")
+    until(qtbot, session, button.isVisible)
+    assert button.text().endswith(": running, step 20, 49 s left")
 
 
 def test_an_ampersand_is_shown_and_is_no_key(header: Header, session: Session, qtbot: QtBot, run: Run) -> None:
