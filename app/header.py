@@ -42,6 +42,7 @@ class Header(QWidget):
         row.addWidget(self._running)
         self._running.clicked.connect(self._on_running_clicked)
         session.model_changed.connect(self._show_model)
+        session.runs.changed.connect(self._show_name)
         session.runs.changed.connect(self._show_running)
         self._show_model()
         self._show_running()
@@ -56,15 +57,15 @@ class Header(QWidget):
             kind = saved.model.architecture.replace("_", "-")
             facts = [kind, TASKS[saved.task].title.lower(), f"{units.count(parameters)} parameters"]
             facts += [f"step {saved.step:,}"] if saved.step else []
-            self._name.setText(self._model_name())
-            self._name.setToolTip(self._session.model_path)
             self._model.setText(" · ".join(facts))
+            self._show_name()
 
-    def _model_name(self) -> str:
-        """The label of the run it comes from, else the folder's name."""
-        assert self._session.model is not None
-        facts = self._session.runs.find(self._session.model.run)
-        return facts.label if facts else Path(self._session.model_path).name
+    def _show_name(self) -> None:
+        """The label of the run that the model comes from, else the folder's name."""
+        if saved := self._session.model:
+            facts = self._session.runs.find(saved.run)
+            self._name.setText(facts.label if facts else Path(self._session.model_path).name)
+            self._name.setToolTip(self._session.model_path)
 
     def _show_running(self) -> None:
         running = self._running_runs()

@@ -47,6 +47,9 @@ def test_it_names_the_open_model_as_it_is_written(header: Header, session: Sessi
     words = header.findChild(QLabel, "header_model").text()
     assert words.startswith("decoder · ")
     assert words.endswith("step 20")
+    run.rename("Another name")
+    until(qtbot, session, lambda: header.findChild(QLabel, "header_name").text() == "Another name")
+    assert header.findChild(QLabel, "header_name").toolTip() == session.model_path
     session.close_model()
     assert header.findChild(QLabel, "header_name").isHidden()
 
