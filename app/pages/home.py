@@ -114,7 +114,9 @@ class HomePage(QWidget):
         columns = min(MOST_COLUMNS, max(1, (self.width() - 4 * GRID) // CARD_WIDTH))
         for number, card in enumerate(self._cards.values()):
             self._grid.addWidget(card, number // columns, number % columns)
-            self._grid.setRowMinimumHeight(number // columns, max(c.sizeHint().height() for c in self._cards.values()))
+        height = max(card.sizeHint().height() for card in self._cards.values())
+        for row in range(self._grid.rowCount()):  # of which a narrower window may have had more
+            self._grid.setRowMinimumHeight(row, height if row * columns < len(self._cards) else 0)
         for column in range(self._grid.columnCount()):
             self._grid.setColumnStretch(column, 1 if column < columns else 0)
 

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from app import session as session_module
 from app.pages.home import MOST_COLUMNS, HomePage
 from app.session import Session
+from app.theme import GRID
 from tests.app.conftest import add_checkpoint, until
 from tests.app.pages.conftest import ToldEngine
 from tfmcore.config import presets
@@ -99,6 +100,21 @@ def test_cards_are_of_one_size_and_lie_within_the_page(page: HomePage, qtbot: Qt
     for text in (text for card in cards for text in card.findChildren(QLabel)):
         needed = text.heightForWidth(text.width()) if text.wordWrap() else text.sizeHint().height()
         assert text.height() >= needed, text.text()
+
+
+def test_no_room_is_left_below_the_cards_after_a_narrower_window(
+    page: HomePage, session: Session, qtbot: QtBot, run: Run
+) -> None:
+    until(qtbot, session, lambda: session.runs.facts)
+    cards, heading = [page.findChild(QFrame, f"card_{name}") for name in CARDS], page._runs_heading
+
+    def shown() -> tuple[int, int]:
+        """How many cards stand in a row, and the room below them."""
+        return len({card.x() for card in cards}), heading.y() - max(card.geometry().bottom() for card in cards)
+
+    for width, columns in ((1200, 3), (960, 2), (1200, 3)):
+        page.resize(width, 740)
+        qtbot.waitUntil(lambda columns=columns: shown() == (columns, 2 * GRID + 1), timeout=5000)
 
 
 def test_templates_are_measured_only_while_nothing_trains(
