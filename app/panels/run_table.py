@@ -137,4 +137,5 @@ class RunTable(QWidget):
             self._filter.clear()
         row = self._rows.row_of(self._session.run_id)
         if row is not None:
+            self.list.scrollTo(self._rows.index(row, 0))
             self.list.edit(self._rows.index(row, 0))

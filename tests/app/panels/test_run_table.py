@@ -88,6 +88,18 @@ def test_a_run_that_the_filter_leaves_out_is_renamed_too(
     assert line.text() == ""
 
 
+def test_a_run_that_is_out_of_sight_is_renamed_in_sight(
+    table: RunTable, session: Session, actions: RunActions, qtbot: QtBot, own_folders: Path
+) -> None:
+    for number in range(20):
+        add_run(own_folders / "runs", f"Lauf {number}", step=1)
+    until(qtbot, session, lambda: len(session.runs.facts) == 20)
+    session.choose_run(session.runs.facts[0].id)
+    table.list.scrollToBottom()
+    actions.findChild(QAction, "action_rename_run").trigger()
+    assert table.list.viewport().rect().contains(table.list.findChild(QLineEdit).geometry())
+
+
 def test_a_name_that_is_being_typed_stays_while_other_runs_come_and_go(
     table: RunTable, session: Session, actions: RunActions, qtbot: QtBot, run: Run, own_folders: Path
 ) -> None:
