@@ -36,6 +36,7 @@ from tfmcore.messages import (
     Inspected,
     Mask,
     ModelExported,
+    PreviewData,
     Progress,
     Refused,
     Reply,
@@ -128,6 +129,10 @@ class FakeEngine(QObject):
     @singledispatchmethod
     def answer(self, request: Request) -> Replies:
         raise AssertionError(f"unexpected request {request}")
+
+    @answer.register
+    def _(self, request: PreviewData) -> Replies:
+        yield Refused(id=request.id, sentence="Nothing is prepared here."), {}
 
     @answer.register
     def _(self, request: Generate) -> Replies:
