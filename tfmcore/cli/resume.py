@@ -25,10 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     run = chosen_run(arguments)
     state = run.state()
+    if not (state.resumable or state in (RunState.PAUSED, RunState.WAITING)):
+        raise UserError(f"the run {run.label!r} is {state}: there is nothing to resume")
     if arguments.overrides:
         run.change(arguments.overrides)
-    if state is RunState.PAUSED:
-        return send(run, "resume")
-    if state.resumable or state is RunState.WAITING:
-        return conduct(run, arguments)
-    raise UserError(f"the run {run.label!r} is {state}: there is nothing to resume")
+    return send(run, "resume") if state is RunState.PAUSED else conduct(run, arguments)

@@ -98,9 +98,12 @@ def test_resume_of_a_run_that_trains(tfm, make, state):
     assert "nothing to resume" in result.err
 
 
-def test_resume_of_a_finished_run(tfm, make):
-    make(ended=RunState.FINISHED)
-    assert "finished" in tfm("resume", "first").err
+def test_resume_of_a_finished_run_changes_nothing(tfm, make):
+    config = make(ended=RunState.FINISHED).folder / "run.toml"
+    before = config.read_text()
+    result = tfm("resume", "first", "--set", "training.batch_size=2")
+    assert (result.code, "finished: there is nothing to resume" in result.err) == (2, True)
+    assert config.read_text() == before
 
 
 def test_stop_by_force_ends_the_process(tfm, make, sleeper):
