@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tfmcore.config import Config
 from tfmcore.data.progress import Cancelled
 from tfmcore.loading import loading
+from tfmcore.run_files import BOOT, is_process, start_time
 from tfmcore.runs import Run
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, failed
@@ -83,7 +84,8 @@ def is_lost(error: BaseException) -> bool:
 def run_worker(run: Run) -> int:
     """Do this process's share of a run; the exit code is not 0 where all are to be started again."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is for the launcher
-    threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+    launcher = os.getppid()
+    threading.Thread(target=_follow, args=(launcher, start_time(launcher)), daemon=True).start()
     with open(run.folder / "log.txt", "ab") as log:
         for descriptor in (1, 2):
             os.dup2(log.fileno(), descriptor)
@@ -128,8 +130,8 @@ def _other(run: Run, controls: Controls, others: Others) -> int:
     return 0
 
 
-def _follow_parent(parent: int) -> None:
+def _follow(launcher: int, started: float) -> None:
     """End with the launcher, however that ends."""
-    while os.getppid() == parent:
+    while is_process(launcher, started, BOOT):  # on Windows a process whose parent is gone still names it
         time.sleep(POLL_SECONDS)
     os._exit(1)
