@@ -1,5 +1,6 @@
 """Runs that wait for their turn, one a device at a time: a file beside the runs, which outlives any window."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 from tfmcore.config import UserError
 from tfmcore.locks import held
-from tfmcore.runs import Run, list_runs, start_trainer
+from tfmcore.runs import Exit, Run, RunState, list_runs, start_trainer
 
 FILE, EDITING, RUNNING, LOG = "queue.json", ".queue-editing", ".queue-running", "queue.log"
 EDIT_SECONDS = 5.0
@@ -139,8 +140,20 @@ def run_queue(
                         on_started(run)
                 except UserError as error:
                     on_refused(run, str(error))
+                except OSError as error:  # its folder, or a system that has no room for another process
+                    on_refused(run, not_started(run, error))
                 queue.remove(run.id)
             time.sleep(POLL_SECONDS)
+
+
+def not_started(run: Run, error: OSError) -> str:
+    """Why a run could not be started; its folder says so too, where it can be written."""
+    sentence = f"{error.filename or run.folder}: {error.strerror or error}"
+    step = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
+    with contextlib.suppress(OSError):
+        ended = Exit(state=RunState.FAILED, step=step, sentence=f"{run.label} cannot start: {sentence}", code=1)
+        ended.write(run.folder / "exit.json")
+    return sentence
 
 
 def start_queue(runs: Path, command: Sequence[str] = (sys.executable, "-m", "tfmcore", "queue", "run")) -> None:

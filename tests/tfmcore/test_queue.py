@@ -10,7 +10,7 @@ import pytest
 from tfmcore import queue as module
 from tfmcore.config import Config, UserError
 from tfmcore.queue import Queue, clash, run_queue, start_queue
-from tfmcore.runs import Exit, Run, RunState, own_status
+from tfmcore.runs import Exit, Run, RunState, own_status, start_trainer
 
 
 @pytest.fixture
@@ -145,6 +145,23 @@ def test_one_that_cannot_start_is_said_and_passed_over(queue, make, started, mon
     run_queue(queue, on_refused=lambda run, sentence: said.append(f"{run.label}: {sentence}"))
     assert said == ["bad: no room"]
     assert started == ["good"]
+
+
+@pytest.mark.parametrize("unwritable", ["log.txt", "exit.json"])
+def test_one_whose_folder_cannot_be_written_lets_the_next_one_start(queue, make, started, monkeypatch, unwritable):
+    bad, good = make("bad"), make("good")
+    start = module.start_trainer
+    monkeypatch.setattr(module, "start_trainer", lambda run: (start if run.label == "good" else start_trainer)(run))
+    (bad.folder / unwritable).mkdir()
+    queue.add([bad.id, good.id])
+    said: list[str] = []
+    run_queue(queue, on_refused=lambda run, sentence: said.append(f"{run.label}: {sentence}"))
+    [sentence] = said
+    assert sentence.startswith(f"bad: {bad.folder / unwritable}: ")
+    assert (started, queue.ids()) == (["good"], [])
+    if unwritable != "exit.json":
+        assert (bad.exit().state, bad.exit().code) == (RunState.FAILED, 1)
+        assert bad.exit().sentence.startswith(f"bad cannot start: {bad.folder / unwritable}: ")
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path, make):
