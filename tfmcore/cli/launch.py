@@ -3,7 +3,6 @@ command. It is an ordinary run: `tfm status`, `tfm stop` and the window follow i
 
 import argparse
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,7 +14,6 @@ from tfmcore.cli.output import note, print_json, print_line
 from tfmcore.cli.train import with_whole_paths
 from tfmcore.config import UserError
 from tfmcore.runs import Run
-from tfmcore.training.parallel.launch import MEETING_FOLDER
 
 EXAMPLES = """
 tfm launch run.toml --hosts anna,berta --runs /shared/runs
@@ -45,7 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     num_hosts: int = arguments.slurm or len(hosts)
     check(config.training.parallel, config.training.num_processes, num_hosts)
     made = Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
-    shutil.rmtree(made.folder / MEETING_FOLDER, ignore_errors=True)
     command = [arguments.python, "-m", "tfmcore", "train", "--continue", str(made.folder), "--hosts", str(num_hosts)]
     commands = [slurm_command(command, num_hosts)] if arguments.slurm else [ssh(host, command, made) for host in hosts]
     if arguments.json:

@@ -45,7 +45,7 @@ class Record:
         folder = self.run.folder
         status = self.run.status()
         ours = status and status.pid in (os.getpid(), os.getppid())  # a launcher may stand between
-        if not ours and self.run.state().alive:
+        if self.launcher is None and not ours and self.run.state().alive:  # a launcher has looked, perhaps elsewhere
             raise UserError(f"the run {self.run.label!r} has a trainer already")
         try:
             self._events = os.open(folder / "events.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)

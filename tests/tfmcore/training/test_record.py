@@ -169,3 +169,12 @@ def test_the_log_says_what_a_person_wants_to_read_later(run):
     ]
     assert lines[-1] == "a traceback"
     assert log_sentence(stepped(1)) == ""
+
+
+def test_a_launched_process_takes_the_run_that_another_host_waited_for(run):
+    status = own_status(RunState.PREPARING, 1, phase="waiting for the other machines")
+    status.model_copy(update={"host": "another"}).write(run.folder / "status.json")
+    with pytest.raises(UserError, match="has a trainer already"):
+        record_of(run).__enter__()
+    with Record(run, Controls(run.folder), launcher=os.getppid()):
+        assert run.status().pid == os.getppid()

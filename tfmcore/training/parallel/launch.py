@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -17,52 +17,80 @@ import psutil
 from tfmcore.config import Config, UserError
 from tfmcore.data.progress import Progress, silent
 from tfmcore.messages import AnyEvent, Command, Failed, Finished
-from tfmcore.runs import STARTING, EventReader, Run, RunState, own_status
+from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, EventReader, Run, RunState, Status, own_status
+from tfmcore.training.controls import Controls
+from tfmcore.training.parallel.meeting import last_word, meeting, waiting
 from tfmcore.training.parallel.worker import MEETING
 from tfmcore.training.record import append_event, ending
 from tfmcore.training.signals import stop_signals
+from tfmcore.units import duration
 
 MOST_RESTARTS = 3
-MEETING_FOLDER = ".meeting"
+AGENTS = "agents"
+"""The file by which the agents of all hosts meet."""
 POLL_SECONDS = 0.1
 MEETING_SECONDS = 900
-"""So long the first host waits for the others."""
+"""So long a host waits for the others."""
 
 
 def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Generator[AnyEvent, None, None]:
     """Have the processes of a run train it, on this host and as many others as there are; yields its events. Raises
     UserError where the run has a trainer already."""
     config = run.config()
-    begin(run, num_hosts)
-    reader = EventReader(run.folder)
-    for _ in reader.read():  # those of its earlier lives
-        pass
-    agent = Agent(run, config, num_hosts)
-    try:
-        with _signals(run, agent):
-            agent.start()
-            while agent.is_alive():
-                yield from reader.read()
-                if (status := run.status()) and status.state is RunState.PREPARING:
-                    on_progress(status.phase, status.done, status.total)
-                agent.join(POLL_SECONDS)
-    finally:
-        agent.end()
-    yield from reader.read()
-    if run.exit() is None and num_hosts == 1:
-        yield _told(run, agent)
+    with _folder(run, num_hosts) as folder:
+        reader, controls = EventReader(run.folder), Controls(run.folder)
+        for _ in reader.read():  # those of its earlier lives
+            pass
+        agent = Agent(run, config, num_hosts, folder)
+        try:
+            with _signals(run, agent):
+                agent.start()
+                while agent.is_alive():
+                    yield from reader.read()
+                    if (status := run.status()) and status.state is RunState.PREPARING:
+                        on_progress(status.phase, status.done, status.total)
+                    if controls.heard():
+                        agent.close()
+                    if num_hosts > 1 and status:
+                        _beat(run, status)
+                    agent.join(POLL_SECONDS)
+        finally:
+            agent.end()
+        yield from reader.read()
+        with last_word(run, folder) if num_hosts > 1 else nullcontext(run.exit() is None) as ours:
+            event = _told(run, agent, stopped=controls.heard()) if ours else None
+        if event:
+            yield event
 
 
-def begin(run: Run, num_hosts: int) -> None:
-    """Take the run, unless another has it. `start_trainer` may have done so for this process, and with several hosts
-    whoever starts them all."""
+@contextmanager
+def _folder(run: Run, num_hosts: int) -> Iterator[Path]:
+    """A folder that all agents of the run see, and that none of its earlier lives has used."""
+    if num_hosts > 1:
+        with meeting(run, num_hosts) as folder:
+            yield folder
+    else:
+        begin(run)
+        with tempfile.TemporaryDirectory(prefix="tfm-") as temporary:
+            yield Path(temporary)
+
+
+def begin(run: Run) -> None:
+    """Take the run, unless another has it. `start_trainer` may have done so for this process."""
     status = run.status()
-    ours = status is not None and status.pid == os.getpid() and status.phase == STARTING
-    if num_hosts == 1 and not ours:
+    if not (status and status.pid == os.getpid() and status.phase == STARTING):
         if run.state().alive:
             raise UserError(f"the run {run.label!r} has a trainer already")
         run.forget_last_life()
         own_status(RunState.PREPARING, os.getpid(), phase=STARTING).write(run.folder / "status.json")
+
+
+def _beat(run: Run, status: Status) -> None:
+    """Keep the heart of a run beating while its launcher, if that is this process, waits for other hosts."""
+    ours = status.is_local and status.pid == os.getpid()
+    if ours and status.age > 2 * HEARTBEAT_SECONDS and not run.workers():
+        with suppress(OSError):  # a full disk: the next time
+            waiting().write(run.folder / "status.json")
 
 
 class Agent(threading.Thread):
@@ -70,55 +98,56 @@ class Agent(threading.Thread):
     folder that all of them see: no port is opened. (What gloo then says goes through the loopback interface on one
     host.)"""
 
-    def __init__(self, run: Run, config: Config, num_hosts: int) -> None:
+    def __init__(self, run: Run, config: Config, num_hosts: int, folder: Path) -> None:
         super().__init__(name="torchrun", daemon=True)
-        self.trained, self.num_hosts = run, num_hosts
+        self.trained, self.num_hosts, self.folder = run, num_hosts, folder
         self.num_processes = config.training.num_processes // num_hosts
-        self.stopping = False
+        self.stopping = self.closed = False
         self.error: Exception | None = None
 
     def run(self) -> None:
         from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
         logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what ends a run is told by `_told`
-        with self._meeting() as folder:
-            os.environ |= environment(folder, self.num_hosts)
-            config = LaunchConfig(
-                min_nodes=self.num_hosts,
-                max_nodes=self.num_hosts,
-                nproc_per_node=self.num_processes,
-                run_id=self.trained.folder.name,
-                rdzv_backend="c10d",
-                rdzv_endpoint=str(folder / "agents"),
-                rdzv_configs={"store_type": "file", "timeout": MEETING_SECONDS},
-                max_restarts=MOST_RESTARTS,
-                monitor_interval=POLL_SECONDS,
-                local_addr="localhost" if self.num_hosts == 1 else None,
-                shutdown_timeout=5,
-            )
-            worker = ("-m", "tfmcore", "train", "--continue", str(self.trained.folder))
-            try:
-                elastic_launch(config, sys.executable)(*worker)
-            except Exception as error:  # a process that died too often, or torchrun's own: both end the run
-                self.error = error
+        os.environ |= environment(self.folder, self.num_hosts)
+        config = LaunchConfig(
+            min_nodes=self.num_hosts,
+            max_nodes=self.num_hosts,
+            nproc_per_node=self.num_processes,
+            run_id=self.trained.folder.name,
+            rdzv_backend="c10d",
+            rdzv_endpoint=str(self.folder / AGENTS),
+            rdzv_configs={"store_type": "file", "join_timeout": MEETING_SECONDS},
+            max_restarts=MOST_RESTARTS,
+            monitor_interval=POLL_SECONDS,
+            local_addr="localhost" if self.num_hosts == 1 else None,
+            shutdown_timeout=5,
+        )
+        worker = ("-m", "tfmcore", "train", "--continue", str(self.trained.folder))
+        try:
+            elastic_launch(config, sys.executable)(*worker)
+        except Exception as error:  # a process that died too often, or torchrun's own: both end the run
+            self.error = error
+
+    def close(self) -> None:
+        """Let no agents meet any more: those of all hosts that wait for others end, while processes that train go on
+        until they have stopped."""
+        from torch.distributed.elastic.rendezvous import RendezvousParameters
+        from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
+
+        if not self.closed:
+            self.closed = True
+            name, number = self.trained.folder.name, self.num_hosts
+            place = RendezvousParameters("c10d", str(self.folder / AGENTS), name, number, number, store_type="file")
+            get_rendezvous_handler(place).shutdown()
 
     def end(self) -> None:
         """End the processes at once, and those that torchrun starts instead."""
         while self.is_alive():
+            self.close()
             for process in self.trained.workers():
                 process.kill()
             self.join(POLL_SECONDS)
-
-    @contextmanager
-    def _meeting(self) -> Iterator[Path]:
-        """A folder that all agents of the run see, and that no earlier ones have used."""
-        if self.num_hosts == 1:
-            with tempfile.TemporaryDirectory(prefix="tfm-") as temporary:
-                yield Path(temporary)
-            return
-        folder = self.trained.folder / MEETING_FOLDER  # new in a new run; it stays, for others may be in it yet
-        folder.mkdir(exist_ok=True)
-        yield folder
 
 
 def environment(folder: Path, num_hosts: int) -> dict[str, str]:
@@ -145,18 +174,35 @@ def _signals(run: Run, agent: Agent) -> Iterator[None]:
             yield
         except KeyboardInterrupt:
             agent.end()
-            agent.error = None
 
 
-def _told(run: Run, agent: Agent) -> AnyEvent:
-    """The end of a run whose processes have told none."""
-    saved = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
-    event: AnyEvent
+def _told(run: Run, agent: Agent, stopped: bool) -> AnyEvent | None:
+    """Tell the end of a run whose processes have told none; None where they ended well, so that one of them has."""
     if agent.error is None:
-        event = Finished(step=saved, reason="stopped")
-    else:
-        sentence = f"a process of the run died, and was started again {MOST_RESTARTS} times without success"
-        event = Failed(step=saved, sentence=f"{sentence}; log.txt says more", details=str(agent.error))
+        return None
+    saved = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
+    event: Finished | Failed = Finished(step=saved, reason="stopped")
+    if not stopped:
+        event = Failed(step=saved, sentence=_why(agent.error, agent.num_hosts), details=str(agent.error))
     append_event(run, event)
-    ending(event, run.label, int(agent.error is not None)).write(run.folder / "exit.json")
+    ending(event, run.label, int(not stopped)).write(run.folder / "exit.json")
     return event
+
+
+def _why(error: Exception, num_hosts: int) -> str:
+    """What torchrun's agent ended with, as a sentence."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousClosedError, RendezvousTimeoutError
+
+    match error:
+        case ChildFailedError():
+            sentence = f"a process of the run died, and was started again {MOST_RESTARTS} times without success"
+            return f"{sentence}; log.txt says more"
+        case RendezvousTimeoutError():
+            patience = duration(MEETING_SECONDS)
+            return f"not all of its {num_hosts} machines came within {patience}: start it on each of them"
+        case RendezvousClosedError():
+            return f"another of its {num_hosts} machines has left: start it on each of them"
+        case _:
+            what = f"{type(error).__name__}: {error}".partition("\n")[0]
+            return f"its processes could not be started: {what}"

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -13,6 +15,9 @@ from tests.tfmcore.training.parallel.processes import config
 from tfmcore.config import Config
 from tfmcore.messages import Command, Evaluated, Failed, Finished, Saved, Started, Stepped
 from tfmcore.runs import Run, RunState, start_trainer
+from tfmcore.training.parallel import launch
+from tfmcore.training.parallel.launch import environment
+from tfmcore.training.parallel.meeting import waiting
 from tfmcore.training.process import run_trainer
 
 pytestmark = pytest.mark.timeout(300)
@@ -163,3 +168,68 @@ def test_what_fails_in_all_of_them_is_told_once(tmp_path, monkeypatch):
     assert isinstance(failed, Failed)
     assert list(run.events()) == said
     assert "is too short to learn from" in failed.sentence or "too few" in failed.sentence
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """Start one of two hosts, both of them this machine, with the words that all of them are started with."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", environment(tmp_path, 1).get("GLOO_SOCKET_IFNAME", "lo"))
+    hosts = []
+
+    def begin(run: Run, before: str = "pass") -> subprocess.Popen[str]:
+        code = f"import sys; from tfmcore.training.parallel import launch; {before}; from tfmcore.cli.main import main"
+        words = ["train", "--continue", str(run.folder), "--hosts", "2"]
+        command = [sys.executable, "-c", f"{code}; sys.exit(main(sys.argv[1:]))", *words]
+        hosts.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        return hosts[-1]
+
+    yield begin
+    for process in hosts:
+        process.kill()
+        process.communicate()
+
+
+def test_a_run_of_several_hosts_goes_on_when_they_are_started_again(tmp_path, host):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
+    for _ in range(2):
+        before = len(steps(run))
+        hosts = [host(run), host(run)]
+        wait_for(lambda before=before: len(steps(run)) >= before + 3)
+        run.command(Command(kind="stop"))
+        assert [process.wait(60) for process in hosts] == [130, 130]
+        assert run.exit().state is RunState.STOPPED
+    first, second = (event.step for event in run.events() if isinstance(event, Finished))
+    assert [event.step for event in run.events() if isinstance(event, Started)] == [0, first]
+    assert second > first
+
+
+@pytest.mark.parametrize("how", ["command", "signal"])
+def test_a_host_that_waits_for_others_stops_when_asked(tmp_path, host, how):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
+    waits = host(run)
+    wait_for(lambda: run.state() is RunState.PREPARING)
+    time.sleep(2.0)
+    run.command(Command(kind="stop")) if how == "command" else waits.terminate()
+    assert waits.wait(60) == 130
+    assert [event.reason for event in run.events()] == ["stopped"]
+    assert run.state() is RunState.STOPPED
+
+
+def test_hosts_that_wait_in_vain_say_so(tmp_path, host):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
+    waits = host(run, "launch.MEETING_SECONDS = 2")
+    _, said = waits.communicate(timeout=60)
+    sentence = "not all of its 2 machines came within 2.0 s: start it on each of them"
+    assert (waits.returncode, said) == (1, f"tfm: {sentence}\n")
+    assert (run.exit().state, run.exit().sentence, run.exit().code) == (RunState.FAILED, sentence, 1)
+    assert [event.sentence for event in run.events()] == [sentence]
+
+
+def test_a_host_that_waits_keeps_the_heart_of_its_run_beating(tmp_path):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
+    last = waiting().model_copy(update={"ticks": time.monotonic() - 10})
+    launch._beat(run, last.model_copy(update={"pid": 1}))
+    assert run.status() is None, "the heart of another host's run"
+    launch._beat(run, last)
+    assert run.status().age < 5
