@@ -13,17 +13,21 @@ from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, ru
 from tfmcore.cli.output import note, print_json, print_line
 from tfmcore.cli.train import with_whole_paths
 from tfmcore.config import UserError
-from tfmcore.runs import Run
+from tfmcore.config.resuming import changed
+from tfmcore.runs import Run, RunState, find_run
 
 EXAMPLES = """
 tfm launch run.toml --hosts anna,berta --runs /shared/runs
 tfm launch run.toml --hosts anna,berta --dry-run       print the commands, to start them by hand
 tfm launch run.toml --slurm 4 --runs /shared/runs      four nodes of a Slurm cluster (needs the extra slurm)
+tfm launch --run first --hosts anna,berta              go on with a run that was stopped or was interrupted
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help="a config file (.toml) or a preset's name")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("config", metavar="CONFIG", nargs="?", help="a config file (.toml) or a preset's name")
+    what.add_argument("--run", metavar="RUN", help="go on with a run that is there, in place of a config")
     add_set(parser)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--hosts", metavar="A,B", help="the machines, as ssh knows them")
@@ -38,11 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config, name = chosen_config(arguments)
+    known = ended_run(arguments) if arguments.run else None
+    config, name = (changed(known.config(), arguments.overrides), "") if known else chosen_config(arguments)
     hosts = [host.strip() for host in (arguments.hosts or "").split(",") if host.strip()]
     num_hosts: int = arguments.slurm or len(hosts)
     check(config.training.parallel, config.training.num_processes, num_hosts)
-    made = Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
+    if known and arguments.overrides:
+        known.change(arguments.overrides)
+    made = known or Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
     command = [arguments.python, "-m", "tfmcore", "train", "--continue", str(made.folder), "--hosts", str(num_hosts)]
     commands = [slurm_command(command, num_hosts)] if arguments.slurm else [ssh(host, command, made) for host in hosts]
     if arguments.json:
@@ -54,6 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
         submit(command, num_hosts, made) if arguments.slurm else start(commands)
         note(f"{made.id} starts on {num_hosts} machines; `tfm status {made.id} --follow` watches it")
     return 0
+
+
+def ended_run(arguments: argparse.Namespace) -> Run:
+    """The run to go on with; raises UserError for one that trains or has finished."""
+    run = Run(find_run(arguments.run, runs_folder(arguments)).folder.absolute())
+    if not ((state := run.state()).resumable or state is RunState.WAITING):
+        raise UserError(f"the run {run.label!r} is {state}: there is nothing to resume")
+    return run
 
 
 def check(kinds: Sequence[str], num_processes: int, num_hosts: int) -> None:

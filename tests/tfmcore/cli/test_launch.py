@@ -11,7 +11,7 @@ import pytest
 from tests.tfmcore.training.parallel.processes import SHAPE
 from tfmcore.cli.launch import submit
 from tfmcore.config import UserError
-from tfmcore.runs import Run, RunState
+from tfmcore.runs import Exit, Run, RunState
 
 SHARED = [word for line in [*SHAPE, 'training.parallel=["data"]'] for word in ("--set", line)]
 
@@ -55,6 +55,21 @@ def test_a_machine_that_is_told_so_trains(tfm, folder):
         time.sleep(0.1)
     assert run.exit().state is RunState.FINISHED
     assert run.checkpoints()[-1].step == 20
+
+
+def test_a_run_that_was_stopped_goes_on_on_several_machines(tfm, folder):
+    run = Run(folder / told(tfm, "--hosts", "anna,berta", "--dry-run", "--name", "first")["folder"])
+    words = ["launch", "--run", "first", "--hosts", "anna,berta", "--dry-run", "--json"]
+    Exit(state=RunState.STOPPED, step=5).write(run.folder / "exit.json")
+    result = tfm(*words, "--set", "training.batch_size=2", "--set", "training.accumulation=2")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["folder"] == str(run.folder)
+    assert f"--continue '{run.folder}' --hosts 2" in shlex.split(json.loads(result.out)["commands"][0])[2]
+    assert run.config().training.accumulation == 2
+    Exit(state=RunState.FINISHED, step=20).write(run.folder / "exit.json")
+    result = tfm(*words, "--set", "training.batch_size=4", "--set", "training.accumulation=1")
+    assert (result.code, result.err) == (2, "tfm: the run 'first' is finished: there is nothing to resume\n")
+    assert run.config().training.accumulation == 2
 
 
 def test_a_machine_that_cannot_be_reached_is_named(tfm, folder):
