@@ -50,7 +50,7 @@ def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Gene
                     if (status := run.status()) and status.state is RunState.PREPARING:
                         on_progress(status.phase, status.done, status.total)
                     if controls.heard():
-                        agent.close()
+                        agent.end() if agent.killed else agent.close()
                     if num_hosts > 1 and status:
                         _beat(run, status)
                     agent.join(POLL_SECONDS)
@@ -102,8 +102,13 @@ class Agent(threading.Thread):
         super().__init__(name="torchrun", daemon=True)
         self.trained, self.num_hosts, self.folder = run, num_hosts, folder
         self.num_processes = config.training.num_processes // num_hosts
-        self.stopping = self.closed = False
+        self.stopping = self.killed = self.closed = False
         self.error: Exception | None = None
+
+    def start(self) -> None:
+        import torch.distributed.launcher.api  # noqa: F401 (of two threads that load it at once, one may find half of it)
+
+        super().start()
 
     def run(self) -> None:
         from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -163,17 +168,13 @@ def environment(folder: Path, num_hosts: int) -> dict[str, str]:
 def _signals(run: Run, agent: Agent) -> Iterator[None]:
     """Let Ctrl-C, SIGTERM and a closed terminal ask all processes for a stop; asked again, they are ended at once."""
 
-    def ask() -> None:
-        if agent.stopping:
-            raise KeyboardInterrupt
+    def ask() -> None:  # raises nothing: a thread whose `join` is interrupted so is taken for dead
+        agent.killed = agent.stopping
         agent.stopping = True
         run.command(Command(kind="stop"))
 
     with stop_signals(ask):
-        try:
-            yield
-        except KeyboardInterrupt:
-            agent.end()
+        yield
 
 
 def _told(run: Run, agent: Agent, stopped: bool) -> AnyEvent | None:

@@ -204,16 +204,30 @@ def test_a_run_of_several_hosts_goes_on_when_they_are_started_again(tmp_path, ho
     assert second > first
 
 
-@pytest.mark.parametrize("how", ["command", "signal"])
+@pytest.mark.parametrize("how", ["command", "signal", "two signals"])
 def test_a_host_that_waits_for_others_stops_when_asked(tmp_path, host, how):
     run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
     waits = host(run)
     wait_for(lambda: run.state() is RunState.PREPARING)
     time.sleep(2.0)
     run.command(Command(kind="stop")) if how == "command" else waits.terminate()
-    assert waits.wait(60) == 130
+    if how == "two signals":
+        time.sleep(0.05)
+        waits.terminate()
+    _, said = waits.communicate(timeout=60)
+    assert (waits.returncode, said) == (130, "")
     assert [event.reason for event in run.events()] == ["stopped"]
     assert run.state() is RunState.STOPPED
+
+
+def test_a_second_signal_ends_the_processes_but_interrupts_no_wait_for_the_agent(tmp_path):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
+    agent = launch.Agent(run, run.config(), 1, tmp_path)
+    with launch._signals(run, agent):
+        signal.raise_signal(signal.SIGTERM)
+        assert (agent.stopping, agent.killed) == (True, False)
+        signal.raise_signal(signal.SIGTERM)
+        assert (agent.stopping, agent.killed) == (True, True)
 
 
 def test_hosts_that_wait_in_vain_say_so(tmp_path, host):
