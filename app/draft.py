@@ -85,13 +85,10 @@ class Draft(QObject):
         """Take what was designed before; there is nothing to undo yet."""
         self._show(raw)
 
-    def know(self, base: SavedModel | None, beginning: Beginning | None) -> None:
-        """What the model is that training begins with, or the checkpoint that it goes on from, as the config says."""
-        training = self.raw.get("training", {})
-        if base:
-            self._bases[training["finetune_from"]] = base
-        if beginning:
-            self._beginnings[training["branch_from"]] = beginning
+    def know(self, bases: Mapping[str, SavedModel], beginnings: Mapping[str, Beginning]) -> None:
+        """What models are, by their folders, and checkpoints, of which the config names one to begin with."""
+        self._bases |= bases
+        self._beginnings |= beginnings
         self._show(self.raw)
 
     def load(self, config: Config) -> None:

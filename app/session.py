@@ -77,15 +77,21 @@ class Session(QObject):
     def _recall(self) -> None:
         """What was open when the window was closed, and what the design begins from, if they are still there."""
         path, training = self.settings.get("open.model", ""), self.draft.raw.get("training", {})
-        base, checkpoint = training.get("finetune_from"), training.get("branch_from")
+        bases, checkpoints = (
+            [training[name]] if training.get(name) else [] for name in ("finetune_from", "branch_from")
+        )
 
-        def origin() -> tuple[SavedModel | None, Beginning | None]:
-            return base and SavedModel.read(Path(base)), checkpoint and Beginning.read(Path(checkpoint))
+        def origins() -> tuple[dict[str, SavedModel], dict[str, Beginning]]:
+            return {it: SavedModel.read(Path(it)) for it in bases}, {it: Beginning.read(Path(it)) for it in checkpoints}
+
+        def opened(found: tuple[str, Path, SavedModel]) -> None:
+            if not self.model:  # another may have been opened meanwhile
+                self._on_opened(found)
 
         if path:
-            in_background(self, lambda: self._found(path), self._on_opened, lambda _: None)
-        if base or checkpoint:
-            in_background(self, origin, lambda found: self.draft.know(*found), lambda _: None)
+            in_background(self, lambda: self._found(path), opened, lambda _: None)
+        if bases or checkpoints:
+            in_background(self, origins, lambda found: self.draft.know(*found), lambda _: None)
 
     # ── words to the user ────────────────────────────────────────────────────────────────────────────────────────────
 
