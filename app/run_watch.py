@@ -20,7 +20,7 @@ CHUNK_BYTES = 2**20
 CATCH_UP_MS = 20
 """Between two chunks of a long history, so that the curves are drawn while no thread takes the interpreter."""
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, ...]
 """When a run folder, its checkpoints and its config have last been changed: documents are replaced, never rewritten."""
 
 
@@ -38,7 +38,7 @@ class RunFacts:
     has_checkpoint: bool
     best_loss: float | None = None
     """The validation loss of the checkpoint that is used."""
-    stamp: Stamp = field(default=(0, 0, 0), compare=False)
+    stamp: Stamp = field(default=(0,), compare=False)
     asked: str = ""
     """What it was asked to do and has not yet done, such as "pausing"."""
     place: int = 0
@@ -169,11 +169,14 @@ class RunList(QObject):
 
 
 def _stamp(run: Run) -> Stamp:
-    folder, checkpoints, config = (
-        path.stat().st_mtime_ns if path.exists() else 0
-        for path in (run.folder, run.folder / "checkpoints", run.folder / "run.toml")
-    )
-    return folder, checkpoints, config
+    return tuple(map(_changed, (run.folder, run.folder / "checkpoints", run.folder / "run.toml")))
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _config(run: Run) -> Config | None:

@@ -49,8 +49,10 @@ def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Gene
                     yield from reader.read()
                     if (status := run.status()) and status.state is RunState.PREPARING:
                         on_progress(status.phase, status.done, status.total)
-                    if controls.heard():
-                        agent.end() if agent.killed else agent.close()
+                    if agent.killed:
+                        agent.end()
+                    elif controls.heard():
+                        agent.close()
                     if num_hosts > 1 and status:
                         _beat(run, status)
                     agent.join(POLL_SECONDS)
