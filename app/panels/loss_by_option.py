@@ -2,7 +2,7 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,12 +164,12 @@ class LossByOption(QWidget):
         self._strength.setText(words if comparable else "not the same tokens")
         self._strength.setToolTip(STRENGTH if comparable else "These runs do not learn from the same tokens")
 
-    def table(self) -> Iterator[Sequence[object]]:
+    def table(self) -> Iterable[Sequence[object]]:
         """A row for each dot."""
-        if column := self._column:
-            yield ["id", "run", column.name, LOSS.name]
-            for facts in self._shown[0]:
-                yield [facts.id, facts.label, column.value(facts), LOSS.value(facts)]
+        if not (column := self._column):
+            return []
+        dots = [(facts.id, facts.label, column.value(facts), LOSS.value(facts)) for facts in self._shown[0]]
+        return [("id", "run", column.name, LOSS.name), *dots]
 
     def paint_figure(self, painter: QPainter, size: QSizeF) -> None:
         """Paint the title and the dots."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -81,11 +82,11 @@ class AttentionArcs(QAbstractScrollArea):
         self.token_locked.emit(token)
         self.viewport().update()
 
-    def table(self) -> Iterator[Sequence[object]]:
-        yield ["head", "from", "from token", "to", "to token", "weight"]
-        for head, row, column in np.argwhere(self.weights > self.threshold).tolist():
-            names = self.tokens["row"][row], self.tokens["col"][column]
-            yield [head + 1, row, names[0], column, names[1], float(self.weights[head, row, column])]
+    def table(self) -> Iterable[Sequence[object]]:
+        heads, rows, columns = shown = np.nonzero(self.weights > self.threshold)
+        tokens = [np.array(self.tokens[side], dtype=object)[at] for side, at in (("row", rows), ("col", columns))]
+        head = ["head", "from", "from token", "to", "to token", "weight"]
+        return chain([head], zip(heads + 1, rows, tokens[0], columns, tokens[1], self.weights[shown], strict=True))
 
     def head_colour(self, head: int) -> str:
         return theme().series[head % len(theme().series)]

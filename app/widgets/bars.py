@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QEvent, QRectF, QSize, QSizeF, Qt, Signal
@@ -41,9 +41,8 @@ class ProbabilityBars(QWidget):
         self.updateGeometry()
         self.update()
 
-    def table(self) -> Iterator[Sequence[object]]:
-        yield ["label", "probability"]
-        yield from self.bars
+    def table(self) -> Iterable[Sequence[object]]:
+        return [["label", "probability"], *self.bars]
 
     def sizeHint(self) -> QSize:
         return QSize(280, max(len(self.bars), 1) * ROW)

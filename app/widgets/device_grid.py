@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,11 +186,10 @@ class DeviceGrid(QWidget):
             painter.drawText(beside, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, text)
             painter.restore()
 
-    def _table(self) -> Iterator[Sequence[object]]:
+    def _table(self) -> Iterable[Sequence[object]]:
         """All processes, for a file."""
-        yield ("process", "holds")
-        for rank in range(self.num_processes):
-            yield (rank + 1, ", ".join(line.sentence for line in self._card(rank).lines))
+        held = [", ".join(line.sentence for line in self._card(rank).lines) for rank in range(self.num_processes)]
+        return [("process", "holds"), *enumerate(held, start=1)]
 
     # ── reacting ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from app.actions import make_action
+from app.background import in_background
 from app.theme import icon, theme
 from app.widgets.file_dialogs import ask_where
 from tfmcore.config import UserError
@@ -25,12 +27,18 @@ if TYPE_CHECKING:
 
 Paint = Callable[[QPainter, QSizeF], None]
 """Paints the whole figure into (0, 0, width, height)."""
+Content = Callable[[], bytes]
+"""Makes a file's content of what has been gathered, in any thread."""
 PNG_SCALE = 2.0
 TITLES = {"png": "PNG image", "svg": "SVG drawing", "csv": "CSV table", "npz": "NumPy arrays"}
 
 
 class Exporter(QObject):
-    """Gives a widget its export actions; `failed` carries one sentence, `exported` the file's path."""
+    """Gives a widget its export actions; `failed` carries one sentence, `exported` the file's path.
+
+    Figures are painted and data gathered in the window's thread, files are made of them in another. So what `table` and
+    `arrays` give must not change with the widget.
+    """
 
     exported = Signal(str)
     failed = Signal(str)
@@ -58,14 +66,7 @@ class Exporter(QObject):
 
         Raises UserError if the suffix is none of `formats` or the file cannot be written.
         """
-        path = Path(path)
-        writers = {"png": self._png, "svg": self._svg, "csv": self._csv, "npz": self._npz}
-        suffix = path.suffix.lower().lstrip(".")
-        if suffix not in self.formats:
-            names = ", ".join(f".{name}" for name in self.formats)
-            raise UserError(f"{path.name} cannot be exported: name a file that ends in one of {names}.")
-        write_atomically(path, writers[suffix]())
-        return path
+        return self._writer(Path(path))()
 
     def button(self, *, object_name: str, parent: QWidget | None = None) -> QToolButton:
         """A quiet button whose menu offers every format."""
@@ -87,19 +88,39 @@ class Exporter(QObject):
 
     def _on_file_selected(self, path: str) -> None:
         try:
-            self.exported.emit(str(self.save(path)))
+            write = self._writer(Path(path))
         except UserError as error:
-            self.failed.emit(str(error))
+            self._on_failed(error)
+        else:
+            in_background(self, write, lambda saved: self.exported.emit(str(saved)), self._on_failed)
 
-    def _png(self) -> bytes:
+    def _on_failed(self, error: Exception) -> None:
+        self.failed.emit(str(error))
+
+    def _writer(self, path: Path) -> Callable[[], Path]:
+        """What is shown now, to be written by any thread."""
+        prepare = {"png": self._png, "svg": self._svg, "csv": self._csv, "npz": self._npz}
+        suffix = path.suffix.lower().lstrip(".")
+        if suffix not in self.formats:
+            names = ", ".join(f".{name}" for name in self.formats)
+            raise UserError(f"{path.name} cannot be exported: name a file that ends in one of {names}.")
+        content = prepare[suffix]()
+
+        def write() -> Path:
+            write_atomically(path, content())
+            return path
+
+        return write
+
+    def _png(self) -> Content:
         size = self._size()
         image = QImage(size * PNG_SCALE, QImage.Format.Format_ARGB32_Premultiplied)
         image.setDevicePixelRatio(PNG_SCALE)
         image.fill(theme().surface)
         self._draw(image, size)
-        return _bytes(lambda device: QImageWriter(device, QByteArray(b"png")).write(image))
+        return lambda: _bytes(lambda device: QImageWriter(device, QByteArray(b"png")).write(image))
 
-    def _svg(self) -> bytes:
+    def _svg(self) -> Content:
         size = self._size()
 
         def write(device: QBuffer) -> None:
@@ -111,7 +132,8 @@ class Exporter(QObject):
             generator.setTitle(self.name)
             self._draw(generator, size)
 
-        return _bytes(write)
+        drawn = _bytes(write)
+        return lambda: drawn
 
     def _draw(self, device: QImage | QSvgGenerator, size: QSize) -> None:
         painter = QPainter(device)
@@ -120,24 +142,31 @@ class Exporter(QObject):
         self._paint(painter, QSizeF(size))
         painter.end()
 
-    def _csv(self) -> bytes:
+    def _csv(self) -> Content:
         assert self._table is not None
-        return csv_bytes(self._table())
+        return partial(csv_bytes, self._table())
 
-    def _npz(self) -> bytes:
-        import numpy as np
-
+    def _npz(self) -> Content:
         assert self._arrays is not None
-        stream = io.BytesIO()
-        np.savez_compressed(stream, allow_pickle=False, **self._arrays())
-        return stream.getvalue()
+        return partial(npz_bytes, self._arrays())
 
 
 def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
     """Rows as UTF-8 CSV with a byte-order mark, which spreadsheets need to show other scripts."""
     stream = io.StringIO(newline="")
-    csv.writer(stream).writerows(rows)
+    writer = csv.writer(stream)
+    for row in rows:  # a loop of Python, which lets other threads have their turn
+        writer.writerow(row)
     return stream.getvalue().encode("utf-8-sig")
+
+
+def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
+    """Arrays as a compressed .npz without pickles."""
+    import numpy as np
+
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **arrays)
+    return stream.getvalue()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

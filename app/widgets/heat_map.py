@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -107,10 +108,9 @@ class HeatMap(QWidget):
         row, column = cell
         return f"{self._rows.name(row)} → {self._columns.name(column)}   {units.number(float(self.values[cell]), 3)}"
 
-    def table(self) -> Iterator[Sequence[object]]:
-        yield ["", *self._columns.names()]
-        for name, row in zip(self._rows.names(), self.values.tolist(), strict=True):
-            yield [name, *row]
+    def table(self) -> Iterable[Sequence[object]]:
+        rows = zip(self._rows.names(), self.values, strict=True)
+        return chain([["", *self._columns.names()]], ([name, *row.tolist()] for name, row in rows))
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,9 +60,8 @@ class Histogram(QWidget):
             return f"All {units.count(total)} {self.noun} fit {fits}."
         return f"{units.percent(longer / total)} of {units.count(total)} {self.noun} are longer than {fits}."
 
-    def table(self) -> Iterator[Sequence[object]]:
-        yield [self.measure, self.noun]
-        yield from zip(self.values.tolist(), self.counts.tolist(), strict=True)
+    def table(self) -> Iterable[Sequence[object]]:
+        return [[self.measure, self.noun], *zip(self.values.tolist(), self.counts.tolist(), strict=True)]
 
     def sizeHint(self) -> QSize:
         return QSize(360, 160)

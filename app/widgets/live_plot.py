@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -190,13 +191,11 @@ class LivePlot(QWidget):
 
     # Data out
 
-    def table(self) -> Iterator[Sequence[object]]:
+    def table(self) -> Iterable[Sequence[object]]:
         """A row for each x of any series, an empty cell where a series has none; a band is two columns more."""
         found = [column for curve in self.curves.values() if curve.series.length for column in curve.columns()]
-        yield [self.x_name, *(title for title, *_ in found)]
-        columns = [dict(zip(x.tolist(), y.tolist(), strict=True)) for _, x, y in found]
-        for x in sorted(set().union(*columns)):
-            yield [x, *(column.get(x, "") for column in columns)]
+        head = [self.x_name, *(title for title, *_ in found)]
+        return chain([head], joined([(x.copy(), y.copy()) for _, x, y in found]))
 
     def paint_figure(self, painter: QPainter, size: QSizeF) -> None:
         """Paint title, legend and plot."""
@@ -306,3 +305,12 @@ class LivePlot(QWidget):
             self.point_at(x + steps[Qt.Key(event.key())] * (high - low) / 100)
         else:
             super().keyPressEvent(event)
+
+
+def joined(columns: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Sequence[object]]:
+    """Rows of x and each column's y there, in order of x; "" where a column has none."""
+    x = np.unique(np.concatenate([x for x, _ in columns])) if columns else np.empty(0)
+    cells = np.full((len(columns), len(x)), "", dtype=object)
+    for row, (at, y) in zip(cells, columns, strict=True):
+        row[np.searchsorted(x, at)] = y.tolist()
+    yield from zip(x.tolist(), *cells, strict=True)

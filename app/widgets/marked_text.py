@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,10 +78,9 @@ class MarkedText(QTextEdit):
             self.setTextCursor(cursor)
         self.ensureCursorVisible()
 
-    def table(self) -> Iterator[Sequence[object]]:
-        yield ["start", "end", "text", "about"]
-        for mark in self.marks:
-            yield [mark.start, mark.end, self.text[mark.start : mark.end], mark.words]
+    def table(self) -> Iterable[Sequence[object]]:
+        marks = [(mark.start, mark.end, self.text[mark.start : mark.end], mark.words) for mark in self.marks]
+        return [("start", "end", "text", "about"), *marks]
 
     def paint_figure(self, painter: QPainter, size: QSizeF) -> None:
         """Paint the whole text, as wide as it is shown."""

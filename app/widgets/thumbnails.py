@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,12 @@ class ThumbnailGrid(QWidget):
     def name(self, place: Place) -> str:
         return f"{self.row_name} {place[0] + 1}, {self.column_name} {place[1] + 1}"
 
-    def table(self) -> Iterator[Sequence[object]]:
-        yield [self.row_name, self.column_name, "row", "column", "value"]
-        for (layer, head, row, column), value in np.ndenumerate(self.maps):
-            yield [layer + 1, head + 1, row, column, float(value)]
+    def table(self) -> Iterable[Sequence[object]]:
+        weights = (
+            [layer + 1, head + 1, row, column, float(value)]
+            for (layer, head, row, column), value in np.ndenumerate(self.maps)
+        )
+        return chain([[self.row_name, self.column_name, "row", "column", "value"]], weights)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {"maps": self.maps}

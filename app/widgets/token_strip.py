@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,10 +112,9 @@ class TokenStrip(QWidget):
         self.selection = index
         self.update()
 
-    def table(self) -> Iterator[Sequence[object]]:
-        yield ["index", "token", "id", "value"]
-        for index, piece in enumerate(self.pieces):
-            yield [index, piece.token, piece.id, piece.value]
+    def table(self) -> Iterable[Sequence[object]]:
+        pieces = [(index, piece.token, piece.id, piece.value) for index, piece in enumerate(self.pieces)]
+        return [("index", "token", "id", "value"), *pieces]
 
     # Laying out
 

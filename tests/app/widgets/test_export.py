@@ -1,6 +1,7 @@
 """Every exporting widget writes every one of its formats, whole or not at all."""
 
 import csv
+import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from PySide6.QtGui import QImage
 
 from app.theme import apply_theme
+from app.widgets import export
 from app.widgets.attention_arcs import AttentionArcs
 from app.widgets.bars import ProbabilityBars
 from app.widgets.block_layout import Block, Column
 from app.widgets.diagram import BlockDiagram
+from app.widgets.export import write_atomically
 from app.widgets.heat_map import HeatMap
 from app.widgets.histogram import Histogram
 from app.widgets.live_plot import LivePlot
@@ -142,3 +145,26 @@ def test_the_button_offers_every_format(qtbot) -> None:
         "action_export_csv",
         "action_export_npz",
     ]
+
+
+def test_a_file_is_written_beside_the_window_and_tells_what_was_shown(qtbot, tmp_path: Path, monkeypatch) -> None:
+    widget = plot()
+    qtbot.addWidget(widget)
+    threads = []
+
+    def write(path: Path, content: bytes) -> None:
+        threads.append(threading.current_thread())
+        write_atomically(path, content)
+
+    monkeypatch.setattr(export, "write_atomically", write)
+    for suffix in widget.exporter.formats:
+        path = tmp_path / f"loss.{suffix}"
+        with qtbot.waitSignal(widget.exporter.exported) as caught:
+            widget.exporter._on_file_selected(str(path))
+            widget.set_series("training", [0, 1], [9.0, 9.0])
+        assert caught.args == [str(path)]
+        assert path.stat().st_size
+        widget.set_series("training", [0, 1, 2], [3.0, float("nan"), 1.0])
+    assert threading.current_thread() not in threads
+    rows = (tmp_path / "loss.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert rows == ["step,training,validation", "0.0,3.0,", "1.0,nan,", "2.0,1.0,1.5"]

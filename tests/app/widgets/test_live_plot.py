@@ -210,7 +210,7 @@ def test_markers_series_and_the_table_come_and_go(plot: LivePlot) -> None:
     plot.add_series("head 1", CurveStyle(colour="#123456"), title="Head 1")
     plot.set_series("head 1", [1, 2], [5, 6])
     plot.append("training", 2, 7)
-    assert list(plot.table()) == [["step", "Head 1", "training"], [1.0, 5.0, ""], [2.0, 6.0, 7.0]]
+    assert list(plot.table()) == [["step", "Head 1", "training"], (1.0, 5.0, ""), (2.0, 6.0, 7.0)]
     assert len({plot.add_series(f"run {i}").colour.name() for i in range(8)}) == 8
     plot.clear()
     plot.redraw()
