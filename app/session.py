@@ -331,26 +331,31 @@ class Session(QObject):
                 self.close_model()
             self._do_once(f"delete {[facts.id for facts in ended]}", work, done, failed)
 
-    def _offer_back(self, why_not_all: str = "") -> None:
+    def _offer_back(self, why_not: str = "") -> None:
         """What was deleted last, then what was before it."""
         moved = self._deleted[-1]
         words = f"{len(moved):,} runs were deleted; they stay"
         words = words if len(moved) > 1 else f"{moved[0].label!r} was deleted; it stays"
-        self.offer(f"{words} in {moved[0].kept.parent.name} for a week.{why_not_all}", "Undo", self._bring_back)
+        self.offer(f"{words} in {moved[0].kept.parent.name} for a week.{why_not}", "Undo", self._bring_back)
 
     def _bring_back(self) -> None:
         moved = self._deleted.pop()
 
         def work() -> None:
-            for run in moved:
-                self._trash.give_back(run.kept, run.folder)
+            while moved:
+                self._trash.give_back(moved[-1].kept, moved[-1].folder)
+                moved.pop()
 
         def done(_: None) -> None:
             self.queue.go_on()  # those that waited still do
             if self._deleted:
                 self._offer_back()
 
-        self._do(work, done)
+        def failed(error: Exception) -> None:
+            self._deleted.append(moved)
+            self._offer_back(f" {moved[-1].label!r} cannot be brought back: {error}")
+
+        in_background(self, work, done, failed)
 
     def close(self) -> None:
         """End the engines and look at the runs no more; they go on."""

@@ -101,6 +101,28 @@ def test_a_deleted_run_leaves_the_list_and_comes_back(
     assert ended.label == "A first run"
 
 
+def test_what_cannot_be_brought_back_is_offered_again(session: Session, qtbot: QtBot, own_folders: Path) -> None:
+    for number in range(2):
+        add_run(own_folders / "runs", f"run {number}", RunState.FINISHED)
+    until(qtbot, session, lambda: len(session.runs.facts) == 2)
+    first, second = session.runs.facts
+    with qtbot.waitSignal(session.offered) as offered:
+        session.delete_runs([first, second])
+    in_the_way = first.run.folder / "file"
+    in_the_way.parent.mkdir()
+    in_the_way.touch()
+    with qtbot.waitSignal(session.offered) as again:
+        offered.args[2]()
+    sentence, word, undo = again.args
+    assert f"{first.label!r} was deleted" in sentence
+    assert f"{first.label!r} cannot be brought back" in sentence
+    assert word == "Undo"
+    until(qtbot, session, lambda: second.id in {facts.id for facts in session.runs.facts})
+    in_the_way.unlink()
+    undo()
+    until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {first.id, second.id})
+
+
 def test_after_an_undo_what_was_deleted_before_is_offered(session: Session, qtbot: QtBot, own_folders: Path) -> None:
     for number in range(3):
         add_run(own_folders / "runs", f"run {number}", RunState.FINISHED)
