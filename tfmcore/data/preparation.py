@@ -27,7 +27,7 @@ from tfmcore.data.sources import SOURCES, Example, Layout, file
 from tfmcore.data.sources.opening import sha256_of
 from tfmcore.data.tasks import TASKS
 from tfmcore.data.tokenizer_training import train_tokenizer
-from tfmcore.data.tokenizers import Tokenizer
+from tfmcore.data.tokenizers import ROLES, Tokenizer, read_roles
 
 VERSION = 6
 """Goes into every fingerprint: another one makes all datasets anew."""
@@ -53,7 +53,10 @@ def fingerprint(data: DataConfig, tokenizer: TokenizerConfig, progress: Progress
         facts["version"] = SOURCES[data.source].version(data)
     facts["tokenizer"] = tokenizer.model_dump(exclude={"path"})
     if tokenizer.kind == "file":
-        facts["tokenizer_file"] = sha256_of(file.path_of(tokenizer.path), progress)
+        path = file.path_of(tokenizer.path)
+        facts["tokenizer_file"] = sha256_of(path, progress)
+        if roles := read_roles(path.with_name(ROLES)):
+            facts["special_tokens"] = roles
     text = json.dumps([VERSION, facts, more], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

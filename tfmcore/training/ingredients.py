@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.data import Dataset, Progress, prepare
+from tfmcore.data.tokenizers import ROLES
 from tfmcore.models import Model, build
 from tfmcore.models.weights import FILE, load_weights
 from tfmcore.runs import Checkpoint, Run
@@ -31,7 +32,7 @@ def dataset_of(
     if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
         return dataset, []
     if first:
-        shutil.copyfile(checkpoint.folder / "tokenizer.json", tokenizer)
+        _keep(checkpoint.folder / "tokenizer.json", tokenizer)
     dataset = prepare(config.replaced(tokenizer__kind="file", tokenizer__path=str(tokenizer)), progress)
     if dataset.labels != SavedModel.read(checkpoint.folder).labels:
         raise UserError("the data has other labels now than when the run began: start a new run")
@@ -41,9 +42,12 @@ def dataset_of(
 
 
 def _keep(given: Path, kept: Path) -> None:
-    """Copy a tokenizer.json into the run; raises UserError where it cannot be read."""
+    """Copy a tokenizer.json into the run, and what says which of its tokens are the special ones; raises UserError
+    where it cannot be read."""
     try:
         shutil.copyfile(given, kept)
+        if given.with_name(ROLES).is_file():
+            shutil.copyfile(given.with_name(ROLES), kept.with_name(ROLES))
     except OSError as error:
         raise UserError(f"the tokenizer {given} cannot be read: {error.strerror}") from None
 

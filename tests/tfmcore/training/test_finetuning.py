@@ -75,6 +75,23 @@ def test_frozen_parts_stay_and_the_others_learn(base, tmp_path, kind, part):
         assert torch.equal(weight, before[name]) == frozen(name), name
 
 
+def test_special_tokens_stay_what_the_model_calls_them(base, tmp_path):
+    """Imported models have names for them beside their tokenizer, and some do without one: nothing is added."""
+    folder = shutil.copytree(base("encoder_decoder", "translation"), tmp_path / "base")
+    its = Tokenizer(Tokenizer.load(folder / "tokenizer.json").library, {"[BOS]": "[PAD]", "[EOS]": "~"})
+    its.save(folder / "tokenizer.json")
+    config = begin(folder, "translation")
+    trainer = trainer_of(config, tmp_path / "run")
+    assert trainer.dataset.tokenizer.names == its.names
+    batch = next(trainer.dataset.train.batches(4, 0))
+    assert set(batch.inputs["decoder_input_ids"][:, 0]) == {its.pad_id}
+    list(train(config, tmp_path / "run"))
+    shutil.rmtree(folder)
+    best = Run(tmp_path / "run").best().folder
+    assert Tokenizer.load(best / "tokenizer.json").names == its.names
+    assert trainer_of(config, tmp_path / "run").dataset.tokenizer.names == its.names
+
+
 def test_a_whole_stack_is_frozen(base, tmp_path):
     trainer = trainer_of(
         begin(base("encoder_decoder", "translation"), "translation", freeze=["encoder"]), tmp_path / "r"
