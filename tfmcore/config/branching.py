@@ -51,6 +51,9 @@ class Beginning(NamedTuple):
         if data.get("task", self.saved.task) != self.saved.task:
             yield Problem("data.task", "the run that this one goes on from learns another task", self.saved.task)
         yield from differences(raw.get("model", {}), self.saved, self.saved.task)
+        for name, its in self.config.tokenizer:
+            if raw.get("tokenizer", {}).get(name, its) != its:
+                yield Problem(f"tokenizer.{name}", "the run that this one goes on from has its own tokenizer", its)
         for name in (*KEPT, "freeze") if self.config.training.lora_rank else KEPT:
             value: Any = getattr(self.config.training, name)
             if training.get(name, value) != value:

@@ -122,6 +122,7 @@ def test_an_average_or_another_optimizer_can_begin_at_a_branch_and_end_there(par
         ({"model__d_model": 32}, "model.d_model"),
         ({"training__steps": 12}, "training.steps"),
         ({"model__num_layers": 3}, "model.num_layers"),
+        ({"tokenizer__lowercase": True}, "tokenizer.lowercase"),
         ({"data__task": "denoising", "model__architecture": "encoder_decoder"}, "data.task"),
     ],
 )
