@@ -78,12 +78,12 @@ def given_data(learned: DataConfig, arguments: argparse.Namespace) -> DataConfig
         "target_path": str(arguments.target.absolute()) if arguments.target else "",
         "validation_path": "",
         "columns": dict(arguments.columns) or (learned.columns if learned.source == "file" else {}),
-        "max_examples": arguments.limit,
+        "max_examples": None,
     }
     raw = {name: value for name, value in {**learned.model_dump(), **changes}.items() if value is not None}
     if problems := [problem for problem in find_problems({"data": raw}) if problem.field.startswith("data.")]:
         raise ConfigError(problems)
-    return DataConfig.model_validate(raw)
+    return DataConfig.model_validate(raw).model_copy(update={"max_examples": arguments.limit})
 
 
 def held_out(opened: "OpenedModel", data: DataConfig | None, progress: "Progress") -> "Split":

@@ -199,6 +199,8 @@ def test_sentiment_from_a_file(tfm, tmp_path):
     assert tfm("train", "tell-languages", *sets(*words), "--name", "films").code == 0
     evaluated = tfm("evaluate", "films", "--data", "test.tsv", "--columns", "text=what", "label=look", "--json")
     assert json.loads(evaluated.out)["examples"] == 40
+    first = tfm("evaluate", "films", "--data", "test.tsv", "--limit", "1", "--json")
+    assert (json.loads(first.out)["examples"], json.loads(first.out)["accuracy"] in (0, 1)) == (1, True)
     assert set(json.loads(tfm("classify", "films", "great", "--json").out)["labels"]) == {"good", "bad"}
 
 
