@@ -1,5 +1,6 @@
 """How good a model is: loss and metrics of each task over batches, and what only whole texts can tell."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,8 @@ import torch
 from torch import Tensor
 
 from tfmcore.config import UserError
-from tfmcore.data import Batch, Example, Progress, Split
+from tfmcore.config.memory import num_loss_pieces
+from tfmcore.data import Batch, Example, Progress, Split, in_pieces
 from tfmcore.data.tasks.question_answering import accepted
 from tfmcore.inference.answer import best_answer
 from tfmcore.inference.opened import OpenedModel
@@ -16,7 +18,7 @@ from tfmcore.models import Model, ModelOutput
 from tfmcore.training.answers import best_match
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.losses import LOSSES
-from tfmcore.training.meters import METRICS, Total, alone
+from tfmcore.training.meters import METRICS, Total, alone, exact_sum
 from tfmcore.training.precision import PRECISIONS
 
 BATCH_SIZE = 32
@@ -60,7 +62,7 @@ def evaluate(
         model.train(was_training)
     if not num_labels:
         raise UserError("the validation data holds nothing to predict: hold out more of it (data.validation_fraction)")
-    nats = float(total(torch.stack(sums).double().sum()))
+    nats = float(total(exact_sum(sums)))
     return Evaluation(nats / num_labels, meter.metrics(total), num_labels)
 
 
@@ -68,7 +70,11 @@ def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Prog
     """The loss (nats a label) and the task's metrics on a split, or on its first `limit` sequences; where whole texts
     tell more, on up to 2,000 of them (`compared_texts`)."""
     task, total = opened.saved.task, min(limit or len(split), len(split))
-    placed = (place(batch, opened.device) for batch in first_batches(split, total, progress))
+    placed = (
+        place(piece, opened.device)
+        for batch in first_batches(split, total, progress)
+        for piece in in_measure(batch, opened.model.vocab_size, opened.device)
+    )
     found = evaluate(opened.model, placed, task, labels=opened.saved.labels)
     facts: dict[str, float | int | str] = {"examples": total, "loss": found.loss, **found.metrics}
     if compare := COMPARISONS.get(task):
@@ -77,6 +83,12 @@ def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Prog
         facts |= compare(opened, examples)
         facts["compared_texts"] = len(examples)
     return facts
+
+
+def in_measure(batch: Batch, vocab_size: int, device: torch.device, num_shares: int = 1) -> list[Batch]:
+    """A batch in pieces: of each, every one of its shares has no more logits at once than a step of the training."""
+    count = num_loss_pieces(math.ceil(batch.labels.size / num_shares), vocab_size, device.type, in_place=False)
+    return in_pieces(batch, max(1, min(count, len(batch.labels) // num_shares)))
 
 
 def first_batches(split: Split, total: int, progress: Progress) -> Iterator[Batch]:

@@ -23,6 +23,12 @@ def alone(sums: Tensor) -> Tensor:
     return sums
 
 
+def exact_sum(numbers: Sequence[Tensor]) -> Tensor:
+    """Their sum in fp64, on their device unless that has no such numbers."""
+    stacked = torch.stack(list(numbers))
+    return (stacked.cpu() if stacked.device.type == "mps" else stacked).double().sum()
+
+
 class Meter(ABC):
     """Adds up what a task's metrics need; sums stay on the device, which is waited for once, by `metrics`. `labels` are
     the names of what a classifier or a tagger predicts."""
@@ -75,7 +81,7 @@ class Perplexity(Hits):
             self.further.setdefault(name, []).append((getattr(output, name).argmax(-1) == labels).sum())
 
     def metrics(self, total: Total = alone) -> dict[str, float]:
-        loss = float(total(torch.stack(self.nats).double().sum())) / self.num_labels
+        loss = float(total(exact_sum(self.nats))) / self.num_labels
         shares = {
             f"{name.removesuffix('_logits')}_accuracy": int(total(torch.stack(hits).sum())) / self.num_examples
             for name, hits in self.further.items()

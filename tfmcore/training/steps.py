@@ -29,8 +29,8 @@ class Begun(NamedTuple):
 
 
 class Steps:
-    """Has a learner take steps, and counts them. Where one could not be taken for want of memory it is `undone`: all is
-    as it was before it.
+    """Has a learner take steps, and counts them. `whole` is False where one was cut off in its midst; where memory did
+    not suffice for its gradient, all is as it was before it.
 
     A GPU never waits for a processor that reads the loss: where the learner is guarded, a step is told of when the next
     has begun, or when `told` asks for it."""
@@ -38,7 +38,7 @@ class Steps:
     def __init__(self, learner: Learner, counters: Counters, tokenizer: Tokenizer) -> None:
         self.learner, self.counters, self.health = learner, counters, Health(tokenizer)
         self.model, self.training, self.parallel = learner.objective.model, learner.training, learner.parallel
-        self.undone = False
+        self.whole = True
         self._untold: Begun | None = None
         self._told_at = 0.0
 
@@ -48,6 +48,11 @@ class Steps:
 
     def learn(self, batches: list[Placed]) -> Iterator[AnyEvent]:
         """One optimizer step, on the mean over all labels of its batches, so that accumulation equals a large batch."""
+        self.whole = False
+        yield from self._learn(batches)
+        self.whole = True
+
+    def _learn(self, batches: list[Placed]) -> Iterator[AnyEvent]:
         at = time.perf_counter()
         self.counters.step += 1
         if not any(batch.num_labels for batch in batches):
@@ -120,7 +125,7 @@ class Steps:
                 self.learner.drop()
                 set_random_states(before)
                 self.counters.step -= 1
-                self.undone = True
+                self.whole = True
             raise
 
     def _examination(self) -> Examination | None:

@@ -13,6 +13,7 @@ import torch
 
 from tfmcore.config import TASKS, Config, SavedModel, UserError
 from tfmcore.config.branching import parent_of
+from tfmcore.config.parallel import num_data_shares
 from tfmcore.data import Cancelled, Dataset, Progress, in_pieces
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Warned
@@ -24,8 +25,8 @@ from tfmcore.training.checkpoints import Checkpoints
 from tfmcore.training.compiling import Compilation, check_compiler, choose, flops_of_step
 from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_threads
-from tfmcore.training.evaluation import evaluate
-from tfmcore.training.faults import Failure
+from tfmcore.training.evaluation import evaluate, in_measure
+from tfmcore.training.faults import Failure, is_out_of_memory
 from tfmcore.training.ingredients import dataset_of, model_of, num_known_tokens
 from tfmcore.training.learner import Learner
 from tfmcore.training.parallel.launch import launch
@@ -128,14 +129,15 @@ class TransformerTrainer:
         return trainer
 
     def events(self) -> Generator[AnyEvent, None, None]:
-        """Train to the end, or until asked to stop. Where memory runs out, the last step is saved first."""
+        """Train to the end, or until asked to stop. Where memory runs out, what was learned is saved first,
+        unless others would have to save their part, too."""
         self.model.train()
         yield self._started()
         yield from (Warned(step=self.step, sentence=sentence) for sentence in self.warnings)
         try:
             yield from self._train()
-        except (RuntimeError, MemoryError):
-            if self.steps.undone:
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error) and self.steps.whole and self.parallel.is_alone:
                 with contextlib.suppress(Failure, RuntimeError, MemoryError):
                     yield from self._save()
             raise
@@ -271,8 +273,9 @@ class TransformerTrainer:
     def _held_out(self) -> Iterator[Placed]:
         size = max(self.training.batch_size, EVALUATION_TOKENS // self.config.model.context_length)
         for batch in islice(self.dataset.validation.once(size), self.training.eval_batches):
-            self.controls.go_on()
-            yield self.parallel.held_out(batch, self.device)
+            for piece in in_measure(batch, self.saved.vocab_size, self.device, num_data_shares(self.training)):
+                self.controls.go_on()
+                yield self.parallel.held_out(piece, self.device)
 
     def _save(self) -> Iterator[AnyEvent]:
         """Write a checkpoint, unless there is one of this step."""

@@ -2,18 +2,21 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tfmcore.config import UserError
+from tfmcore.config import Config, SavedModel, UserError
 from tfmcore.config.tasks import TEXT_TASKS
-from tfmcore.data import IGNORED, Example
+from tfmcore.data import IGNORED, Batch, Example
 from tfmcore.inference.answer import best_answer
 from tfmcore.inference.opened import open_model
-from tfmcore.models import ModelOutput
-from tfmcore.training.batches import Placed
-from tfmcore.training.evaluation import COMPARISONS, evaluate, evaluate_texts
+from tfmcore.models import ModelOutput, build
+from tfmcore.training.batches import Placed, place
+from tfmcore.training.evaluation import COMPARISONS, evaluate, evaluate_texts, in_measure
+from tfmcore.training.learner import Learner
+from tfmcore.training.peak_memory import peak_memory
 
 
 class Oracle(nn.Module):
@@ -45,6 +48,37 @@ def test_tokens_are_weighted_alike_whatever_batch_they_are_in(task):
     assert accuracy in [pytest.approx(value) for value in whole.metrics.values()]
     if "perplexity" in whole.metrics:
         assert whole.metrics["perplexity"] == pytest.approx(math.exp(whole.loss))
+
+
+def test_a_batch_is_judged_in_pieces_that_need_no_more_memory_than_a_step():
+    rows, length, vocab_size = 8, 64, 50_257
+    ids = np.zeros((rows, length), np.int64)
+    whole = Batch({"input_ids": ids}, np.arange(rows * length).reshape(rows, length))
+    for num_shares, expected in ((1, 2), (2, 1), (100, 1)):
+        pieces = in_measure(whole, vocab_size, torch.device("cpu"), num_shares)
+        assert len(pieces) == expected
+        assert np.array_equal(np.concatenate([piece.labels for piece in pieces]), whole.labels)
+    assert in_measure(whole, 65, torch.device("cpu")) == [whole]
+    longest = Batch({"input_ids": ids.reshape(2, -1)}, whole.labels.reshape(2, -1))
+    assert len(in_measure(longest, 10**9, torch.device("cpu"))) == 2
+
+
+def test_a_validation_needs_no_more_memory_than_its_step():
+    """With many tokens to choose among, whose logits are most of it."""
+    vocab_size, device = 50_257, torch.device("cpu")
+    config = Config.parse({"model": {"d_model": 32, "num_heads": 2, "num_layers": 1, "context_length": 128}})
+    model = build(SavedModel(task="language_modeling", vocab_size=vocab_size, model=config.model))
+    ids = torch.randint(vocab_size, (16, 128)).numpy()
+    batch = Batch({"input_ids": ids}, ids)
+    learner = Learner(model, "language_modeling", config.training)
+    with peak_memory(device) as of_step:
+        learner.gradient([place(batch, device)])
+        learner.update(1e-3)
+    with peak_memory(device) as of_validation:
+        pieces = (place(piece, device) for piece in in_measure(batch, vocab_size, device))
+        found = evaluate(model, pieces, "language_modeling")
+    assert of_validation.num_bytes < of_step.num_bytes
+    assert found.loss == pytest.approx(evaluate(model, [place(batch, device)], "language_modeling").loss, rel=1e-6)
 
 
 def test_nothing_to_predict_is_refused_and_training_mode_comes_back():

@@ -164,6 +164,10 @@ def test_accumulation_equals_the_large_batch(make_run, preset):
     [
         ("nano-decoder", []),
         ("nano-encoder", []),
+        (
+            "nano-encoder",
+            ["data.next_sentence_prediction=true", "model.next_sentence_head=true", "model.num_token_types=2"],
+        ),
         ("tell-languages", []),
         ("nano-seq2seq", []),
         ("nano-seq2seq", ["data.packing=true"]),
@@ -458,3 +462,50 @@ def test_stop_in_the_midst_of_a_validation_ends_it(make_run, monkeypatch):
     assert not of(Evaluated, events)[1:]
     assert events[-1].reason == "stopped"
     assert run.checkpoints()[-1].step == events[-1].step
+
+
+NO_MEMORY = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+
+
+@pytest.mark.fault(20)
+def test_what_was_learned_is_saved_where_memory_runs_out_between_steps(make_run, monkeypatch):
+    def fail(*_, **__):
+        raise NO_MEMORY
+
+    run = make_run("reverse", "training.eval_every=5", "training.save_every=100", "training.steps=20")
+    monkeypatch.setattr(trainer_module, "evaluate", fail)
+    with pytest.raises(UserError, match="memory ran out after step 5"):
+        play(run)
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [5]
+
+
+@pytest.mark.fault(20)
+def test_half_a_step_is_not_saved_where_memory_runs_out(make_run, monkeypatch):
+    run = make_run("reverse", "training.save_every=3", "training.steps=20", "training.warmup_steps=10")
+    update, of_step_5 = Learner.update, learning_rate(run.config().training, run.config().model.d_model, 5)
+
+    def fail(self, rate):
+        update(self, rate)
+        if rate == of_step_5:
+            raise NO_MEMORY
+
+    monkeypatch.setattr(Learner, "update", fail)
+    with pytest.raises(UserError, match="memory ran out after step"):
+        play(run)
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [3]
+
+
+def test_ctrl_c_saves_nothing_more_and_reaches_whoever_reads_the_events(make_run, monkeypatch):
+    run, said = make_run("reverse", "training.steps=1000"), []
+    learn = trainer_module.Steps.learn
+
+    def interrupted(self, batches):
+        yield from learn(self, batches)
+        if self.step == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer_module.Steps, "learn", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        said.extend(train(run.config(), run.folder))
+    assert run.state() is RunState.STOPPED
+    assert [event.reason for event in of(Finished, run.events())] == ["stopped"]

@@ -170,6 +170,32 @@ def test_what_fails_in_all_of_them_is_told_once(tmp_path, monkeypatch):
     assert "is too short to learn from" in failed.sentence or "too few" in failed.sentence
 
 
+NO_MEMORY_IN_ONE = """
+import os
+if os.environ.get("RANK") == "1":
+    import torch
+    from tfmcore.training.learner import Learner
+    begin = Learner.begin
+    def begin_until_memory_is_out(self, batches):
+        self.num_begun = getattr(self, "num_begun", 0) + 1
+        if self.num_begun == 4:
+            torch.empty(2**60)
+        return begin(self, batches)
+    Learner.begin = begin_until_memory_is_out
+"""
+
+
+@pytest.mark.fault(20)
+def test_memory_that_runs_out_in_one_of_them_ends_all(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (tmp_path / "sitecustomize.py").write_text(NO_MEMORY_IN_ONE)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
+    exit = run_trainer(run, lambda _: None)
+    assert (exit.state, exit.code) == (RunState.FAILED, 1)
+    assert "memory ran out" in exit.sentence
+
+
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     """Start one of two hosts, both of them this machine, with the words that all of them are started with."""
