@@ -14,6 +14,7 @@ def in_pieces(batch: Batch, count: int) -> list[Batch]:
     size = len(batch.labels)
     if count == 1:
         return [batch]
+    batch = replace(batch, labels_per_example=batch.labels_per_example or batch.num_labels / size)
     return [_narrowed(_rows(batch, even_rows(n, min(count, size), size))) for n in range(min(count, size))]
 
 

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -272,5 +272,6 @@ def _size(example: Example) -> int:
 def _sweep(folder: Path) -> None:
     """Remove what preparations that were killed have left."""
     for path in folder.glob(".*-*-*"):
-        if path.stat().st_mtime < time.time() - DAY:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # one that lives has just moved it to its place
+            if path.stat().st_mtime < time.time() - DAY:
+                shutil.rmtree(path, ignore_errors=True)

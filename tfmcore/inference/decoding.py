@@ -84,11 +84,14 @@ def write_batch(
     sampling: Sampling = GREEDY,
     ends: Ends = never,
     source: Source | None = None,
+    generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """What is written after each of the prompts, with the tokens that end it; `source` is a batch too. The longest
-    prompt and all new tokens but the last must fit the context. Once half of the texts are done, they are left out."""
+    prompt and all new tokens but the last must fit the context. Once half of the texts are done, they are left out.
+    `generator` draws, where several batches are to differ."""
     new, real = pad_left(prompts, model.device)
-    cache, generator = model.new_cache(len(prompts), new.shape[1] + max_new_tokens - 1), sampling.generator()
+    cache = model.new_cache(len(prompts), new.shape[1] + max_new_tokens - 1)
+    generator = generator or sampling.generator()
     reader = Reader(model, cache, source)
     written: list[list[int]] = [[] for _ in prompts]
     rows = going = list(range(len(prompts)))  # which text each row of the cache is, and which are not done

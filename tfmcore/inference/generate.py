@@ -57,14 +57,16 @@ def write_many(
     if manner.beams > 1:
         return [finish(write(model, tokenizer, prompt, manner)) for prompt in prompts]
     ending, found = Ending(tokenizer, {tokenizer.eos_id}, manner.stop), dict[int, Written]()
-    context = model.config.context_length
+    context, generator = model.config.context_length, manner.sampling.generator()
     starts = [_start(tokenizer, prompt, (), model.vocab_size) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda number: len(starts[number]))
     for first in range(0, len(order), batch_size):
         numbers = order[first : first + batch_size]
         seen = [starts[number][-_room(context, manner.max_new_tokens) :] for number in numbers]
         limit = min(manner.max_new_tokens, max(1, context - max(map(len, seen))))
-        written = write_batch(writer, seen, max_new_tokens=limit, sampling=manner.sampling, ends=ending)
+        written = write_batch(
+            writer, seen, max_new_tokens=limit, sampling=manner.sampling, ends=ending, generator=generator
+        )
         for number, before, ids in zip(numbers, seen, written, strict=True):
             reason = ending.reason(ids) or "length"
             ids = ids[: len(ids) - (reason == "end")]

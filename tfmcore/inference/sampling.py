@@ -1,10 +1,13 @@
 """Which token comes next: the likeliest one, or one drawn from the likely ones (https://arxiv.org/abs/1904.09751)."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from tfmcore.config import UserError
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,26 @@ class Sampling:
     repetition_penalty: float = 1.0
     seed: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raises UserError for what no token can be chosen by."""
+        within("temperature", self.temperature, 0)
+        within("top_k", self.top_k, 0)
+        within("top_p", self.top_p, 0, 1, open_below=True)
+        within("min_p", self.min_p, 0, 1)
+        within("repetition_penalty", self.repetition_penalty, 0, open_below=True)
+
     def generator(self) -> torch.Generator:
         """A state of its own, so that samples drawn while training change nothing in it."""
         generator = torch.Generator()
         generator.seed() if self.seed is None else generator.manual_seed(self.seed)
         return generator
+
+
+def within(name: str, value: float, least: float, most: float = math.inf, *, open_below: bool = False) -> None:
+    """Raise UserError where a value is less than `least` (or `open_below`: that itself), more than `most`, or NaN."""
+    if not least <= value <= most or (open_below and value == least):
+        above, below = "more than" if open_below else "at least", f" and at most {most}" if most < math.inf else ""
+        raise UserError(f"{name} must be {above} {least}{below}, not {value}")
 
 
 GREEDY = Sampling(temperature=0.0)

@@ -10,7 +10,7 @@ from tfmcore.inference.beams import Beam, search_beams
 from tfmcore.inference.decoding import Step, write_on
 from tfmcore.inference.pieces import BEFORE
 from tfmcore.inference.reading import Source, Writer
-from tfmcore.inference.sampling import Sampling
+from tfmcore.inference.sampling import Sampling, within
 
 Reason = Literal["length", "end", "stop"]
 SMALLEST = 1e-300
@@ -27,6 +27,12 @@ class Manner:
     beams: int = 1
     length_penalty: float = 1.0
     stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises UserError for what nothing can be written by."""
+        within("max_new_tokens", self.max_new_tokens, 1)
+        within("beams", self.beams, 1)
+        within("length_penalty", self.length_penalty, 0)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def merged(model: nn.Module) -> Iterator[None]:
     """Within, every matrix is the sum of itself and its update, and the factors are away: a plain model, to be saved.
     Afterwards all is what it was, to the bit."""
     adapted = [module for module in model.modules() if isinstance(module, AdaptedLinear) and module.low_rank]
-    kept = [(linear, linear.low_rank, linear.weight.detach().clone()) for linear in adapted]
+    kept = [(linear, linear.low_rank, linear.weight.data) for linear in adapted]
     try:
         for linear, low_rank, weight in kept:
             assert low_rank is not None

@@ -108,7 +108,8 @@ class ALiBi(Positions):
         """2^(-8i/n) for i = 1 … n, n the power of two at or below the number of heads; the other heads take every
         second slope of 2n heads: (H,). Made on the device, which nothing waits for."""
         n = 2 ** int(math.log2(self.num_heads))
-        i = torch.arange(1, 2 * n, device=device, dtype=torch.float64)
+        widest = torch.float32 if device.type == "mps" else torch.float64
+        i = torch.arange(1, 2 * n, device=device, dtype=widest)
         return torch.cat((-8 * i[:n] / n, -4 * i[::2] / n)).exp2()[: self.num_heads].float()
 
 

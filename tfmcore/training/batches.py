@@ -22,7 +22,8 @@ class Placed:
     """A batch on the device. `inputs` are the model's arguments; `num_tokens` counts real ones, `num_labels` those
     that the loss sees; `further` are labels of further heads, by the name of the model's output. `predicted` (P,) are
     the places of labels that the loss sees, where most of them are left out. Of a batch that several processes share,
-    the tensors are one's share and the counts those of all, of `num_examples` rows (0: as many as there are here)."""
+    the tensors are one's share and the counts those of all, of `num_examples` rows (0: as many as there are here);
+    `labels_per_example` is as in Batch."""
 
     inputs: dict[str, Tensor]
     labels: Tensor
@@ -32,6 +33,7 @@ class Placed:
     further: dict[str, Tensor] = field(default_factory=dict)
     predicted: Tensor | None = None
     num_examples: int = 0
+    labels_per_example: float = 0.0
 
 
 def place(batch: Batch, device: torch.device) -> Placed:
@@ -43,7 +45,9 @@ def place(batch: Batch, device: torch.device) -> Placed:
     predicted = None
     if num_labels < batch.labels.size * SPARSE:  # found here, for a GPU would have to be waited for
         predicted = _tensor(np.flatnonzero(batch.labels != IGNORED), device)
-    return Placed(inputs, labels, num_tokens, num_labels, ids, further, predicted)
+    return Placed(
+        inputs, labels, num_tokens, num_labels, ids, further, predicted, labels_per_example=batch.labels_per_example
+    )
 
 
 def share_of(whole: Placed, mine: Placed) -> Placed:

@@ -38,7 +38,7 @@ class Checkpoints:
         probe = self.folder / f".tmp-probe-{os.getpid()}"
         try:
             self.folder.mkdir(exist_ok=True)
-            probe.mkdir()
+            probe.mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"checkpoints cannot be written to {self.folder}: {error.strerror}") from None
         for litter in self.folder.glob(".tmp-*"):

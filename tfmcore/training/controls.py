@@ -28,14 +28,15 @@ class Controls:
         self.interrupting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         """What long work happens in that cannot ask whether to `go_on`."""
         self._path = folder / "control.jsonl"
-        self._read, self._reading = 0, threading.Lock()
+        self._read, self._reading = 0, threading.RLock()
 
     def poll(self) -> None:
         """Take in the commands that have been added; a line that is no command is passed over."""
-        wishes = (self.heard(), self.paused, self.save, self.rate_set, self.learning_rate or 0.0)
-        stop, paused, save, rate_set, rate = self.agree(wishes)
-        self.stop, self.paused, self.save, self.rate_set = bool(stop), bool(paused), bool(save), bool(rate_set)
-        self.learning_rate = rate or None
+        with self._reading:
+            wishes = (self.heard(), self.paused, self.save, self.rate_set, self.learning_rate or 0.0)
+            stop, paused, save, rate_set, rate = self.agree(wishes)
+            self.stop, self.paused, self.save, self.rate_set = bool(stop), bool(paused), bool(save), bool(rate_set)
+            self.learning_rate = rate or None
 
     def heard(self) -> bool:
         """Whether this process has been asked for a stop; a thread may ask while others work."""

@@ -1,5 +1,8 @@
 """Where to compute, and with how many threads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from tfmcore.config import UserError
@@ -30,3 +33,14 @@ def choose_threads(wanted: int | None, num_neighbours: int = 1) -> int:
     threads = num_threads(wanted, num_neighbours)
     torch.set_num_threads(threads)
     return threads
+
+
+@contextmanager
+def threads_chosen(wanted: int | None) -> Iterator[None]:
+    """The same for a piece of work, after which torch uses as many as before."""
+    before = torch.get_num_threads()
+    choose_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

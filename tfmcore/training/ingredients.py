@@ -1,5 +1,6 @@
 """What a training is made of, at its start or where a checkpoint stands: its dataset and its model."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -44,10 +45,12 @@ def dataset_of(
 def _keep(given: Path, kept: Path) -> None:
     """Copy a tokenizer.json into the run, and what says which of its tokens are the special ones; raises UserError
     where it cannot be read."""
+    staged = kept.with_name(f".{kept.name}-{os.getpid()}")
     try:
-        shutil.copyfile(given, kept)
         if given.with_name(ROLES).is_file():
             shutil.copyfile(given.with_name(ROLES), kept.with_name(ROLES))
+        shutil.copyfile(given, staged)
+        staged.replace(kept)
     except OSError as error:
         raise UserError(f"the tokenizer {given} cannot be read: {error.strerror}") from None
 

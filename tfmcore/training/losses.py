@@ -185,7 +185,7 @@ def _with_further_heads(answers: Answers, batch: Placed, label_smoothing: float)
     """The sum of the heads' mean losses (BERT, https://arxiv.org/abs/1810.04805, §A.2), times the number of labels."""
     objective, nats = _labels(answers, batch, label_smoothing)
     for name, labels in batch.further.items():
-        share = batch.num_labels / (batch.num_examples or len(labels))
+        share = batch.labels_per_example or batch.num_labels / (batch.num_examples or len(labels))
         more = cross_entropy(_logits(answers, name), labels, label_smoothing)
         objective, nats = objective + share * more.objective, nats + share * more.nats
     return Sums(objective, nats)

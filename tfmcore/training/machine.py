@@ -42,7 +42,7 @@ def _shortest(work: Callable[[], object], device: torch.device) -> float:
     while time.perf_counter() < end or shortest == float("inf"):
         begin = time.perf_counter()
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
         shortest = min(shortest, time.perf_counter() - begin)
     return shortest

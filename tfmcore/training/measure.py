@@ -16,7 +16,7 @@ from tfmcore.data.progress import Progress
 from tfmcore.models import build
 from tfmcore.training.batches import Placed, place
 from tfmcore.training.compiling import NUM_TRIED, check_compiler, ways
-from tfmcore.training.devices import choose_device, choose_threads
+from tfmcore.training.devices import choose_device, threads_chosen
 from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.learner import Learner
@@ -47,10 +47,9 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
     the memory does not suffice. The memory is that of whole batches, not compiled, and what the estimate says that
     shares and compiled steps need beyond them.
     """
-    device, threads_before = choose_device(config.training.device), torch.get_num_threads()
+    device = choose_device(config.training.device)
     check_compiler(config.training, device.type)
-    choose_threads(config.training.threads)
-    with torch.random.fork_rng():
+    with threads_chosen(config.training.threads), torch.random.fork_rng():
         small = config.replaced(model__num_layers=1, model__context_length=8, training__batch_size=1)
         tiny = SavedModel(task=config.data.task, vocab_size=16, model=small.model)
         _take_steps(
@@ -74,7 +73,6 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
         num_first = 2 if compiled else 1  # a second length of batches is compiled anew
         with freed_memory_kept():
             taken, tokens, parameters = _take_steps(config, saved, batches(steps + num_first), device, compiled)
-    torch.set_num_threads(threads_before)
     parts = {part: statistics.median(step[part] for step in taken[num_first:]) for part in PARTS}
     seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[num_first:])
     num_bytes = memory.num_bytes + _beyond(plain, config, estimate(saved.model, saved.vocab_size, saved.task))

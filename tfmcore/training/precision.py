@@ -70,8 +70,11 @@ class TensorFloat32(Precision):
 
     @contextlib.contextmanager
     def _allowed(self) -> Iterator[None]:
+        if self.device.type != "cuda":
+            yield
+            return
         before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high" if self.device.type == "cuda" else before)
+        torch.set_float32_matmul_precision("high")
         try:
             yield
         finally:

@@ -146,6 +146,8 @@ def live(
             if isinstance(error, GeneratorExit):
                 raise
             yield stopped
+            if isinstance(error, KeyboardInterrupt):
+                raise
         except Exception as error:
             if (cause := others.explain(error)) is None:
                 return

@@ -12,7 +12,7 @@ import torch
 from tfmcore.config import Config, SavedModel, UserError
 from tfmcore.data import Dataset, Progress, in_pieces, prepare
 from tfmcore.training.batches import place
-from tfmcore.training.devices import choose_device, choose_threads
+from tfmcore.training.devices import choose_device, threads_chosen
 from tfmcore.training.learner import Learner
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 120
@@ -57,17 +57,13 @@ def rate_range(
     if not 0 < lowest < highest:
         raise UserError(f"the rate must rise: {lowest:g} is not below {highest:g}")
     dataset = prepare(config, progress)
-    threads_before, found = torch.get_num_threads(), RateRange()
-    choose_threads(config.training.threads)
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(config.training.seed)
-            for number, (rate, loss) in enumerate(_steps(config, dataset, lowest, highest, steps), 1):
-                progress("raising the learning rate", number, steps)
-                if not found.add(rate, loss):
-                    break
-    finally:
-        torch.set_num_threads(threads_before)
+    found = RateRange()
+    with threads_chosen(config.training.threads), torch.random.fork_rng():
+        torch.manual_seed(config.training.seed)
+        for number, (rate, loss) in enumerate(_steps(config, dataset, lowest, highest, steps), 1):
+            progress("raising the learning rate", number, steps)
+            if not found.add(rate, loss):
+                break
     return found
 
 
@@ -90,7 +86,6 @@ def _steps(
         rate = lowest * (highest / lowest) ** (number / max(1, steps - 1))
         loss, norm = learner.gradient(group)
         yield rate, loss
-        if math.isfinite(norm) or learner.precision.forgives:
-            learner.update(rate)
-        else:
-            learner.drop()
+        if not (math.isfinite(norm) or learner.precision.forgives):
+            return
+        learner.update(rate)

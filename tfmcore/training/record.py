@@ -48,18 +48,20 @@ class Record:
         if self.launcher is None and not ours and self.run.state().alive:  # a launcher has looked, perhaps elsewhere
             raise UserError(f"the run {self.run.label!r} has a trainer already")
         try:
-            self._events = os.open(folder / "events.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-            if not take(self._events):
-                os.close(self._events)
-                raise UserError(f"the run {self.run.label!r} has a trainer already")
-            for litter in folder.glob(".*.json-*"):
-                litter.unlink()
-            if self.launcher is not None:
-                (folder / "exit.json").unlink(missing_ok=True)  # commands stay: another process may have died with them
-            elif not (ours and status and status.phase == STARTING):
-                self.run.forget_last_life()  # else `start_trainer` has, and what was asked since is for us
-            end_last_line(self._events)
-            self._write_status()
+            with contextlib.ExitStack() as until_it_is_had:
+                self._events = os.open(folder / "events.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+                until_it_is_had.callback(os.close, self._events)
+                if not take(self._events):
+                    raise UserError(f"the run {self.run.label!r} has a trainer already")
+                for litter in folder.glob(".*.json-*"):
+                    litter.unlink()
+                if self.launcher is not None:
+                    (folder / "exit.json").unlink(missing_ok=True)  # commands stay: one may have died with them
+                elif not (ours and status and status.phase == STARTING):
+                    self.run.forget_last_life()  # else `start_trainer` has, and what was asked since is for us
+                end_last_line(self._events)
+                self._write_status()
+                until_it_is_had.pop_all()
         except OSError as error:
             raise UserError(f"the run folder {folder} cannot be written: {error.strerror}") from None
         self.controls.on_change = self._write_status_if_possible

@@ -11,13 +11,13 @@ class Stopwatch:
     where it was asked for."""
 
     def __init__(self, device: torch.device) -> None:
-        self._cuda, self._part, self._since = device.type == "cuda", "", 0.0
+        self._device, self._part, self._since = device, "", 0.0
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def turn(self, part: str) -> None:
         """From now on it is `part`; an empty one is not counted."""
-        if self._cuda:
-            torch.cuda.synchronize()
+        if self._device.type != "cpu":
+            torch.accelerator.synchronize(self._device)
         now = time.perf_counter()
         if self._part:
             self.seconds[self._part] += now - self._since

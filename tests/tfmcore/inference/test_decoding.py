@@ -16,6 +16,7 @@ from tfmcore.inference.decoding import Window, finish, pad_left, write_batch, wr
 from tfmcore.inference.reading import read_source
 from tfmcore.inference.recorded import RecordedStep
 from tfmcore.inference.sampling import GREEDY, Sampling, choose, draw, penalize
+from tfmcore.inference.writing import Manner
 from tfmcore.models import build
 from tfmcore.nn import cache
 from tfmcore.nn.probe import probes
@@ -419,3 +420,19 @@ def test_damaged_weights_are_said(num_beams):
         finish(search_beams(model, [1], num_beams=num_beams, max_new_tokens=2))
     with pytest.raises(UserError, match="not a number"):
         write_batch(model, [[1], [2, 3]], max_new_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("temperature", -1.0), ("top_k", -1), ("top_p", 0.0), ("min_p", 1.5), ("repetition_penalty", 0.0),
+     ("temperature", math.nan)],
+)  # fmt: skip
+def test_what_nothing_can_be_drawn_by_is_refused(name, value):
+    with pytest.raises(UserError, match=f"{name} must be .*, not {value}"):
+        Sampling(**{name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_new_tokens", 0), ("beams", 0), ("length_penalty", -1.0)])
+def test_what_nothing_can_be_written_by_is_refused(name, value):
+    with pytest.raises(UserError, match=f"{name} must be at least .*, not {value}"):
+        Manner(**{name: value})

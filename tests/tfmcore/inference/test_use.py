@@ -118,6 +118,12 @@ def test_of_nothing_a_text_begins_after_the_end_of_another(model_folder):
     assert written.prompt_ids == [opened.tokenizer.eos_id]
 
 
+def test_the_same_prompt_is_written_on_otherwise_in_each_batch(model_folder):
+    opened = open_model(model_folder("decoder"))
+    drawn = write_many(opened.model, opened.tokenizer, ["The"] * 6, Manner(12, Sampling(2.0, seed=1)), batch_size=3)
+    assert len({each.text for each in drawn}) == 6
+
+
 @pytest.mark.parametrize("manner", [
     Manner(12, GREEDY, stop=("e",)),
     Manner(12, Sampling(0.0, repetition_penalty=1.4), stop=("e",)),

@@ -1,11 +1,13 @@
 """Where to compute, and with how many threads."""
 
+from contextlib import suppress
+
 import pytest
 import torch
 
 from tfmcore.config import UserError
 from tfmcore.training.controls import Controls
-from tfmcore.training.devices import choose_device, choose_threads
+from tfmcore.training.devices import choose_device, choose_threads, threads_chosen
 from tfmcore.training.trainer import TransformerTrainer
 
 
@@ -53,3 +55,11 @@ def test_threads_are_as_wanted_or_one_a_core():
         assert choose_threads(None) >= 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_piece_of_work_leaves_the_threads_as_they_were():
+    before = torch.get_num_threads()
+    with suppress(RuntimeError), threads_chosen(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise RuntimeError
+    assert torch.get_num_threads() == before

@@ -153,6 +153,13 @@ def test_a_folder_that_cannot_be_written_is_refused(run):
     (run.folder / "events.jsonl").mkdir()
     with pytest.raises(UserError, match="cannot be written"), record_of(run):
         pass
+    (run.folder / "events.jsonl").rmdir()
+    (run.folder / "exit.json").mkdir()
+    with pytest.raises(UserError, match="cannot be written"), record_of(run):
+        pass
+    (run.folder / "exit.json").rmdir()
+    with record_of(run):  # which the one that was refused does not hold
+        pass
 
 
 def test_the_log_says_what_a_person_wants_to_read_later(run):

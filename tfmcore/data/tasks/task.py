@@ -29,12 +29,14 @@ class Batch:
     """`inputs` are the model's arguments, (B, T) int64; a mask is there only where something is padded. `labels` line
     up with the logits: (B, T), (B,) in classification, or (B, 2), the places of start and end, in question answering;
     IGNORED where nothing is predicted. `further` are labels of further heads, by the name of the model's output.
-    `example_ids` (B,) are numbers of sequences, or in running text the token each window begins at."""
+    `example_ids` (B,) are numbers of sequences, or in running text the token each window begins at. Of a larger batch
+    that is computed in pieces, `labels_per_example` is the whole one's (0: there is no more of it)."""
 
     inputs: Inputs
     labels: Labels
     example_ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     further: Mapping[str, Labels] = field(default_factory=dict)
+    labels_per_example: float = 0.0
 
     @property
     def num_labels(self) -> int:
