@@ -162,7 +162,7 @@ class Run:
 
     def checkpoints(self) -> list[Checkpoint]:
         """The whole checkpoints by step, oldest first; their files are not verified."""
-        folders = sorted((self.folder / "checkpoints").glob("step-*"))
+        folders = sorted((self.folder / "checkpoints").glob("step-*"), key=lambda folder: (len(folder.name), folder))
         found = ((folder, read(Manifest, folder / "manifest.json")) for folder in folders)
         return [Checkpoint(folder, manifest) for folder, manifest in found if manifest]
 

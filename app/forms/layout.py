@@ -52,8 +52,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "Many devices": ("parallel", "num_processes", "parallel_sizes"),
         "While it trains": (
-            "eval_every", "eval_batches", "save_every", "sample_every", "sample_prompts", "health_every", "tensorboard",
-            "best_by", "early_stopping",
+            "eval_every", "eval_batches", "save_every", "keep_every", "sample_every", "sample_prompts", "health_every",
+            "tensorboard", "best_by", "early_stopping",
         ),
         "Chance": ("seed",),
     },

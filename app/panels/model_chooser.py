@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from app.background import in_background
 from app.model_actions import ModelActions, ask_for_folder
 from app.run_watch import RunFacts
 from app.session import Session
@@ -12,6 +13,7 @@ from app.theme import GRID, icon
 from app.widgets.combo import ElidedCombo
 from app.widgets.empty_state import EmptyState
 from tfmcore.config import TASKS
+from tfmcore.runs import Checkpoint
 
 MOST_RUNS = 6
 LABEL = 40
@@ -31,7 +33,7 @@ def describe(facts: RunFacts) -> str:
 
 
 class ModelChooser(QWidget):
-    """One line: the runs to choose from, a folder, and the newest checkpoint of the run that is open."""
+    """One line: the runs to choose from, a folder, and the checkpoints of the run that is open."""
 
     def __init__(self, session: Session, page: str) -> None:
         super().__init__(objectName=f"model_chooser_{page}")
@@ -45,18 +47,25 @@ class ModelChooser(QWidget):
             f"action_models_{page}", "Open, import, export or fine-tune a model"
         )
         self._again = self._button(f"action_reopen_{page}", "refresh", "Open the run's best checkpoint of now")
-        self._words = QLabel(objectName=f"model_words_{page}")
-        self._words.setProperty("role", "muted")
+        self._checkpoint = QToolButton(
+            objectName=f"action_checkpoints_{page}",
+            toolTip="Open another checkpoint of the run",
+            accessibleName="Checkpoint",
+            toolButtonStyle=Qt.ToolButtonStyle.ToolButtonTextBesideIcon,
+        )
+        self._checkpoint.setProperty("kind", "quiet")
+        self._checkpoint.setIcon(icon("chevron-down", "muted"))
         row = QHBoxLayout(self, spacing=GRID)
         row.setContentsMargins(2 * GRID, 0, 2 * GRID, 0)
         row.addWidget(QLabel("Model"))
         row.addWidget(self.combo, 1000)
         row.addWidget(self._folder)
         row.addWidget(self._again)
-        row.addWidget(self._words)
+        row.addWidget(self._checkpoint)
         row.addStretch(1)
         self.combo.activated.connect(self._on_activated)
         self._again.clicked.connect(self._on_again_clicked)
+        self._checkpoint.clicked.connect(self._on_checkpoint_clicked)
         session.runs.changed.connect(self._show)
         session.model_changed.connect(self._show)
         self._show()
@@ -86,11 +95,31 @@ class ModelChooser(QWidget):
         self.combo.setToolTip(mine)
         facts = self._session.runs.find(saved.run) if saved else None
         self._again.setVisible(facts is not None)
-        self._words.setText(f"its checkpoint of step {saved.step:,}" if saved and facts else "")
+        self._checkpoint.setVisible(facts is not None)
+        self._checkpoint.setText(f"its checkpoint of step {saved.step:,}" if saved else "")
 
     def _on_again_clicked(self) -> None:
         if saved := self._session.model:
             self._session.open_model(self._run_folder(saved.run))
+
+    def _on_checkpoint_clicked(self) -> None:
+        if (saved := self._session.model) and (facts := self._session.runs.find(saved.run)):
+            run = facts.run
+            in_background(self, lambda: (run.checkpoints(), run.best()), self._offer, self._session.say_failure)
+
+    def _offer(self, found: tuple[list[Checkpoint], Checkpoint | None]) -> None:
+        """The checkpoints that the run keeps, the newest first."""
+        checkpoints, best = found
+        menu = QMenu(self, objectName="checkpoint_menu")
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for checkpoint in reversed(checkpoints):
+            loss = checkpoint.manifest.validation_loss
+            words = [f"Step {checkpoint.step:,}", *([f"loss {loss:.4f}"] if loss is not None else [])]
+            action = menu.addAction(" · ".join([*words, *(["best"] if checkpoint == best else [])]))
+            action.setCheckable(True)
+            action.setChecked(str(checkpoint.folder) == self._session.model_path)
+            action.triggered.connect(lambda _, folder=checkpoint.folder: self._session.open_model(str(folder)))
+        menu.popup(self._checkpoint.mapToGlobal(self._checkpoint.rect().bottomLeft()))
 
     def _on_activated(self, index: int) -> None:
         self._session.open_model(self.combo.itemData(index))

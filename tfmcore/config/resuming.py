@@ -7,7 +7,8 @@ from tfmcore.config.problems import ConfigError, Problem
 
 CHANGEABLE = (
     "batch_size", "accumulation", "precision", "gradient_checkpointing", "compile", "device", "threads", "shares",
-    "eval_every", "eval_batches", "save_every", "sample_every", "sample_prompts", "health_every", "early_stopping",
+    "eval_every", "eval_batches", "save_every", "keep_every", "sample_every", "sample_prompts", "health_every",
+    "early_stopping",
 )  # fmt: skip
 """Options of [training]; batch × accumulation stays, so that each step learns from as much."""
 

@@ -156,6 +156,14 @@ class TrainingConfig(Section):
         500, title="Save every", help="Steps between checkpoints; the last step is always saved.", unit="steps", ge=1,
         le=100_000_000,
     )  # fmt: skip
+    keep_every: int = option(
+        0,
+        title="Keep every",
+        help="Steps between checkpoints that stay, to inspect and to branch from; 0: only the newest two and the best.",
+        unit="steps",
+        ge=0,
+        le=100_000_000,
+    )
     sample_every: int = option(
         200, title="Sample every", help="Steps between samples; 0: none.", unit="steps", ge=0, le=100_000_000
     )

@@ -31,10 +31,11 @@ class Written:
 
 
 class Checkpoints:
-    """The checkpoints of one run, for the one trainer that has it. Raises UserError where they cannot be written."""
+    """The checkpoints of one run, for the one trainer that has it. Those of every `keep_every` steps stay (0: of none).
+    Raises UserError where they cannot be written."""
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.folder = run, run.folder / "checkpoints"
+    def __init__(self, run: Run, keep_every: int = 0) -> None:
+        self.run, self.folder, self.keep_every = run, run.folder / "checkpoints", keep_every
         probe = self.folder / f".tmp-probe-{os.getpid()}"
         try:
             self.folder.mkdir(exist_ok=True)
@@ -49,7 +50,8 @@ class Checkpoints:
         but none is whole."""
         faults: list[str] = []
         readable = {checkpoint.folder: checkpoint for checkpoint in self.run.checkpoints()}
-        for manifest in sorted(self.folder.glob("step-*/manifest.json"), reverse=True):
+        manifests = self.folder.glob("step-*/manifest.json")
+        for manifest in sorted(manifests, key=lambda path: (len(path.parent.name), path), reverse=True):
             checkpoint = readable.get(manifest.parent)
             fault = checkpoint.fault() if checkpoint else f"{manifest} is damaged: it is no manifest"
             if checkpoint and not fault:
@@ -95,12 +97,13 @@ class Checkpoints:
         return f"{target.name} was there already, left by an earlier life of this run, and has been replaced"
 
     def _delete_old(self, newest: Path) -> None:
-        """Delete older ones once the newest has been read back whole."""
+        """Delete older ones that are not to stay once the newest has been read back whole."""
         checkpoints, best = self.run.checkpoints(), self.run.best()
         if not checkpoints or checkpoints[-1].folder != newest or checkpoints[-1].fault():
             return
         for checkpoint in checkpoints[:-KEPT]:
-            if best is None or checkpoint.folder != best.folder:
+            stays = self.keep_every and checkpoint.step % self.keep_every == 0
+            if not stays and (best is None or checkpoint.folder != best.folder):
                 shutil.rmtree(checkpoint.folder, ignore_errors=True)
 
     def _refusal(self, step: int, error: Exception) -> str:

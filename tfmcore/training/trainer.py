@@ -118,7 +118,7 @@ class TransformerTrainer:
         whole = parallel or Parallel()
         check_compiler(config.training, whole.device_for(config.training).type)  # before anything that takes long
         progress("looking for checkpoints", 0, 0)
-        checkpoints = Checkpoints(run)
+        checkpoints = Checkpoints(run, config.training.keep_every)
         checkpoint, faults = checkpoints.newest_whole()
         with whole.in_turn(lambda: progress("waiting for the first process", 0, 0)):
             dataset, changes = dataset_of(config, run, checkpoint, progress, whole.first)
@@ -167,7 +167,7 @@ class TransformerTrainer:
                 yield from self._validate()
             if self._due(self.training.sample_every):
                 yield from self._sample()
-            if self._due(self.training.save_every) or self._improved:
+            if self._due(self.training.save_every) or self._due(self.training.keep_every) or self._improved:
                 yield from self._save()
             if self._stale:
                 break

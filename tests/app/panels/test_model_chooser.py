@@ -2,10 +2,10 @@
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QMenu, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
-from app.panels.model_chooser import NoModel
+from app.panels.model_chooser import ModelChooser, NoModel
 from app.session import Session
 from tests.app.conftest import add_checkpoint, add_run, until, write_status
 from tfmcore.runs import Run, RunState
@@ -53,3 +53,30 @@ def test_another_run_that_can_be_opened_comes_in_its_place(
     until(qtbot, session, lambda: len(shown(nothing)) == 2)
     labels = [facts.label for facts in session.runs.facts]
     assert [words.split(" · ")[0] for words in shown(nothing)] == labels
+
+
+def test_any_checkpoint_that_a_run_keeps_can_be_opened(session: Session, qtbot: QtBot, run: Run) -> None:
+    folders = [add_checkpoint(run, step, loss) for step, loss in ((10, 2.0), (20, 1.0), (1500, 1.5))]
+    chooser = ModelChooser(session, "inspect")
+    qtbot.addWidget(chooser)
+    chooser.show()
+    until(qtbot, session, lambda: chooser.combo.count() == 1)
+    button = chooser.findChild(QToolButton, "action_checkpoints_inspect")
+    assert not button.isVisible(), "no model is open"
+    with qtbot.waitSignal(session.model_changed):
+        session.open_model(str(run.folder))
+    assert button.text() == "its checkpoint of step 20", "the best"
+    button.click()
+    qtbot.waitUntil(lambda: chooser.findChild(QMenu, "checkpoint_menu") is not None)
+    actions = chooser.findChild(QMenu, "checkpoint_menu").actions()
+    assert [action.text() for action in actions] == [
+        "Step 1,500 · loss 1.5000",
+        "Step 20 · loss 1.0000 · best",
+        "Step 10 · loss 2.0000",
+    ]
+    assert [action.isChecked() for action in actions] == [False, True, False]
+    with qtbot.waitSignal(session.model_changed):
+        actions[2].trigger()
+    assert session.model_path == str(folders[0])
+    assert button.text() == "its checkpoint of step 10"
+    assert chooser.combo.currentData() == str(run.folder)

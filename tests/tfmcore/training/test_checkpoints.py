@@ -47,6 +47,16 @@ def test_the_last_two_and_the_best_stay(run):
     assert not any(checkpoint.fault() for checkpoint in run.checkpoints())
 
 
+def test_those_of_every_so_many_steps_stay(run):
+    checkpoints = Checkpoints(run, keep_every=4)
+    for step in range(2, 17, 2):
+        save(checkpoints, step, float(step))
+    assert steps(run) == [2, 4, 8, 12, 14, 16]
+    save(checkpoints, 100_000_000)
+    assert steps(run)[-2:] == [16, 100_000_000], "in order of steps, not of names"
+    assert checkpoints.newest_whole()[0].step == 100_000_000
+
+
 @pytest.mark.fault(1)
 def test_litter_is_swept_at_the_start(run):
     for name in (".tmp-5-123", ".tmp-replaced-step-00000001"):

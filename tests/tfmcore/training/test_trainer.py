@@ -248,6 +248,12 @@ def test_best_and_last_stay(make_run, monkeypatch):
     assert run.best().step == 2
 
 
+def test_checkpoints_that_are_to_stay_are_saved_at_their_steps_and_stay(make_run):
+    run = make_run("reverse", "training.steps=14", "training.save_every=5", "training.keep_every=3")
+    play(run)
+    assert {3, 6, 9, 12, 14} <= {checkpoint.step for checkpoint in run.checkpoints()}
+
+
 @pytest.mark.parametrize(("best_by", "best"), [("metric", 4), ("loss", 2)])
 def test_the_best_is_best_by_the_metric_of_its_task_or_by_the_loss(make_run, monkeypatch, best_by, best):
     found = iter([(3.0, 0.5), (1.0, 0.6), (2.0, 0.7), (4.0, 0.7)])
