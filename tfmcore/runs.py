@@ -178,8 +178,11 @@ class Run:
         raise UserError(f"the run {self.label!r} has no checkpoint at or before step {step}; it keeps those of {kept}")
 
     def best(self) -> Checkpoint | None:
-        """The checkpoint of lowest score (of several, and without one, the newest)."""
-        return min(reversed(self.checkpoints()), key=lambda checkpoint: checkpoint.score, default=None)
+        """The checkpoint of lowest score (of several, and without one, the newest), of those that were measured on the
+        same data as the newest."""
+        found = self.checkpoints()
+        alike = [each for each in found if each.manifest.data_fingerprint == found[-1].manifest.data_fingerprint]
+        return min(reversed(alike), key=lambda checkpoint: checkpoint.score, default=None)
 
     def kill(self, signal: Literal["terminate", "kill"] = "kill") -> bool:
         """Signal the trainer if, and only if, it is the very process that status.json names; says whether."""

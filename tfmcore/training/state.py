@@ -50,6 +50,10 @@ class Counters(BaseModel):
         self.learning_rate, self.evaluated, self.stale = None, None, 0
         self.best_score, self.best_step = score, self.step
 
+    def measure_anew(self) -> None:
+        """Forget what was found on other data than there are now: nothing can be compared with it."""
+        self.evaluated, self.stale, self.best_score, self.best_step = None, 0, None, None
+
 
 def save_state(
     folder: Path,

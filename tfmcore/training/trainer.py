@@ -124,6 +124,8 @@ class TransformerTrainer:
             dataset, changes = dataset_of(config, run, checkpoint, progress, whole.first)
         progress("building the model", 0, 0)
         trainer = cls(config, dataset, checkpoints, controls, checkpoint, parallel)
+        if changes:
+            trainer.counters.measure_anew()
         trainer.warnings += [*changes, *(f"{fault}; training goes on from an older checkpoint" for fault in faults)]
         trainer.compile(progress)
         return trainer

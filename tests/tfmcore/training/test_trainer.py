@@ -420,6 +420,24 @@ def test_changed_data_is_said_at_resume(make_run, tmp_path):
     assert events[-1].reason == "finished"
 
 
+@pytest.mark.fault(29)
+def test_on_changed_data_the_best_is_looked_for_anew(make_run, tmp_path, monkeypatch):
+    """What was found on the data before is neither to be beaten nor the model that the run stands for."""
+    found = iter([1.0, 1.5, 3.0, 2.0, 2.5])
+    monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Evaluation(next(found), {}, 1))
+    file = tmp_path / "text.txt"
+    file.write_text("The quick brown fox jumps over the lazy dog.\n" * 40)
+    every = ("training.steps=5", "training.eval_every=1", "training.early_stopping=2")
+    run = make_run("nano-decoder", "data.source=file", f"data.path={file}", *every)
+    play(run, step_2=[Command(kind="stop")])
+    assert run.best().step == 1
+    file.write_text(file.read_text().replace("fox", "dog", 1))
+    events = play(run)
+    assert events[-1].reason == "finished"
+    assert [event.best for event in of(Saved, events)] == [True, True, False]
+    assert run.best().step == 4
+
+
 @pytest.mark.fault(2, 6)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(make_run):
     run = make_run("reverse", "training.steps=9", "training.save_every=2", "training.eval_every=100")
