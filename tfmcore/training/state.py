@@ -118,8 +118,8 @@ def load_state(
     if averages:
         averages.count = counters.averaged
         for weight, value in zip(averages.weights, averages.values, strict=True):
-            if (kept := tensors.get(f"average.{names[weight]}")) is not None:
-                value.copy_(kept)
+            if (name := names[weight]) in untold:
+                value.copy_(tensors.get(f"average.{name}", weight.detach()))
     return counters
 
 

@@ -1,6 +1,7 @@
 """A branch goes on from its parent's checkpoint as the parent would have, but for what was changed."""
 
 import pytest
+import torch
 
 from tfmcore.config import ConfigError, UserError
 from tfmcore.config.branching import Parent, parent_of
@@ -8,6 +9,7 @@ from tfmcore.messages import Changed, Command, Evaluated, Finished, Saved, Start
 from tfmcore.models import load_model
 from tfmcore.runs import Run
 from tfmcore.training import trainer
+from tfmcore.training.controls import Controls
 from tfmcore.training.evaluation import Evaluation
 from tfmcore.training.trainer import train
 
@@ -132,12 +134,17 @@ def test_what_cannot_change_is_named_and_no_run_is_made(parent, changes, field):
     assert [path.name for path in parent.folder.parent.iterdir()] == ["parent"]
 
 
-def test_low_rank_updates_stay_what_they_are(parent, tiny, tmp_path):
+@pytest.fixture
+def tuned(parent, tiny, tmp_path) -> Run:
+    """With updates of low rank, begun from the parent."""
     base = parent.best().folder
     words = [f"training.finetune_from={base}", "training.lora_rank=2", *HALF]
     words += ["tokenizer.kind=file", f"tokenizer.path={base / 'tokenizer.json'}"]
     list(train(tiny("nano-decoder", *words), tmp_path / "lora"))
-    tuned = Run(tmp_path / "lora")
+    return Run(tmp_path / "lora")
+
+
+def test_low_rank_updates_stay_what_they_are(tuned):
     others = {"lora_rank": 0, "lora_alpha": 32.0, "lora_targets": ["feed_forward"], "freeze": ["head"]}
     for name, value in others.items():
         with pytest.raises(ConfigError, match=f"training.{name}: the run that this one goes on from"):
@@ -145,6 +152,14 @@ def test_low_rank_updates_stay_what_they_are(parent, tiny, tmp_path):
     child = branch(tuned, 9)
     list(train(child.config(), child.folder))
     assert losses(child) == {step: loss for step, loss in losses(tuned).items() if step > 9}
+
+
+def test_an_average_of_low_rank_updates_begins_as_they_are(tuned):
+    child = branch(tuned, training__ema_decay=0.9, training__steps=15)
+    prepared = trainer.TransformerTrainer.prepare(child.config(), child, Controls(child.folder), lambda *_: None)
+    averages = prepared.learner.averages
+    assert averages.count == 0
+    assert all(torch.equal(*pair) for pair in zip(averages.values, averages.weights, strict=True))
 
 
 def test_parts_of_a_run_without_low_rank_updates_can_be_frozen_from_there_on(parent):
