@@ -7,6 +7,7 @@ import torch
 from tfmcore.config import Config, UserError
 from tfmcore.config.estimate import estimate, likely_num_labels
 from tfmcore.config.memory import largest_batch as largest_by_estimate
+from tfmcore.config.parallel import num_data_shares
 from tfmcore.data.progress import Progress, silent
 from tfmcore.training.devices import choose_device
 from tfmcore.training.faults import is_out_of_memory
@@ -32,14 +33,16 @@ def largest_batch(
     config: Config, vocab_size: int, progress: Progress = silent, limit: int | None = None, most: int | None = None
 ) -> BatchFound:
     """Try batches from the estimate downward, of full sequences of random tokens, until one fits into `limit` bytes
-    (None: most of what is there); no more than `most` sequences. Raises UserError where not even one sequence does."""
+    (None: most of what is there); no more than `most` sequences, and as many for each process that takes a share.
+    Raises UserError where not even one sequence does."""
     device = choose_device(config.training.device)
     limit = limit or int(SHARE * available_memory(device))
     cost = estimate(config.model, vocab_size, config.data.task, likely_num_labels(config.data))
     alone = config.training.model_copy(update={"parallel": []})  # one process tries it
-    size = max(1, largest_by_estimate(cost, alone, limit))
+    shares = num_data_shares(config.training)
+    size = max(shares, largest_by_estimate(cost, alone, limit))
     size = min(size, most or size)
-    while size:
+    while size := size // shares * shares:
         progress(f"trying a batch of {size}", 0, 0)
         try:
             trial = try_batch(config.replaced(training__batch_size=size), vocab_size, steps=1)
@@ -52,8 +55,9 @@ def largest_batch(
         if trial and trial.num_bytes <= limit:
             return BatchFound(size, trial, limit)
         size = int(size * SMALLER)
+    each = " for each process" if shares > 1 else ""
     raise UserError(
-        f"not even one sequence fits into {limit / 2**20:.0f} MiB: use a smaller model, a shorter context or "
+        f"not even one sequence{each} fits into {limit / 2**20:.0f} MiB: use a smaller model, a shorter context or "
         "training.gradient_checkpointing"
     )
 

@@ -49,6 +49,18 @@ def test_a_trial_that_fails_or_takes_more_is_followed_by_a_smaller_one(monkeypat
     assert tried[1:] == [int(tried[0] * SMALLER), int(int(tried[0] * SMALLER) * SMALLER)]
 
 
+@pytest.mark.parametrize(("most", "found"), [(1000, 999), (5, 3), (2, None)])
+def test_it_comes_out_even_for_processes_that_share_it(monkeypatch, most, found):
+    monkeypatch.setattr(module, "try_batch", lambda *_, **__: BatchTrial(1.0, LIMIT, 1, 1, {}))
+    shared = {"training__parallel": ["data"], "training__num_processes": 3, "training__batch_size": 33}
+    config = CONFIG.replaced(model__d_model=16, model__context_length=8, **shared)
+    if found is None:
+        with pytest.raises(UserError, match="not even one sequence for each process"):
+            largest_batch(config, 300, limit=LIMIT, most=most)
+    else:
+        assert largest_batch(config, 300, limit=LIMIT, most=most).batch_size == found
+
+
 def test_other_faults_are_raised_and_too_little_memory_is_said(monkeypatch):
     def trial(config: Config, vocab_size: int, steps: int) -> BatchTrial:
         raise RuntimeError("something else")
