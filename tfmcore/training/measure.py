@@ -45,12 +45,14 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
 
     Raises UserError for a device that is not there and for data that cannot be used, and whatever torch raises where
     the memory does not suffice. The memory is that of whole batches, not compiled, and what the estimate says that
-    shares and compiled steps need beyond them.
+    shares and compiled steps need beyond them. One process takes the steps, also where several are to share them.
     """
+    config = config.replaced(training__parallel=[])
     device = choose_device(config.training.device)
     check_compiler(config.training, device.type)
     with threads_chosen(config.training.threads), torch.random.fork_rng():
-        small = config.replaced(model__num_layers=1, model__context_length=8, training__batch_size=1)
+        shape = {"model__num_layers": 1, "model__context_length": 8}
+        small = config.replaced(**shape, training__batch_size=1, training__freeze=[])
         tiny = SavedModel(task=config.data.task, vocab_size=16, model=small.model)
         _take_steps(
             small, tiny, iter([random_batch(small, 16, device)]), device

@@ -31,6 +31,12 @@ def test_two_tasks_at_once_can_be_tried():
     assert try_batch(find_preset("nano-encoder").config([*SMALL, *more]), 300, steps=1).seconds > 0
 
 
+@pytest.mark.parametrize("option", ['parallel=["data"]', 'parallel=["pipeline"]', 'freeze=["layers.1"]'])
+def test_one_process_tries_what_several_share_and_what_is_frozen_in_part(option):
+    config = find_preset("nano-decoder").config([*SMALL, "model.num_layers=2", f"training.{option}"])
+    assert try_batch(config, 300, steps=1).tokens == 2 * config.model.context_length
+
+
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("vocab_size", [0, 300])
 def test_every_task_can_be_tried(task, vocab_size):
