@@ -1,6 +1,7 @@
 """What follows from a choice of source, file, task or preset, so that the draft fits together in one step of undo."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from app.draft import Draft
@@ -9,6 +10,8 @@ from tfmcore.config.config import Raw
 from tfmcore.messages import DataPreviewed
 
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
+TASK_OF_ENDING = {".json": "question_answering", **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), "token_tagging")}
+"""What a file whose form says it is for: SQuAD's questions, words with a label each."""
 LABELS = {"label", "labels", "class", "category", "target", "sentiment", "intent", "topic", "language", "lang"}
 MOST_CHARACTERS = 300
 PAIRS = ({"source", "target"}, {"src", "tgt"}, {"input", "output"}, {"question", "answer"}, {"text", "summary"})
@@ -36,27 +39,36 @@ def choose_task(draft: Draft, task: str) -> dict[str, Any]:
 
 def choose_files(draft: Draft, paths: Sequence[str]) -> dict[str, Any]:
     """The changes for one's own file, or two parallel ones. A table is taken for labelled texts until its columns are
-    known, and for such texts letters make poor tokens."""
+    known. For all but running text letters make poor tokens; a decoder's text wants its lines and capitals back."""
     first, second = paths[0], paths[1] if len(paths) > 1 else ""
     if second:
         task = "translation"
     elif is_table(first):
         task = "classification"
-    else:
+    elif not (task := TASK_OF_ENDING.get(_ending(first), "")):
         now = draft.value("data.task")
         task = now if now in ("language_modeling", "masked_language_modeling") else "language_modeling"
     files = {"data.source": "file", "data.path": first, "data.target_path": second, "data.columns": {}}
     changes = choose_task(draft, task) | files
-    if is_table(first):
-        changes["model.architecture"] = TASKS[task].architectures[0]
-        if draft.value("tokenizer.kind") == "char":
-            changes |= {"tokenizer.kind": "wordpiece", "tokenizer.lowercase": True}
+    kind = draft.value("tokenizer.kind")
+    if task == "language_modeling":
+        if kind == "wordpiece" and draft.value("tokenizer.lowercase"):
+            changes |= {"tokenizer.kind": "char", "tokenizer.lowercase": False}
+    elif task != "masked_language_modeling":
+        if not second:
+            changes["model.architecture"] = TASKS[task].architectures[0]
+        if kind == "char":
+            changes |= {"tokenizer.kind": "wordpiece", "tokenizer.lowercase": task == "classification"}
     return {path: value for path, value in changes.items() if value != draft.value(path) or path.startswith("data.")}
+
+
+def _ending(path: str) -> str:
+    return Path(path.lower().removesuffix(".gz")).suffix
 
 
 def is_table(path: str) -> bool:
     """Whether the file has columns, by its name."""
-    return path.lower().removesuffix(".gz").endswith(TABLES)
+    return _ending(path) in TABLES
 
 
 def task_of_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -109,8 +121,11 @@ def consequences(changes: dict[str, Any]) -> str:
     if "model.architecture" in changes:
         kind = kind_words(changes["model.architecture"])
         sentences.append(f"The model is now {kind}, which suits {TASKS[changes['data.task']].title.lower()}.")
-    if "tokenizer.kind" in changes:
-        sentences.append("Tokens are now word pieces in lower case, which suit a table of texts.")
+    if changes.get("tokenizer.kind") == "char":
+        sentences.append("Tokens are now letters, which keep the lines and capitals of a text.")
+    elif "tokenizer.kind" in changes:
+        case = " in lower case" if changes.get("tokenizer.lowercase") else ""
+        sentences.append(f"Tokens are now word pieces{case}, which suit short texts.")
     return " ".join(sentences)
 
 

@@ -25,7 +25,8 @@ from app.widgets.file_dialogs import ask_which_ones
 from tfmcore.config import SOURCES, TASKS
 from tfmcore.messages import DataPreviewed
 
-FILES = "Data (*.txt *.csv *.tsv *.tab *.jsonl *.ndjson *.gz);;All files (*)"
+ENDINGS = (".txt", *fitting.TABLES, *fitting.TASK_OF_ENDING, ".gz")
+FILES = f"Data ({' '.join(f'*{ending}' for ending in ENDINGS)});;All files (*)"
 
 
 class DataForm(QScrollArea):

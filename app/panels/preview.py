@@ -83,7 +83,7 @@ class Preview(QWidget):
         self._no_file = EmptyState(
             icon_name="file-document-outline",
             heading="Choose a file",
-            sentence="Drop a .txt, .csv, .tsv or .jsonl file here, or its .gz.",
+            sentence="Drop a .txt, .csv, .tsv, .jsonl, .conll or SQuAD's .json file here, or its .gz.",
             action="Open file…",
             action_name="action_open_file_here",
             objectName="preview_empty",

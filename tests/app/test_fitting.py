@@ -41,6 +41,9 @@ def test_the_architecture_comes_along_in_one_step_and_is_said(draft, task):
         (["/a/book.TXT.gz"], "language_modeling"),
         (["/a/reviews.tsv"], "classification"),
         (["/a/reviews.jsonl.gz"], "classification"),
+        (["/a/names.conll"], "token_tagging"),
+        (["/a/names.BIO.gz"], "token_tagging"),
+        (["/a/squad.json"], "question_answering"),
         (["/a/en.txt", "/a/hu.txt"], "translation"),
     ],
 )
@@ -50,6 +53,27 @@ def test_a_file_brings_its_task(draft, paths, task):
     assert (draft.config.data.source, draft.config.data.path) == ("file", paths[0])
     assert draft.config.data.task == task
     assert draft.config.data.target_path == "".join(paths[1:])
+
+
+@pytest.mark.parametrize(
+    ("paths", "lowercase"),
+    [(["/a/reviews.csv"], True), (["/a/names.conll"], False), (["/a/en.txt", "/a/hu.txt"], False)],
+)
+def test_short_texts_become_word_pieces_and_a_running_text_letters_again(draft, paths, lowercase):
+    draft.set_many(fitting.choose_files(draft, paths))
+    assert (draft.value("tokenizer.kind"), draft.value("tokenizer.lowercase")) == ("wordpiece", lowercase)
+    draft.set_many(fitting.choose_files(draft, ["/a/reviews.csv"]))
+    draft.set("tokenizer.lowercase", True)
+    changes = fitting.choose_files(draft, ["/a/book.txt"])
+    draft.set_many(changes)
+    assert (draft.value("tokenizer.kind"), draft.value("tokenizer.lowercase")) == ("char", False)
+    assert "Tokens are now letters" in fitting.consequences(changes)
+
+
+def test_the_tokens_of_a_text_that_are_no_tables_stay(draft):
+    draft.set("tokenizer.kind", "byte_bpe")
+    draft.set_many(fitting.choose_files(draft, ["/a/book.txt"]))
+    assert draft.value("tokenizer.kind") == "byte_bpe"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QTableV
 
 from app.pages.data import DataPage
 from app.pages.model import ModelPage
+from app.panels.data_form import FILES
 from app.theme import apply_theme
 from app.widgets.token_strip import TokenStrip
 from tfmcore.config import SOURCES, TASKS
+from tfmcore.data.sources.file import TABLES
 from tfmcore.messages import DataPrepared, DataPreviewed, PrepareData, PreviewData, Progress, Refused, ShownSequence
 
 SST = {"columns": ["sentence", "label"], "roles": {"text": "sentence", "label": "label"}, "examples": 6920}
@@ -150,6 +152,10 @@ def test_a_table_of_one_column_that_has_no_labels_is_read_as_text(qtbot, page, s
     assert session.draft.value("data.task") == "language_modeling"
     told.answer(asked(qtbot, told, 2), Refused, sentence="/data/poems.csv.gz does not exist")
     assert words(page, "problem_data_path") == "/data/poems.csv.gz does not exist."
+
+
+def test_every_kind_of_file_that_can_be_read_is_offered():
+    assert all(f"*{ending} " in f"{FILES[6:].split(')')[0]} " for ending in TABLES)
 
 
 def test_two_dropped_texts_are_parallel_and_three_are_too_many(qtbot, page, session, told):
