@@ -1,5 +1,7 @@
 """What a run has left in words: its samples over time, its log, the config that ran."""
 
+import re
+import time
 from pathlib import Path
 
 from PySide6.QtGui import QGuiApplication, QTextCursor
@@ -19,10 +21,12 @@ from app.theme import GRID, icon, mono_font
 from app.widgets.empty_state import EmptyState
 from app.widgets.export import write_atomically
 from app.widgets.file_dialogs import ask_where
-from tfmcore.messages import Changed, Evaluated, Failed, Finished, Noticed, Sampled, Saved, Started, Warned
+from tfmcore.messages import Changed, Evaluated, Event, Failed, Finished, Noticed, Sampled, Saved, Started, Warned
 from tfmcore.runs import Run
 
 LOG_BYTES = 200_000
+OF_EVENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  step [\d,]+: ")
+"""How a line of log.txt begins that tells of an event."""
 MOST_LINES = 20_000
 
 
@@ -33,6 +37,13 @@ def sample_words(sample: Sampled) -> str:
         right = "✓" if sample.expected.strip() == sample.text.strip() else "✗"
         lines.append(f"{right} {sample.expected}")
     return "\n".join(line for line in lines if line)
+
+
+def line_of_log(event: object) -> str:
+    """The words of an event after its time, as in log.txt."""
+    if not isinstance(event, Event) or not (words := event_words(event)):
+        return ""
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(event.time))}  {words}"
 
 
 def event_words(event: object) -> str:
@@ -150,7 +161,7 @@ class Samples(TextRecord):
 
 
 class Log(TextRecord):
-    """The run's events in words, after what its process printed."""
+    """The run's events in words, after what else its process printed."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, "log", "Log", "What happens to the run is written here.")
@@ -169,7 +180,7 @@ class Log(TextRecord):
             in_background(self, lambda: (run, _tail(run)), self._on_read, lambda error: self.append(str(error)))
 
     def advance(self, items: list[object]) -> None:
-        words = list(filter(None, map(event_words, items)))
+        words = list(filter(None, map(line_of_log, items)))
         self._words = [*self._words, *words][-MOST_LINES:]
         self.append("\n".join(words))
 
@@ -201,10 +212,11 @@ class ConfigText(TextRecord):
 
 
 def _tail(run: Run) -> str:
-    """The end of log.txt; empty where there is none."""
+    """The end of log.txt without the lines that tell of events; empty where there is none."""
     path = run.folder / "log.txt"
     if not path.exists():
         return ""
     with open(path, "rb") as file:
         file.seek(max(0, path.stat().st_size - LOG_BYTES))
-        return file.read().decode(errors="replace").strip()
+        printed = file.read().decode(errors="replace")
+    return "\n".join(line for line in printed.splitlines() if not OF_EVENT.match(line)).strip()

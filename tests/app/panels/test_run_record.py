@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.history import History, blocks
-from app.panels.run_record import ConfigText, Log, Samples, TextRecord, event_words
+from app.panels.run_record import OF_EVENT, ConfigText, Log, Samples, TextRecord, event_words
 from app.session import Session
 from tests.app.conftest import add_run
 from tfmcore.messages import Changed, Evaluated, Event, Failed, Finished, Sampled, Saved, Started, Warned
@@ -48,12 +48,23 @@ def test_the_log_follows_what_was_printed(session: Session, qtbot: QtBot, run: R
     qtbot.addWidget(log)
     log.show_run(run)
     log.advance(EVENTS)
-    qtbot.waitUntil(lambda: log.text.startswith("a warning of a library\nstep 0: started"))
+    qtbot.waitUntil(lambda: "a warning of a library\n" in log.text and "step 0: started" in log.text)
     assert "Traceback" in log.text
     (run.folder / "log.txt").write_text("a warning of a library\nlast words\n")
     log.look_again()
     qtbot.waitUntil(lambda: "last words" in log.text)
     assert log.text.count("step 4: warning: careful") == 1
+
+
+def test_what_log_txt_tells_of_events_is_not_told_twice(session: Session, qtbot: QtBot, run: Run) -> None:
+    (run.folder / "log.txt").write_text("a warning\n2026-11-28 00:26:51  step 1,030: validation loss 2.5\nnot a line\n")
+    log = Log(session)
+    qtbot.addWidget(log)
+    log.show_run(run)
+    log.advance([Evaluated(step=1030, loss=2.5, time=0.0)])
+    qtbot.waitUntil(lambda: "a warning\nnot a line\n" in log.text)
+    assert log.text.count("validation loss") == 1
+    assert OF_EVENT.match(log.text.splitlines()[-1]), "it has its time"
 
 
 def test_the_words_of_a_run_never_appear_under_another(
