@@ -96,10 +96,12 @@ class Histogram(QWidget):
         self._draw_axis(painter, area, top, step, bins)
 
     def _bins(self, area: QRectF) -> tuple[int, int, np.ndarray]:
-        """The axis' end, the width of a bin and the counts: round bins, as many as there is room for."""
+        """The axis' end, the width of a bin and the counts: round bins, as many as there is room for, each with its
+        upper end, so that what just fits stands before the limit."""
         top = max(int(self.values[-1]), int((self.limit or 0) * 1.1)) + 1
         step = next(s for s in _round_numbers() if top / s <= max(area.width() / BAR, 4))
-        bins = np.bincount(self.values // step, weights=self.counts, minlength=-(-top // step))
+        at = np.maximum(self.values - 1, 0) // step
+        bins = np.bincount(at, weights=self.counts, minlength=-(-top // step))
         return len(bins) * step, step, bins
 
     def _draw_axis(self, painter: QPainter, area: QRectF, top: int, step: int, bins: np.ndarray) -> None:
@@ -109,7 +111,8 @@ class Histogram(QWidget):
         below = QRectF(0, area.bottom() + 2, area.width(), AXIS - 2)
         if self._hovered is not None:
             at = min(int(self._hovered / area.width() * len(bins)), len(bins) - 1)
-            span = f"{at * step:,}–{(at + 1) * step - 1:,}" if step > 1 else f"{at:,}"
+            first, last = at * step + 1 if at else 0, (at + 1) * step
+            span = f"{first:,}–{last:,}" if first < last else f"{last:,}"
             painter.setPen(QColor(t.text))
             painter.drawText(
                 below, Qt.AlignmentFlag.AlignCenter, f"{span} {self.measure}: {int(bins[at]):,} {self.noun}"

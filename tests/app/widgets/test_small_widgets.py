@@ -123,6 +123,20 @@ def test_bars_are_chosen_by_mouse_and_keyboard(qtbot) -> None:
     assert not bars.grab().isNull()
 
 
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_what_just_fits_is_drawn_as_what_fits(qtbot, step) -> None:
+    histogram = Histogram()
+    qtbot.addWidget(histogram)
+    limit = 60
+    histogram.set_limit(limit)
+    histogram.set_lengths([0, 1, limit, limit + 1])
+    area = QRectF(0, 0, 6 * 70 / step, 100)
+    _, width, bins = histogram._bins(area)
+    assert width == step
+    assert bins[: limit // step].sum() == 3
+    assert bins[limit // step :].sum() == 1
+
+
 def test_the_histogram_says_what_it_shows(qtbot) -> None:
     histogram = Histogram(noun="phrases", measure="characters")
     qtbot.addWidget(histogram)
