@@ -51,12 +51,15 @@ class RolesEditor(QWidget):
         self._show()
 
     def _box(self, role: str) -> QComboBox:
-        box = ElidedCombo(objectName=f"field_data_columns_{role}", accessibleName=f"Column of the {role}")
+        box = ElidedCombo(
+            objectName=f"field_data_columns_{role}", accessibleName=f"Column of the {role.replace('_', ' ')}"
+        )
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(6)
         box.activated.connect(lambda _: self._on_chosen(role))
-        label = QLabel(f"{role.capitalize()} column", buddy=box)
+        label = QLabel(f"{role.replace('_', ' ').capitalize()} column", buddy=box)
         label.setFixedWidth(LABEL_WIDTH)
+        label.setWordWrap(True)
         self._form.addRow(label, box)
         return box
 

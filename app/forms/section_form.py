@@ -95,6 +95,11 @@ class SectionForm(QWidget):
         self._complaints[path] = (self._draft.raw, Problem(path, sentence, mends))
         self.redraw()
 
+    def withdraw(self, *paths: str) -> None:
+        """What was said about these fields no longer holds."""
+        if [path for path in paths if self._complaints.pop(path, None)]:
+            self.redraw()
+
     def is_folded(self, path: str) -> bool:
         return self.more.folded and self.more.isAncestorOf(self.fields[path])
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -152,6 +152,7 @@ class DataForm(QScrollArea):
     def show_preview(self, preview: DataPreviewed) -> None:
         """Offer the columns; for a table that has just been opened, choose the task that its columns suggest."""
         self._preview, asked = preview, self._session.draft.raw["data"]
+        self._data.withdraw("data.path", "data.source")
         if self._guess_task:
             self._guess(fitting.task_of_table(preview.columns, preview.rows))
         self._preparation.example = fitting.example_of(preview)
@@ -240,6 +241,8 @@ class DataForm(QScrollArea):
             self._say(progress.phase if progress else "", "muted")
 
     def _say(self, sentence: str, role: str, details: str = "") -> None:
+        if sentence != self._outcome.text() and role == "error":
+            QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self._outcome))  # once it has its height
         self._outcome.setText(sentence)
         self._outcome.setToolTip(details)
         self._outcome.setProperty("role", role)

@@ -16,6 +16,8 @@ PAUSE_MS = 300
 SHOWN, TOOLTIP = 300, 2000
 """Characters of a cell in the table and in its tooltip."""
 CHARACTER, WIDEST = 7, 560
+LEAST = 20 * GRID
+"""A long column is at least so wide."""
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -92,18 +94,22 @@ class Preview(QWidget):
             icon_name="table-off",
             heading="No rows to show",
             sentence="What is in the way stands on the left.",
+            action="Read again",
+            action_name="action_read_again",
             objectName="preview_refused",
         )
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._lay_out()
         self._pause.timeout.connect(self._ask)
         self._no_file.action_triggered.connect(self.file_wanted)
+        self._no_rows.action_triggered.connect(self._on_draft_changed)
         session.draft.changed.connect(self._on_draft_changed)
 
     def _lay_out(self) -> None:
         self._table.setModel(self._model)
         self._table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._table.setTabKeyNavigation(False)
         self._table.setTextElideMode(Qt.TextElideMode.ElideRight)
         self._table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self._table.verticalHeader().setDefaultSectionSize(26)
@@ -180,14 +186,24 @@ class Preview(QWidget):
     def _show_preview(self, preview: DataPreviewed) -> None:
         self._stack.setCurrentWidget(self._table)
         self._model.show(preview)
-        for column in range(len(preview.columns) - 1):
-            longest = max((len(row[column]) for row in preview.rows[:20] if column < len(row)), default=0)
-            width = max(longest, len(self._model.headerData(column, Qt.Orientation.Horizontal))) * CHARACTER + 3 * GRID
-            self._table.setColumnWidth(column, min(width, WIDEST))
+        self._share_room(preview)
         counted = "" if preview.examples is None else f"{preview.examples:,} examples"
         self._count.setText(counted or f"the first {len(preview.rows):,} rows")
         self._notices.setText("\n".join(preview.notices))
         self._notices.setVisible(bool(preview.notices))
+
+    def _share_room(self, preview: DataPreviewed) -> None:
+        """What short columns leave of the room is the long ones' in equal parts."""
+        widths = {}
+        for column in range(len(preview.columns)):
+            longest = max((len(row[column]) for row in preview.rows[:20] if column < len(row)), default=0)
+            width = max(longest, len(self._model.headerData(column, Qt.Orientation.Horizontal))) * CHARACTER + 3 * GRID
+            widths[column] = min(width, WIDEST)
+        room = self._table.viewport().width()
+        for place, column in enumerate(sorted(widths, key=widths.__getitem__)):
+            width = min(widths[column], max(room // (len(widths) - place), LEAST))
+            self._table.setColumnWidth(column, width)
+            room -= width
 
     def _show_nothing(self, instead: EmptyState) -> None:
         self._model.show(None)

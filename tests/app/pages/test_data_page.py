@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QTableView, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QTableView, QToolButton, QWidget
 
 from app.pages.data import DataPage
 from app.pages.model import ModelPage
@@ -180,6 +180,42 @@ def test_a_file_that_cannot_be_read_is_said_beside_its_field(qtbot, page, sessio
     qtbot.waitUntil(lambda: session.draft.value("data.path") == "/data/utf8.txt")
     assert not page.findChild(QLabel, "problem_data_path").isVisible()
     assert asked(qtbot, told, 2).config["data"]["path"] == "/data/utf8.txt"
+
+
+def test_a_file_is_read_again_by_a_click_and_what_was_wrong_goes(qtbot, page, session, told):
+    drop(page, "/data/book.txt")
+    told.answer(asked(qtbot, told, 1), Refused, sentence="The engine was killed; the next request starts a new one.")
+    qtbot.mouseClick(page.findChild(QPushButton, "action_read_again"), Qt.MouseButton.LeftButton)
+    told.answer(asked(qtbot, told, 2), DataPreviewed, columns=["text"], roles={}, rows=[["a line"]], examples=1)
+    assert not page.findChild(QLabel, "problem_data_path").isVisible()
+    assert page.findChild(QTableView, "preview_table").isVisible()
+
+
+def test_long_columns_share_the_room_and_tab_leaves_the_table(qtbot, page, session, told):
+    drop(page, "/data/en.txt", "/data/hu.txt")
+    rows = [["a long sentence " * 9, "egy hosszú mondat " * 9]] * 3
+    told.answer(asked(qtbot, told, 1), DataPreviewed, columns=["source", "target"], roles={}, rows=rows, examples=3)
+    table = page.findChild(QTableView, "preview_table")
+    assert abs(table.columnWidth(0) - table.columnWidth(1)) < 3
+    table.setFocus()
+    qtbot.keyClick(table, Qt.Key.Key_Tab)
+    assert table.currentIndex().column() <= 0
+
+
+def test_a_refusal_to_prepare_is_scrolled_to(qtbot, page, session, told):
+    drop(page, "/data/book.txt")
+    page.findChild(QToolButton, "more_data_fold").click()
+    page.findChild(QToolButton, "more_tokenizer_fold").click()
+    page.resize(1196, 300)
+    page.findChild(QPushButton, "action_prepare_data").click()
+    told.answer(told.requests(PrepareData)[0], Refused, sentence="There are no examples.")
+    outcome = page.findChild(QLabel, "prepare_outcome")
+    qtbot.waitUntil(lambda: not outcome.visibleRegion().isEmpty())
+
+
+def test_the_columns_of_a_role_of_two_words_are_named_in_words(page, session):
+    session.draft.set_many({"data.source": "file", "data.path": "/data/s.json", "data.task": "question_answering"})
+    assert "Answer start column" in [label.text() for label in page.findChildren(QLabel)]
 
 
 def test_an_empty_page_prepares_by_a_click(qtbot, page, told):
