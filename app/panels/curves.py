@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QVBoxLayout, QWidget
 
 from app.background import in_background
 from app.history import MEASURES, Block, History
@@ -65,16 +65,14 @@ class Curves(QWidget):
         label.setProperty("role", "muted")
         row.addWidget(label)
         row.addWidget(self._smoothing)
-        self._grid = grid = QGridLayout(horizontalSpacing=2 * GRID, verticalSpacing=GRID)
         loss, *others = self.plots.values()
-        for column, plot in enumerate((*others, self._scale)):
-            grid.addWidget(plot, 1, column)
-            grid.setColumnStretch(column, 1)
-        grid.addWidget(loss, 0, 0, 1, grid.columnCount())
-        grid.setRowStretch(0, 3)
-        grid.setRowStretch(1, 2)
-        grid.setContentsMargins(0, GRID, 0, 0)
-        self.setLayout(grid)
+        below = QHBoxLayout(spacing=2 * GRID)
+        for plot in (*others, self._scale):
+            below.addWidget(plot, 1)
+        column = QVBoxLayout(self, spacing=GRID)
+        column.setContentsMargins(0, GRID, 0, 0)
+        column.addWidget(loss, 3)
+        column.addLayout(below, 2)
 
     def show_run(self, history: History, config: Config | None) -> None:
         """Draw another run from its beginning."""
@@ -127,7 +125,6 @@ class Curves(QWidget):
         """Each step down is a step of the training that was left out; other precisions have no such plot."""
         steps, scales = history.loss_scale()
         self._scale.setVisible(len(steps) > 0)
-        self._grid.setColumnStretch(self._grid.columnCount() - 1, int(len(steps) > 0))
         if len(steps):
             self._scale.set_series("scale", steps, scales)
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QFontMetricsF, QPainter
 from PySide6.QtWidgets import QWidget
 
-from app.theme import body_font, theme, themes, translucent
+from app.theme import GRID, body_font, theme, themes, translucent
 from tfmcore import units
 
 Extent = tuple[float, float]
-
+LINE = 12
+"""The pixels that a number on an axis needs from the one above."""
 
 Levels = list[tuple[float | None, list[float]]]
 
@@ -23,18 +24,40 @@ class Ticks(pg.AxisItem):
     """An axis whose numbers are easy to read: "25,000", "0.0005"."""
 
     def logTickValues(self, minVal: float, maxVal: float, size: float, stdTicks: Levels) -> Levels:
-        """Within a decade 1, 2 and 5: all others would stand upon each other; unless few of them are in sight."""
+        """Within a decade 1, 2 and 5: all others would stand upon each other; where few of those are in sight, also
+        others that have room."""
         levels: Levels = super().logTickValues(minVal, maxVal, size, stdTicks)
         few = [[value for value in values if round(10 ** (value % 1)) in (1, 2, 5, 10)] for _, values in levels]
+        apart = LINE * (maxVal - minVal) / max(size, 1.0)
+        for (spacing, values), chosen in zip(levels, few, strict=True):
+            if spacing is None and len(chosen) <= 2:
+                for value in values:
+                    if all(abs(value - other) >= apart for other in chosen):
+                        chosen.append(value)
         return [
-            (spacing, chosen if spacing is None and len(chosen) > 2 else values)
+            (spacing, chosen if spacing is None else values)
             for (spacing, values), chosen in zip(levels, few, strict=True)
         ]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.logMode:  # whose range is that of the plain axis until the plot has found its own
             return [units.number(10**value, 3) if value <= sys.float_info.max_10_exp else "" for value in values]
-        return [f"{value:,.6g}".replace("-", "−") for value in values]
+        every = self._every(values, spacing) if self.orientation == "bottom" else 1
+        shown = [not spacing or round(value / spacing) % every == 0 for value in values]
+        return [plain(value) if told else "" for value, told in zip(values, shown, strict=True)]
+
+    def _every(self, values: list[float], spacing: float) -> int:
+        """Of how many numbers in a row one is told, so that they do not touch."""
+        low, high = self.range
+        apart = spacing * self.geometry().width() / ((high - low) or 1.0)
+        metrics = QFontMetricsF(body_font(small=True))
+        widest = max((metrics.horizontalAdvance(plain(value)) for value in values), default=0.0) + GRID
+        return next((every for every in (1, 2, 5, 10, 20) if every * apart >= widest), 50)
+
+
+def plain(value: float) -> str:
+    """ "25,000", "−0.5"."""
+    return f"{value:,.6g}".replace("-", "−")
 
 
 class Chart(pg.PlotWidget):

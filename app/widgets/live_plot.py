@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app.theme import GRID, body_font, icon, theme, themes
 from app.widgets.chart import Chart
 from app.widgets.curve import Curve, CurveStyle
+from app.widgets.elided_label import ElidedLabel
 from app.widgets.export import Exporter
 from app.widgets.flow import Flow
 
@@ -21,6 +22,8 @@ VIEW_MS, DATA_MS = 16, 100
 """How long after a movement, and after a new point, a frame is drawn: together with whatever else came meanwhile."""
 APART_MS = 25
 """So far apart linked plots draw new points, for all at once would keep the window busy for longer than a frame."""
+AHEAD = 4
+"""So many times as far as has been drawn is shown of what is planned."""
 RESET_ICON = "fit-to-screen-outline"
 DEFAULT_STYLES: dict[str, CurveStyle] = {
     "training": CurveStyle(colour="training", smoothed=True),
@@ -62,7 +65,7 @@ class LivePlot(QWidget):
 
     def _lay_out(self, log: bool) -> None:
         self.chart = Chart(self, x_name=self.x_name)
-        self.heading = QLabel()
+        self.heading = ElidedLabel()
         self.heading.setProperty("role", "heading")
         self.log = self._tool("log", "Logarithmic axis (L)", text="Log", checkable=True, checked=log)
         self.reset = self._tool("reset", "Show everything (R, or double-click)", icon=icon(RESET_ICON, "muted"))
@@ -70,7 +73,8 @@ class LivePlot(QWidget):
         self.export = self.exporter.button(object_name=f"{self.objectName()}_export", parent=self)
         self.legend = Flow(spacing=GRID // 2)
         header = QHBoxLayout(spacing=0)
-        header.addWidget(self.heading, 1)
+        header.addWidget(self.heading)
+        header.addStretch(1)
         self.tools = self.log, self.reset, self.export
         for button in self.tools:
             header.addWidget(button)
@@ -239,9 +243,14 @@ class LivePlot(QWidget):
                 curve.show_value(None)
 
     def _fit_x(self) -> None:
-        shown = [c.series.x for plot in self._linked for c in plot.curves.values() if c.shown and c.series.length]
+        """All there is; but of what is planned no more than lets what has been drawn be seen."""
+        shown = [c for plot in self._linked for c in plot.curves.values() if c.shown and c.series.length]
         if shown:
-            self.chart.show_x(float(min(x[0] for x in shown)), float(max(x[-1] for x in shown)), pad=0.02)
+            low, high = min(c.series.x[0] for c in shown), max(c.series.x[-1] for c in shown)
+            drawn = max((c.series.x[-1] for c in shown if not c.style.planned), default=low)
+            if drawn > low:
+                high = min(high, low + (drawn - low) * AHEAD)
+            self.chart.show_x(float(low), float(high), pad=0.02)
 
     def _schedule_points(self) -> None:
         self._schedule(DATA_MS + APART_MS * self._linked.index(self))

@@ -29,6 +29,11 @@ def curves(session: Session, qtbot: QtBot) -> Curves:
     return curves
 
 
+def test_the_plots_below_are_as_wide_as_the_one_above(curves: Curves, qtbot: QtBot) -> None:
+    curves.show_run(History(), None)
+    qtbot.waitUntil(lambda: curves.plots["speed"].geometry().right() == curves.plots["loss"].geometry().right())
+
+
 def advance(curves: Curves, history: History, events: list[Event]) -> None:
     items = list(blocks(events))
     history.extend(items)

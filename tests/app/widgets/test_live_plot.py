@@ -1,11 +1,14 @@
 """Live plots: honest curves, gaps, logarithms, links, and a million points."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetricsF
 from pytestqt.qtbot import QtBot
 
-from app.theme import DARK, LIGHT, apply_theme
+from app.theme import DARK, LIGHT, apply_theme, body_font
 from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
 from app.widgets.series import Series, decimate, exponential_average
@@ -134,7 +137,8 @@ def test_logarithms_of_large_numbers_are_drawn_at_once(plot: LivePlot, qtbot) ->
     [
         (0.08, 0.9, [0.1, 0.2, 0.5]),
         (0.003, 0.04, [0.005, 0.01, 0.02]),
-        (1.9, 8.5, [2, 3, 4, 5, 6, 7, 8]),
+        (1.9, 8.5, [2, 3, 4, 5, 6, 8]),
+        (0.0045, 0.0145, [0.005, 0.006, 0.007, 0.01]),
         (0.9, 110, [1, 2, 5, 10, 20, 50, 100]),
     ],
 )
@@ -192,6 +196,34 @@ def test_linked_plots_share_steps_and_crosshair(plot: LivePlot, qtbot) -> None:
     other.point_at(100)
     assert plot.chart.crosshair.value() == 100
     assert third.chart.crosshair.value() == 50
+
+
+def test_of_a_long_plan_no_more_is_shown_than_lets_the_curve_be_seen(plot: LivePlot, qtbot: QtBot) -> None:
+    rate = LivePlot(title="Rate")
+    qtbot.addWidget(rate)
+    rate.link_x(plot)
+    rate.set_series("planned", [0, 100_000], [1, 2])
+    plot.redraw()
+    assert plot.chart.x_range[1] > 100_000, "before the first step it is the whole plan"
+    plot.set_series("training", [0, 100], [1, 2])
+    plot.redraw()
+    assert plot.chart.x_range == (-8, 408)
+    plot.set_series("training", [0, 50_000], [1, 2])
+    plot.redraw()
+    assert plot.chart.x_range[1] == 102_000
+
+
+def test_the_numbers_below_a_narrow_plot_do_not_touch(plot: LivePlot) -> None:
+    plot.resize(240, 160)
+    plot.set_series("training", [0, 100_000], [1, 2])
+    plot.redraw()
+    plot.grab()
+    axis = plot.chart.axes["bottom"]
+    low, high = axis.range
+    spacing, values = axis.tickValues(low, high, axis.width())[0]
+    told = [value for value, text in zip(values, axis.tickStrings(values, 1.0, spacing), strict=True) if text]
+    apart = min(after - before for before, after in pairwise(told)) * axis.width() / (high - low)
+    assert apart > QFontMetricsF(body_font(small=True)).horizontalAdvance("80,000")
 
 
 def test_labels_of_markers_never_stand_upon_each_other(plot: LivePlot, qtbot: QtBot) -> None:
