@@ -106,7 +106,7 @@ class TrainPage(QWidget):
         column.setContentsMargins(2 * GRID, GRID, GRID, 2 * GRID)
         column.addLayout(top)
         column.addWidget(self._table, 1)
-        side.setMinimumWidth(28 * GRID)
+        side.setMinimumWidth(32 * GRID)
         return side
 
     def _chosen_side(self) -> QWidget:

@@ -16,6 +16,7 @@ from app.session import Session
 from app.sheet_rows import LOSS, Column, are_comparable, is_number
 from app.theme import GRID, body_font, icon, theme
 from app.widgets.combo import ElidedCombo
+from app.widgets.elided_label import ElidedLabel
 from app.widgets.export import Exporter
 from app.widgets.live_plot import RESET_ICON
 from app.widgets.scatter import Point, Scale, Scatter
@@ -84,7 +85,7 @@ class LossByOption(QWidget):
         self._shown: tuple[Sequence[RunFacts], Mapping[str, int]] = (), {}
         self._option = ElidedCombo(objectName="field_by_option", accessibleName="The option that the runs differ in")
         self._option.setMinimumWidth(COMBO)
-        self._strength = QLabel(objectName="by_option_strength")
+        self._strength = ElidedLabel(objectName="by_option_strength")
         self._strength.setProperty("role", "muted")
         self.scatter = Scatter(objectName="scatter_by_option", accessibleName="Validation loss by an option")
         self.exporter = Exporter(self, name="Loss by option", paint=self.paint_figure, table=self.table)
@@ -105,7 +106,8 @@ class LossByOption(QWidget):
         row = QHBoxLayout(spacing=GRID)
         row.addWidget(heading)
         row.addWidget(self._option)
-        row.addWidget(self._strength, 1)
+        row.addWidget(self._strength)
+        row.addStretch(1)
         row.addWidget(reset)
         row.addWidget(self.exporter.button(object_name="by_option_export", parent=self))
         column = QVBoxLayout(self, spacing=GRID)

@@ -22,6 +22,7 @@ from app.widgets.segments import Segments
 AXES = {"step": "Steps", "tokens": "Tokens", "seconds": "Time"}
 X_NAMES = {"step": "step", "tokens": "token", "seconds": "second"}
 COMBO = 20 * GRID
+NARROW_COMBO = 12 * GRID
 VALIDATION, TRAINING = "Validation loss", "Training loss"
 
 
@@ -36,7 +37,7 @@ class RunCurves(QWidget):
         self._groups: dict[str, Sequence[RunFacts]] = {}
         self.plot = LivePlot(objectName="plot_runs", accessibleName="Curves of the runs")
         self._what = ElidedCombo(objectName="field_curves_what", accessibleName="What is drawn of each run")
-        self._what.setMinimumWidth(COMBO)
+        self._what.setMinimumWidth(NARROW_COMBO)
         self._what.addItems([VALIDATION, TRAINING])
         self._by = Segments(objectName="curves_by")
         self._by.set_choices(list(AXES.items()), session.settings.get("compare.by", "step"))

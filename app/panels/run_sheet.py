@@ -10,7 +10,6 @@ from PySide6.QtGui import QAction, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QTableView,
     QToolButton,
@@ -24,6 +23,7 @@ from app.run_watch import RunFacts
 from app.session import Session
 from app.sheet_rows import ASCENDING, FIRST, LOSS, SheetRows
 from app.theme import GRID
+from app.widgets.elided_label import ElidedLabel
 from app.widgets.export import csv_bytes, write_atomically
 from app.widgets.file_dialogs import ask_where
 from tfmcore.config import UserError
@@ -51,8 +51,8 @@ class RunSheet(QWidget):
         self._filter = QLineEdit(objectName="field_filter_sheet", accessibleName="Filter the runs")
         self._filter.setPlaceholderText("Filter by name, state or task")
         self._filter.setClearButtonEnabled(True)
-        self._filter.setMinimumWidth(30 * GRID)
-        self._words = QLabel(objectName="sheet_words", textFormat=Qt.TextFormat.PlainText)
+        self._filter.setMinimumWidth(22 * GRID)
+        self._words = ElidedLabel(objectName="sheet_words")
         self._words.setProperty("role", "muted")
         self.view = QTableView(objectName="sheet", accessibleName="Runs side by side", showGrid=False, wordWrap=False)
         queue = session.queue
@@ -122,7 +122,8 @@ class RunSheet(QWidget):
         column.setContentsMargins(0, 0, 0, GRID)
         above = QHBoxLayout(spacing=GRID)
         above.addWidget(self._filter)
-        above.addWidget(self._words, 1)
+        above.addWidget(self._words)
+        above.addStretch(1)
         for action in self.acts[1:]:
             button = QToolButton(objectName=action.objectName().replace("action", "button"))
             button.setProperty("kind", "quiet")

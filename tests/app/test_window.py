@@ -231,6 +231,21 @@ def test_a_deleted_run_comes_back_by_a_click(window: MainWindow, session: Sessio
     until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [run.id])
 
 
+@pytest.mark.parametrize("name", ["train", "compare"])
+def test_nothing_stands_upon_something_else_in_the_least_window(
+    window: MainWindow, session: Session, qtbot: QtBot, run: Run, name: str
+) -> None:
+    until(qtbot, session, lambda: session.runs.facts)
+    window.show_page(name)
+    window.resize(window.minimumSize())
+    page = window.findChild(QWidget, f"page_{name}")
+    QCoreApplication.processEvents()
+    for kind in (QPushButton, QLabel, QComboBox):
+        for each in page.findChildren(kind):
+            if each.isVisible() and not (isinstance(each, QLabel) and each.wordWrap()):
+                assert each.width() >= each.minimumSizeHint().width(), each.objectName()
+
+
 def test_a_message_takes_no_offer_away(window: MainWindow, session: Session) -> None:
     done: list[bool] = []
     session.offer("It was deleted.", "Undo", lambda: done.append(True))
