@@ -23,7 +23,7 @@ from tfmcore.config import Config, SavedModel, UserError, with_base
 from tfmcore.config.branching import Beginning
 from tfmcore.config.config import Raw
 from tfmcore.messages import Command
-from tfmcore.runs import Run, find_model, start_trainer
+from tfmcore.runs import Run, RunState, find_model, start_trainer
 
 
 class Moved(NamedTuple):
@@ -45,6 +45,7 @@ class Session(QObject):
     field_wanted = Signal(str)
     notified = Signal(str, str, str)
     offered = Signal(str, str, object)
+    offer_ended = Signal()
 
     def __init__(self, workspace: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -61,6 +62,7 @@ class Session(QObject):
         self._trash = Trash(workspace / ".trash")
         self._deleted: list[list[Moved]] = []
         self._under_way: set[str] = set()
+        self._offer_holds: Callable[[], bool] = lambda: True
         self.model_path: str = ""
         self.model: SavedModel | None = None
         self.run_id: str = self.settings.get("train.run", "")
@@ -71,6 +73,7 @@ class Session(QObject):
         self.engine.died.connect(lambda sentence: self.notify("warning", sentence))
         self.data_engine.died.connect(lambda sentence: self.notify("warning", sentence))
         self.runs.failed.connect(lambda sentence: self.notify("error", sentence))
+        self.runs.changed.connect(self._end_offer)
         self._do(self._trash.sweep)
         self._recall()
 
@@ -99,9 +102,18 @@ class Session(QObject):
         """Show a sentence in the one place for it; `level` is info, warning or error."""
         self.notified.emit(level, sentence, details)
 
-    def offer(self, sentence: str, word: str, act: Callable[[], None]) -> None:
-        """Show a sentence with a button, `word`, that does `act`: how something done is undone."""
+    def offer(
+        self, sentence: str, word: str, act: Callable[[], None], holds: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Show a sentence with a button, `word`, that does `act`: how something done is undone. It goes when it no
+        longer `holds`."""
+        self._offer_holds = holds
         self.offered.emit(sentence, word, act)
+
+    def _end_offer(self) -> None:
+        if not self._offer_holds():
+            self._offer_holds = lambda: True
+            self.offer_ended.emit()
 
     def say_failure(self, error: Exception) -> None:
         """Show an error in the one place."""
@@ -242,7 +254,15 @@ class Session(QObject):
     def _on_run_waits(self, run: Run, other: RunFacts) -> None:
         self._on_run_started(run)
         words = f"“{other.label}” is training, so “{run.label}” waits for its turn."
-        self.offer(words, "Train now", lambda: self._do_once("start", lambda: _started(run), self._on_run_started))
+
+        def waits() -> bool:
+            facts = self.runs.find(run.id)
+            return facts is None or facts.state == RunState.WAITING
+
+        def train() -> None:
+            self._do_once("start", lambda: _started(run), self._on_run_started)
+
+        self.offer(words, "Train now", train, waits)
 
     def _on_run_started(self, run: Run) -> None:
         self.runs.await_run(run.id)

@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
+    QKeyEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -166,6 +167,7 @@ class MainWindow(QMainWindow):
         session.field_wanted.connect(self._show_field)
         session.notified.connect(self._errors.show_message)
         session.offered.connect(self._offers.offer)  # which no message takes away
+        session.offer_ended.connect(self._offers.dismiss)
         session.engine.busy_changed.connect(self._show_status)
         session.data_engine.busy_changed.connect(self._show_status)
         self._theme_button.clicked.connect(self.next_theme)
@@ -227,6 +229,13 @@ class MainWindow(QMainWindow):
             if engine.busy
         ]
         self._status.setText(f"The {' and '.join(working)} engine is working …" if working else "")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape, where nothing else has a use for it, dismisses the message; what can be undone stays."""
+        if event.key() == Qt.Key.Key_Escape and self._errors.isVisible():
+            self._errors.dismiss()
+        else:
+            super().keyPressEvent(event)
 
     # ── a folder that is dropped ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -246,6 +246,26 @@ def test_nothing_stands_upon_something_else_in_the_least_window(
                 assert each.width() >= each.minimumSizeHint().width(), each.objectName()
 
 
+def test_escape_dismisses_a_message_but_no_offer(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    session.offer("It was deleted.", "Undo", lambda: None)
+    session.notify("error", "It failed.")
+    qtbot.keyClick(window.findChild(QWidget, "page_home"), Qt.Key.Key_Escape)
+    assert not window.findChild(QWidget, "notice").isVisible()
+    qtbot.keyClick(window.findChild(QWidget, "page_home"), Qt.Key.Key_Escape)
+    assert window.findChild(QWidget, "offer").isVisible()
+
+
+def test_an_offer_goes_when_it_no_longer_holds(window: MainWindow, session: Session) -> None:
+    holds = [True]
+    session.offer("It waits.", "Train now", lambda: None, lambda: holds[0])
+    session.runs.changed.emit()
+    assert window.findChild(QWidget, "offer").isVisible()
+    holds.clear()
+    holds.append(False)
+    session.runs.changed.emit()
+    assert not window.findChild(QWidget, "offer").isVisible()
+
+
 def test_a_message_takes_no_offer_away(window: MainWindow, session: Session) -> None:
     done: list[bool] = []
     session.offer("It was deleted.", "Undo", lambda: done.append(True))

@@ -116,6 +116,9 @@ def test_the_design_is_trained_from_here(
     act()
     qtbot.waitUntil(lambda: len(started) == 1)
     assert started[0].id == session.run_id
+    with qtbot.waitSignal(session.offer_ended):  # it trains by now
+        write_status(started[0], RunState.RUNNING)
+        session.runs.refresh()
 
 
 def test_when_the_chosen_run_is_deleted_the_next_one_is_shown(
