@@ -129,8 +129,10 @@ class Curves(QWidget):
             self._scale.set_series("scale", steps, scales)
 
     def _draw_plan(self, config: Config) -> None:
-        """The whole planned schedule, at no more points than a screen shows."""
-        steps = np.unique(np.linspace(1, config.training.steps, PLAN_POINTS).round())
+        """The whole planned schedule: as many points as a screen shows of all, and as many that are denser the nearer
+        they are to its beginning, which is seen first."""
+        last = config.training.steps
+        steps = np.unique(np.concatenate([space(1, last, PLAN_POINTS) for space in (np.linspace, np.geomspace)]).round())
         plan = [learning_rate(config.training, config.model.d_model, int(step)) for step in steps]
         self.plots["learning_rate"].set_series("planned", steps, plan)
 

@@ -71,6 +71,7 @@ def test_the_whole_plan_is_dashed_ahead_and_the_done_part_bold(curves: Curves) -
     planned = curves.plots["learning_rate"].curves["planned"]
     assert planned.style.planned
     assert planned.series.x[[0, -1]].tolist() == [1, config.training.steps]
+    assert len(planned.series.x[planned.series.x <= 100]) > 50, "its beginning is drawn as it is"
     assert planned.series.y.max() == pytest.approx(config.training.learning_rate, rel=1e-3)
     assert curves.plots["learning_rate"].curves["training"].style.bold
 
