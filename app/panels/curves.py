@@ -132,7 +132,8 @@ class Curves(QWidget):
         """The whole planned schedule: as many points as a screen shows of all, and as many that are denser the nearer
         they are to its beginning, which is seen first."""
         last = config.training.steps
-        steps = np.unique(np.concatenate([space(1, last, PLAN_POINTS) for space in (np.linspace, np.geomspace)]).round())
+        found = [space(1, last, PLAN_POINTS) for space in (np.linspace, np.geomspace)]
+        steps = np.unique(np.concatenate(found).round())
         plan = [learning_rate(config.training, config.model.d_model, int(step)) for step in steps]
         self.plots["learning_rate"].set_series("planned", steps, plan)
 

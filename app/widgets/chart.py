@@ -80,6 +80,7 @@ class Chart(pg.PlotWidget):
         self.box.disableAutoRange()
         self.axes = {side: self.plot.getAxis(side) for side in ("left", "bottom")}
         self.axes["left"].setWidth(52)
+        self.axes["bottom"].setStyle(maxTextLevel=0)  # numbers between them would stand at unequal steps
         for axis in self.axes.values():
             axis.enableAutoSIPrefix(False)
             axis.setTickDensity(0.7)

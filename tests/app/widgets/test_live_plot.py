@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtGui import QPainter
 from pytestqt.qtbot import QtBot
 
-from app.theme import DARK, LIGHT, apply_theme, body_font
+from app.theme import DARK, LIGHT, apply_theme
 from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
 from app.widgets.series import Series, decimate, exponential_average
@@ -213,17 +213,20 @@ def test_of_a_long_plan_no_more_is_shown_than_lets_the_curve_be_seen(plot: LiveP
     assert plot.chart.x_range[1] == 102_000
 
 
-def test_the_numbers_below_a_narrow_plot_do_not_touch(plot: LivePlot) -> None:
-    plot.resize(240, 160)
-    plot.set_series("training", [0, 100_000], [1, 2])
+@pytest.mark.parametrize("width", [240, 330, 480])
+@pytest.mark.parametrize("last", [120, 40_000, 100_000])
+def test_the_numbers_below_a_plot_stand_at_equal_steps_and_do_not_touch(plot: LivePlot, last: int, width: int) -> None:
+    plot.resize(width, 160)
+    plot.set_series("training", [0, last], [1, 2])
     plot.redraw()
-    plot.grab()
-    axis = plot.chart.axes["bottom"]
-    low, high = axis.range
-    spacing, values = axis.tickValues(low, high, axis.width())[0]
-    told = [value for value, text in zip(values, axis.tickStrings(values, 1.0, spacing), strict=True) if text]
-    apart = min(after - before for before, after in pairwise(told)) * axis.width() / (high - low)
-    assert apart > QFontMetricsF(body_font(small=True)).horizontalAdvance("80,000")
+    picture = plot.grab()
+    painter = QPainter(picture)
+    _, _, told = plot.chart.axes["bottom"].generateDrawSpecs(painter)
+    painter.end()
+    numbers = [float(text.replace(",", "")) for _, _, text in told if text]
+    assert len({after - before for before, after in pairwise(numbers)}) == 1
+    places = [rect for rect, _, text in told if text]
+    assert all(before.right() < after.left() for before, after in pairwise(places))
 
 
 def test_labels_of_markers_never_stand_upon_each_other(plot: LivePlot, qtbot: QtBot) -> None:
