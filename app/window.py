@@ -60,6 +60,8 @@ PAGES = (
 )
 SECTION_PAGES = {"data": "data", "tokenizer": "data", "model": "model", "training": "model"}
 THEMES = ("system", "light", "dark")
+FIRST_SIZE, TITLE_BAR = QSize(1280, 800), 32
+"""How large the window is at first where the screen has room for it and its title."""
 
 
 class MainWindow(QMainWindow):
@@ -175,7 +177,7 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         settings = self._session.settings
-        self.resize(1280, 800)
+        self.resize(FIRST_SIZE.boundedTo(self.screen().availableSize() - QSize(0, TITLE_BAR)))
         if geometry := settings.get("window.geometry", ""):
             self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
         self.show_page(settings.choice("window.page", list(self._rail_buttons)))

@@ -41,7 +41,7 @@ class ComparePage(QWidget):
         self._show()
 
     def _lay_out(self) -> None:
-        below = self._splitter("plots", Qt.Orientation.Horizontal, [600, 400], self._curves, self._by_option)
+        below = self._splitter("plots", Qt.Orientation.Horizontal, [560, 440], self._curves, self._by_option)
         whole = self._splitter("splitter", Qt.Orientation.Vertical, [300, 400], self._sheet, below)
         empty = EmptyState(
             icon_name="scale-balance",

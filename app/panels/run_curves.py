@@ -38,6 +38,7 @@ class RunCurves(QWidget):
         self.plot = LivePlot(objectName="plot_runs", accessibleName="Curves of the runs")
         self._what = ElidedCombo(objectName="field_curves_what", accessibleName="What is drawn of each run")
         self._what.setMinimumWidth(NARROW_COMBO)
+        self._what.setMaximumWidth(COMBO)
         self._what.addItems([VALIDATION, TRAINING])
         self._by = Segments(objectName="curves_by")
         self._by.set_choices(list(AXES.items()), session.settings.get("compare.by", "step"))
@@ -58,7 +59,7 @@ class RunCurves(QWidget):
     def _lay_out(self) -> None:
         self.plot.heading.hide()  # the choice says it
         row = QHBoxLayout(spacing=GRID)
-        row.addWidget(self._what)
+        row.addWidget(self._what, 1)
         row.addStretch(1)
         for each in (self._by, *self.plot.tools):
             row.addWidget(each)

@@ -51,7 +51,8 @@ class RunSheet(QWidget):
         self._filter = QLineEdit(objectName="field_filter_sheet", accessibleName="Filter the runs")
         self._filter.setPlaceholderText("Filter by name, state or task")
         self._filter.setClearButtonEnabled(True)
-        self._filter.setMinimumWidth(22 * GRID)
+        self._filter.setMinimumWidth(14 * GRID)
+        self._filter.setMaximumWidth(30 * GRID)
         self._words = ElidedLabel(objectName="sheet_words")
         self._words.setProperty("role", "muted")
         self.view = QTableView(objectName="sheet", accessibleName="Runs side by side", showGrid=False, wordWrap=False)
@@ -121,7 +122,7 @@ class RunSheet(QWidget):
         column = QVBoxLayout(self, spacing=GRID)
         column.setContentsMargins(0, 0, 0, GRID)
         above = QHBoxLayout(spacing=GRID)
-        above.addWidget(self._filter)
+        above.addWidget(self._filter, 3)
         above.addWidget(self._words)
         above.addStretch(1)
         for action in self.acts[1:]:

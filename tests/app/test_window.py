@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import QAction, QWheelEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt, QTimer
+from PySide6.QtGui import QAction, QScreen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -45,6 +45,16 @@ def window(session: Session, qtbot: QtBot, qapp: QApplication) -> MainWindow:
     qtbot.addWidget(window)
     window.show()
     return window
+
+
+@pytest.mark.parametrize(("room", "size"), [(QSize(1920, 1040), (1280, 800)), (QSize(1366, 728), (1280, 696))])
+def test_the_first_window_fits_the_screen(
+    session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, room: QSize, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(QScreen, "availableSize", lambda screen: room)
+    window = MainWindow(session)
+    qtbot.addWidget(window)
+    assert window.size().toTuple() == size
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -240,7 +250,7 @@ def test_nothing_stands_upon_something_else_in_the_least_window(
     window.resize(window.minimumSize())
     page = window.findChild(QWidget, f"page_{name}")
     QCoreApplication.processEvents()
-    for kind in (QPushButton, QLabel, QComboBox):
+    for kind in (QPushButton, QLabel):  # a choice ends in "…"
         for each in page.findChildren(kind):
             if each.isVisible() and not (isinstance(each, QLabel) and each.wordWrap()):
                 assert each.width() >= each.minimumSizeHint().width(), each.objectName()
