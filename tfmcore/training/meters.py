@@ -102,7 +102,7 @@ class Confusion(Meter):
         self.counts.append(torch.bincount(pairs, minlength=size**2).reshape(size, size))
 
     def metrics(self, total: Total = alone) -> dict[str, float]:
-        confusion = total(torch.stack(self.counts).sum(0)).cpu()
+        confusion = total(torch.stack(self.counts).sum(0)).cpu().double()
         accuracy = float(confusion.diagonal().sum() / confusion.sum())
         return {"accuracy": accuracy, "macro_f1": macro_f1(confusion)}
 
