@@ -103,7 +103,9 @@ def load_state(
     names = {weight: name for name, weight in model.named_parameters()}
     try:
         tensors = (load or load_tensors)(folder)
-        set_random_states({name: tensors[f"random.{name}"] for name in ("cpu", "cuda") if f"random.{name}" in tensors})
+        set_random_states(
+            {name: tensors[f"random.{name}"] for name in ("cpu", "cuda", "mps") if f"random.{name}" in tensors}
+        )
         untold = unmerged(model)
         with torch.no_grad():
             for weight, name in names.items():
