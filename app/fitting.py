@@ -14,6 +14,7 @@ TASK_OF_ENDING = {".json": "question_answering", **dict.fromkeys((".conll", ".bi
 """What a file whose form says it is for: SQuAD's questions, words with a label each."""
 LABELS = {"label", "labels", "class", "category", "target", "sentiment", "intent", "topic", "language", "lang"}
 MOST_CHARACTERS = 300
+PROMPTS, COMPLETIONS = {"prompt", "instruction"}, {"completion", "response", "answer", "output", "target"}
 PAIRS = ({"source", "target"}, {"src", "tgt"}, {"input", "output"}, {"question", "answer"}, {"text", "summary"})
 
 
@@ -75,6 +76,8 @@ def task_of_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The likeliest task for a table, by the names of its columns or, where they say nothing, by its first rows."""
     names = {column.strip().lower() for column in columns}
     languages = [name for name in names if len(name) == 2 and name.isalpha()]
+    if names & PROMPTS and names & COMPLETIONS:
+        return "language_modeling"
     if any(pair <= names for pair in PAIRS) or (len(languages) == 2 and len(names) == 2):
         return "translation"
     by_column = list(zip(*rows, strict=False))

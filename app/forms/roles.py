@@ -10,10 +10,13 @@ from app.theme import GRID
 from app.widgets.combo import ElidedCombo
 
 LABEL_WIDTH = 14 * GRID
+NOTHING = "\0"
+"""What the list holds for no column, where a role that is left alone takes one; in the value it is ""."""
 
 
 class RolesEditor(QWidget):
-    """The editor of a table role → column; a role that is left alone takes the column the engine guessed."""
+    """The editor of a table role → column; a role that is left alone takes the column the engine guessed, and one that
+    is optional may be told to take none."""
 
     edited = Signal(object)
 
@@ -66,18 +69,24 @@ class RolesEditor(QWidget):
     def _show(self) -> None:
         _, optional, columns, guessed = self._facts
         for role, box in self._boxes.items():
-            nothing = "none" if role in optional else "choose a column"
+            chosen = self._value.get(role)
             box.clear()
-            box.addItem(f"automatic: {guessed[role]}" if role in guessed and role not in self._value else nothing, "")
-            chosen = self._value.get(role, "")
+            if role in guessed and chosen is None:
+                box.addItem(f"automatic: {guessed[role]}", "")
+            elif role not in optional:
+                box.addItem("choose a column", "")
+            else:
+                box.addItem("none" if chosen is None else "automatic", "")
+            if role in optional and box.itemText(0) != "none":
+                box.addItem("none", NOTHING)
             for column in dict.fromkeys((*columns, *([chosen] if chosen else []))):
                 box.addItem(column, column)
-            box.setCurrentIndex(max(box.findData(chosen), 0))
+            box.setCurrentIndex(max(box.findData(NOTHING if chosen == "" else chosen or ""), 0))
 
     def _on_chosen(self, role: str) -> None:
         self._value.pop(role, None)
         if column := self._boxes[role].currentData():
-            self._value[role] = column
+            self._value[role] = "" if column == NOTHING else column
         self.edited.emit(self.value)
 
     def set_derived(self, value: Any, words: str) -> None:

@@ -3,11 +3,11 @@
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, QTimer, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from app.session import Session
-from app.theme import GRID
+from app.theme import GRID, theme
 from app.widgets.empty_state import EmptyState
 from tfmcore.config import TASKS
 from tfmcore.messages import AnyReply, Arrays, DataPreviewed, PreviewData, Refused
@@ -23,7 +23,8 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class RowsModel(QAbstractTableModel):
-    """Rows of text; a column that plays a role of another name says so in its heading."""
+    """Rows of text; a column that plays a role of another name says so in its heading, and what is given and not to be
+    predicted is muted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,6 +59,10 @@ class RowsModel(QAbstractTableModel):
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return text[:SHOWN].replace("\n", " ↵ ")
+            case Qt.ItemDataRole.ForegroundRole if self.preview.columns[index.column()] == self.preview.roles.get(
+                "prompt"
+            ):
+                return QColor(theme().muted)
             case Qt.ItemDataRole.ToolTipRole:
                 return text[:TOOLTIP] + ("…" if len(text) > TOOLTIP else "")
         return None

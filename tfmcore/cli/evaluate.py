@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def column(pair: str) -> tuple[str, str]:
     role, separator, name = pair.partition("=")
-    if not separator or not role or not name:
+    if not separator or not role:
         raise argparse.ArgumentTypeError(f"{pair!r} is not ROLE=NAME, such as text=sentence")
     return role, name
 

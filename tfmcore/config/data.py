@@ -75,8 +75,10 @@ class DataConfig(Section):
     columns: dict[str, str] = option(
         {},
         title="Columns",
-        help="Which column plays which role, by name: text, pair and label; text and labels; question, context, answer "
-        "and answer_start; or source and target.",
+        help="Which column plays which role, by name: text and prompt; text, pair and label; text and labels; "
+        "question, context, answer and answer_start; or source and target. What is left out is told by the columns' "
+        'names; an optional role that is "" has no column. Nothing is put between a prompt and its text: let prompts '
+        "end with a sign of their own, such as = or a line end, that tells where the text begins.",
         essential=True,
         max_length=8,
     )

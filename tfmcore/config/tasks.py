@@ -22,8 +22,10 @@ class TaskFacts:
 TASKS = {
     "language_modeling": TaskFacts(
         title="Language modelling",
-        help="Predict the next token; the model then writes on from a prompt.",
+        help="Predict the next token; the model then writes on from a prompt. Where a table has prompts, only the text "
+        "that follows each is to be predicted.",
         roles=("text",),
+        optional_roles=("prompt",),
         architectures=("decoder",),
         verb="generate",
         options=("packing",),

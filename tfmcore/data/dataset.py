@@ -101,5 +101,8 @@ def _cut(train: Split, validation: Split, context_length: int) -> Iterator[str]:
             f"{num_cut} of {len(lengths)} examples are longer than the context of {context_length} tokens and are cut; "
             f"a model.context_length of {lengths.max()} would hold them all"
         )
+    splits = (train, validation)
+    if num_blank := sum(split.task.num_unlearned(split.stored.numbers, context_length) for split in splits):
+        yield f"examples of which nothing is learned because their prompt fills the context: {num_blank}"
     if num_split := train.num_split + validation.num_split:
         yield f"{num_split} examples are longer than the context of {context_length} tokens and are read in windows"

@@ -49,6 +49,8 @@ def fingerprint(data: DataConfig, tokenizer: TokenizerConfig, progress: Progress
     if data.source == "file":
         facts["kinds"] = [file.table_kind(file.path_of(path), data.task) for path in (data.path, data.validation_path)]
         facts["version"] = file.version(data, progress)
+        if file.layout(data) == "examples":  # running text before prompts were told by the columns' names
+            facts["layout"] = "examples"
     else:
         facts["version"] = SOURCES[data.source].version(data)
     facts["tokenizer"] = tokenizer.model_dump(exclude={"path"})

@@ -50,7 +50,8 @@ def preview(data: DataConfig, tokenizer: Tokenizer | None = None, rows: int = 50
     except UserError as error:
         shown.problems.append(str(error))
     read = [column for role, column in shown.roles.items() if role in TASKS[data.task].roles]
-    texts = [[row.get(column, "") for column in read] for row in head]
+    given = shown.roles.get("prompt", "")
+    texts = [[row.get(given, "") + row.get(column, "") for column in read] for row in head]
     shown.lengths = [max((_length(text, tokenizer) for text in group), default=0) for group in texts]
     if len(head) < HEAD_ROWS and not shown.problems:
         shown.num_examples = len(head)

@@ -90,8 +90,10 @@ ANSWERS: dict[str, Callable[[OpenedModel, Prompt], str]] = {
 
 
 def _beginning(example: Mapping[str, str], split: Split) -> Prompt:
-    text, given = example["text"], example.get("prompt", "")
-    return Prompt(given, expected=text.removeprefix(given)) if given else Prompt(text[: max(1, len(text) // 3)])
+    text, given = example["text"], example.get("prompt")
+    if given is None:
+        return Prompt(text[: max(1, len(text) // 3)])
+    return Prompt(given, expected=text.removeprefix(given))
 
 
 def _with_gaps(example: Mapping[str, str], split: Split) -> Prompt:

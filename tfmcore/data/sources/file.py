@@ -8,7 +8,7 @@ from typing import TextIO
 
 from tfmcore.config.data import DataConfig
 from tfmcore.config.problems import UserError
-from tfmcore.config.tasks import TEXT_TASKS
+from tfmcore.config.tasks import TASKS, TEXT_TASKS
 from tfmcore.data.progress import Progress, silent
 from tfmcore.data.sources import labelled_words, questions
 from tfmcore.data.sources.lines import Row, lines_of
@@ -37,19 +37,23 @@ def examples(data: DataConfig) -> Iterator[Example]:
     path = path_of(data.path)
     if kind := table_kind(path, data.task):
         found = _table(data, path, kind)
-    elif data.task in TEXT_TASKS:
+    elif data.task in TEXT_TASKS and not data.columns.get("prompt"):
         found = _text(path, data.encoding, data.max_examples)
     elif is_parallel(data):
         found = _parallel(path, path_of(data.target_path), data.encoding)
     else:
         needed = "a second file (data.target_path) or a table" if data.task == "translation" else "a table"
+        needed += " for its prompts" if data.columns.get("prompt") else ""
         endings = {"question_answering": "SQuAD's .json, .csv, .tsv or .jsonl"}.get(data.task, ".csv, .tsv or .jsonl")
         raise UserError(f"{path} is one running text: {data.task} needs {needed} ({endings})")
-    return islice(found, data.max_examples if layout(data) != "text" else None)
+    return islice(found, data.max_examples if kind else None)
 
 
 def layout(data: DataConfig) -> Layout:
-    return "documents" if table_kind(path_of(data.path), data.task) else "text"
+    """With prompts, each row of a table is an example; raises UserError."""
+    if not table_kind(path_of(data.path), data.task):
+        return "text"
+    return "examples" if "prompt" in TASKS[data.task].optional_roles and "prompt" in file_roles(data) else "documents"
 
 
 def size(data: DataConfig) -> int:
@@ -66,8 +70,9 @@ def version(data: DataConfig, progress: Progress = silent) -> str:
 
 def validation(data: DataConfig) -> DataConfig:
     """The same, read from the validation file, whose columns have the same roles; raises UserError."""
+    columns = dict.fromkeys(TASKS[data.task].optional_roles, "") | file_roles(data)
     return data.model_copy(
-        update={"path": data.validation_path, "validation_path": "", "target_path": "", "columns": file_roles(data)}
+        update={"path": data.validation_path, "validation_path": "", "target_path": "", "columns": columns}
     )
 
 
@@ -97,7 +102,7 @@ def file_roles(data: DataConfig) -> dict[str, str]:
 
 def table(data: DataConfig, path: Path, kind: str) -> Iterator[tuple[int, Row]]:
     """The numbered rows of a table, read as `data` says."""
-    return read_table(path, kind, data.header, tuple(data.columns.values()), data.encoding)
+    return read_table(path, kind, data.header, tuple(filter(None, data.columns.values())), data.encoding)
 
 
 def table_roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
@@ -115,6 +120,8 @@ def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
             raise UserError(f"{path}, row {number}: the column {missing!r} is missing")
         example = Example({role: row[column] for role, column in roles.items()})
         example.row = number
+        if "prompt" in example and example["text"].strip():  # else it stays empty, and is left out
+            example["text"] = example["prompt"] + example["text"]
         if not example.get("label", "-").strip():
             raise UserError(f"{path}, row {number}: the label (column {roles['label']!r}) is empty")
         if finish and (problem := finish(example)):

@@ -1,6 +1,7 @@
 """Which column of a table is what: told by the columns' names, else by what stands in them."""
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Collection, Mapping, Sequence
 from statistics import mean
 
 from tfmcore.config.problems import UserError
@@ -9,6 +10,7 @@ from tfmcore.config.tasks import TASKS
 NAMES = {
     "text": ("text", "sentence", "content", "review", "document", "body", "sentence1", "text1", "premise", "question1",
              "question", "comment", "tweet", "title", "tokens", "words"),
+    "prompt": ("prompt", "instruction", "question", "input", "source"),
     "pair": ("pair", "sentence2", "text2", "hypothesis", "question2"),
     "label": ("label", "class", "category", "sentiment", "intent", "language", "lang", "target", "y"),
     "labels": ("labels", "tags", "ner_tags", "pos_tags", "ner", "pos"),
@@ -20,6 +22,11 @@ NAMES = {
     "target": ("target", "tgt", "output", "answer", "summary", "translation", "to", "de"),
 }  # fmt: skip
 """What a column may be called to have a role without being asked, likeliest first."""
+COMPLETIONS = ("completion", "response", "answer", "output", "target", "text")
+"""What the text may be called where there are prompts; a prompt that nobody chose is one only beside such a column."""
+PROMPTED, UNPROMPTED = NAMES | {"text": (*COMPLETIONS, *NAMES["text"])}, NAMES | {"prompt": ()}
+ORIGIN = ("source", "text")
+"""Not a prompt and what completes it, but where a text is from."""
 LONG = ("text", "context")
 MANY_LABELS = 100
 LONG_LABEL = 40
@@ -31,11 +38,11 @@ def is_header(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> bool:
     first, *rest = rows
     if wanted and set(wanted) <= {str(n + 1) for n in range(len(first))}:
         return False
-    if wanted:
-        return set(wanted) <= set(first)
+    if wanted and set(wanted) <= set(first):
+        return True
     if len(set(first)) < len(first) or not all(cell.strip() for cell in first) or max(map(len, first)) > LONG_LABEL:
         return False
-    if {cell.strip().lower() for cell in first} & {name for names in NAMES.values() for name in names}:
+    if {cell.strip().lower() for cell in first} & {name for names in (*NAMES.values(), COMPLETIONS) for name in names}:
         return True
     below = [[row[n] for row in rest if len(row) > n] for n in range(len(first))]
     return any(_heads(cell, column) for cell, column in zip(first, below, strict=True))
@@ -57,22 +64,24 @@ def choose_columns(
 ) -> dict[str, str]:
     """Role → column name, for a task and a table's head (column name → its first fields).
 
-    What `chosen` says counts; then names; then contents: the label has few short values, a text is long.
-    Raises UserError where a chosen column does not exist or no column is left for a role.
+    What `chosen` says counts ("": an optional role has no column); then names; then contents: the label has few short
+    values, a text is long. Raises UserError where a chosen column does not exist or no column is left for a role.
     """
-    for role, name in chosen.items():
-        if name not in columns:
-            known = ", ".join(columns)
-            raise UserError(
-                f"{path} has no column {name!r} for the role {role}; its columns are {known} (data.columns)"
-            )
     facts = TASKS[task]
-    roles = dict(chosen)
+    for role, name in chosen.items():
+        if name not in columns and (name or role in facts.roles):
+            known, near = ", ".join(columns), difflib.get_close_matches(name, columns, n=1)
+            nearest = f", the nearest {near[0]!r}" if near else ""
+            raise UserError(
+                f"{path} has no column {name!r} for the role {role}; its columns are {known}{nearest} (data.columns)"
+            )
+    roles = {role: name for role, name in chosen.items() if name}
     by_lower = {name.strip().lower(): name for name in columns}
+    names = _names(by_lower, chosen) if "prompt" in facts.optional_roles else NAMES
     for role in (*facts.roles, *facts.optional_roles):
-        free = [by_lower[name] for name in NAMES[role] if name in by_lower and by_lower[name] not in roles.values()]
-        if free:
-            roles.setdefault(role, free[0])
+        free = [by_lower[name] for name in names[role] if name in by_lower and by_lower[name] not in roles.values()]
+        if free and role not in chosen:
+            roles[role] = free[0]
     for role in sorted(facts.roles, key=lambda role: role != "label"):  # the label first: it is the easiest to tell
         free = [name for name in columns if name not in roles.values()]
         if role in roles:
@@ -86,6 +95,16 @@ def choose_columns(
         else:
             roles[role] = free[0]
     return {role: roles[role] for role in (*facts.roles, *facts.optional_roles) if role in roles}
+
+
+def _names(columns: Collection[str], chosen: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """What columns may be called in a table that may have prompts, from its columns in lower case."""
+    if "prompt" in chosen:
+        return PROMPTED if chosen["prompt"] else UNPROMPTED
+    prompt = next((name for name in NAMES["prompt"] if name in columns), "")
+    text = next((name for name in COMPLETIONS if name in columns), "")
+    text = chosen.get("text", text).strip().lower()
+    return PROMPTED if prompt and text in COMPLETIONS and (prompt, text) != ORIGIN else UNPROMPTED
 
 
 def _unlike_label(cells: Sequence[str]) -> tuple[bool, bool, int]:

@@ -20,15 +20,26 @@ class LanguageModeling(Task):
 
     def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
         """Each text with an end token if it ends, after what the tokenizer begins texts with; where the example has a
-        `prompt`, its tokens are given."""
-        texts = tokenizer.encode_arrays([example["text"] for example in examples])
+        `prompt`, its tokens are given, as they are of a prompt that is to be written on: the end token for an empty
+        one."""
         prompts = tokenizer.encode_arrays([example.get("prompt", "") for example in examples])
+        rests = tokenizer.encode_arrays(
+            [example["text"].removeprefix(example.get("prompt", "")) for example in examples]
+        )
         begin = np.array(tokenizer.framing.prompt, np.uint32)
-        ends = [np.array([tokenizer.eos_id][: example.ends], np.uint32) for example in examples]
-        return [
-            Item({"text": np.concatenate([begin, text, end])}, len(begin) + len(prompt))
-            for text, end, prompt in zip(texts, ends, prompts, strict=True)
+        end = np.array([tokenizer.eos_id], np.uint32)
+        givens = [
+            np.concatenate([begin, prompt]) if len(begin) or len(prompt) or "prompt" not in example else end
+            for example, prompt in zip(examples, prompts, strict=True)
         ]
+        return [
+            Item({"text": np.concatenate([given, rest, end[: example.ends]])}, len(given))
+            for example, given, rest in zip(examples, givens, rests, strict=True)
+        ]
+
+    def num_unlearned(self, numbers: NDArray[np.int64], context_length: int) -> int:
+        """Those whose prompt fills the context."""
+        return int(np.count_nonzero(numbers > context_length))
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         return lengths["text"] - 1

@@ -113,6 +113,10 @@ class Task(ABC):
         ids = {role: tokenizer.encode_arrays([example[role] for example in examples]) for role in roles}
         return [Item({role: ids[role][n] for role in roles}) for n in range(len(examples))]
 
+    def num_unlearned(self, numbers: NDArray[np.int64], context_length: int) -> int:
+        """Of how many items, by their numbers, nothing is left to predict once they are cut to the context."""
+        return 0
+
     @abstractmethod
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         """Tokens of the longest sequence that an example becomes, from the number of tokens of each role."""

@@ -29,7 +29,7 @@ def test_the_registry_is_the_schema():
 def test_examples_are_distinct_and_decided_by_the_seed(source, task):
     examples = made(source, task)
     assert 50 < len(examples) <= 300
-    roles = {*TASKS[task].roles, *TASKS[task].optional_roles, "prompt"}
+    roles = {*TASKS[task].roles, *TASKS[task].optional_roles}
     assert all(set(TASKS[task].roles) <= set(example) <= roles for example in examples)
     assert all(example[role] for example in examples for role in TASKS[task].roles)
     assert len({tuple(example.values()) for example in examples}) == len(examples)
