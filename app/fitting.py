@@ -14,6 +14,12 @@ TASK_OF_ENDING = {".json": "question_answering", **dict.fromkeys((".conll", ".bi
 """What a file whose form says it is for: SQuAD's questions, words with a label each."""
 LABELS = {"label", "labels", "class", "category", "target", "sentiment", "intent", "topic", "language", "lang"}
 MOST_CHARACTERS = 300
+WRITING = ("generate", "translate")
+TOKENS = {
+    "char": "letters, which keep the lines and capitals of a text",
+    "byte_bpe": "pieces of words with their capitals and spaces, which suit what is to be written",
+    "wordpiece": "word pieces, which suit short texts",
+}
 PROMPTS, COMPLETIONS = {"prompt", "instruction"}, {"completion", "response", "answer", "output", "target"}
 PAIRS = ({"source", "target"}, {"src", "tgt"}, {"input", "output"}, {"question", "answer"}, {"text", "summary"})
 
@@ -59,7 +65,7 @@ def choose_files(draft: Draft, paths: Sequence[str]) -> dict[str, Any]:
         if not second:
             changes["model.architecture"] = TASKS[task].architectures[0]
         if kind == "char":
-            changes |= {"tokenizer.kind": "wordpiece", "tokenizer.lowercase": task == "classification"}
+            changes |= tokens_for(task)
     return {path: value for path, value in changes.items() if value != draft.value(path) or path.startswith("data.")}
 
 
@@ -70,6 +76,18 @@ def _ending(path: str) -> str:
 def is_table(path: str) -> bool:
     """Whether the file has columns, by its name."""
     return _ending(path) in TABLES
+
+
+def choose_guess(draft: Draft, task: str, opened: dict[str, Any]) -> dict[str, Any]:
+    """The changes for the task that a table suggests; `opened` are those that came with it."""
+    return choose_task(draft, task) | (tokens_for(task) if "tokenizer.kind" in opened else {})
+
+
+def tokens_for(task: str) -> dict[str, Any]:
+    """The changes for tokens that suit short texts: what is to be written keeps its capitals and spaces."""
+    if TASKS[task].verb in WRITING:
+        return {"tokenizer.kind": "byte_bpe", "tokenizer.lowercase": False}
+    return {"tokenizer.kind": "wordpiece", "tokenizer.lowercase": task == "classification"}
 
 
 def task_of_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -124,11 +142,9 @@ def consequences(changes: dict[str, Any]) -> str:
     if "model.architecture" in changes:
         kind = kind_words(changes["model.architecture"])
         sentences.append(f"The model is now {kind}, which suits {TASKS[changes['data.task']].title.lower()}.")
-    if changes.get("tokenizer.kind") == "char":
-        sentences.append("Tokens are now letters, which keep the lines and capitals of a text.")
-    elif "tokenizer.kind" in changes:
-        case = " in lower case" if changes.get("tokenizer.lowercase") else ""
-        sentences.append(f"Tokens are now word pieces{case}, which suit short texts.")
+    if kind := changes.get("tokenizer.kind"):
+        case = ", all in lower case" if changes.get("tokenizer.lowercase") else ""
+        sentences.append(f"Tokens are now {TOKENS[kind]}{case}.")
     return " ".join(sentences)
 
 

@@ -36,6 +36,7 @@ class DataForm(QScrollArea):
         super().__init__(objectName="scroll_data", widgetResizable=True, minimumWidth=340)
         self._session, self._preparation = session, Preparation.of(session)
         self._guess_task = False
+        self._opened: dict[str, Any] = {}
         self._preview: DataPreviewed | None = None
         self._data = SectionForm("data", session.draft, self._apply)
         self._tokenizer = SectionForm("tokenizer", session.draft)
@@ -126,7 +127,8 @@ class DataForm(QScrollArea):
                 "warning", f"{len(paths)} files are too many: drop one file, or two parallel .txt files."
             )
             return
-        self._change(fitting.choose_files(self._session.draft, paths))
+        self._opened = fitting.choose_files(self._session.draft, paths)
+        self._change(self._opened)
         self._guess_task = fitting.is_table(paths[0])
 
     def _apply(self, path: str, value: Any) -> None:
@@ -179,7 +181,7 @@ class DataForm(QScrollArea):
     def _guess(self, task: str) -> None:
         self._guess_task = False
         if task != self._session.draft.value("data.task"):
-            self._change(fitting.choose_task(self._session.draft, task))
+            self._change(fitting.choose_guess(self._session.draft, task, self._opened))
 
     def prepare(self) -> None:
         """Prepare the draft's data; what is in the way is said here."""

@@ -83,6 +83,9 @@ def test_the_tokens_of_a_text_that_are_no_tables_stay(draft):
         (["Text", "Sentiment", "id"], [], "classification"),
         (["source", "target"], [["ja", "yes"]] * 9, "translation"),
         (["en", "hu"], [], "translation"),
+        (["question", "answer"], [], "translation"),
+        (["Prompt", "Completion"], [], "language_modeling"),
+        (["instruction", "input", "output"], [["say it", "", "it"]] * 9, "language_modeling"),
         (["body"], [["a poem"], ["another"]], "language_modeling"),
         (["1", "2"], [[f"review number {n}", str(n % 2)] for n in range(9)], "classification"),
         (["1", "2"], [[f"review number {n}", "0"] for n in range(9)], "classification"),
@@ -109,3 +112,16 @@ def test_a_decoder_that_classifies_may_become_an_encoder(draft):
     assert fitting.better_architecture(draft) == "encoder"
     draft.set("model.architecture", "encoder")
     assert fitting.better_architecture(draft) == ""
+
+
+@pytest.mark.parametrize("kind", ["char", "unigram"])
+@pytest.mark.parametrize("task", ["language_modeling", "translation", "classification"])
+def test_what_writes_keeps_capitals_unless_the_tokens_were_chosen(task, kind):
+    draft = Draft()
+    draft.set("tokenizer.kind", kind)
+    opened = fitting.choose_files(draft, ["/data/a.csv"])
+    draft.set_many(opened)
+    draft.set_many(fitting.choose_guess(draft, task, opened))
+    pieces = ("wordpiece", True) if task == "classification" else ("byte_bpe", False)
+    found = draft.value("tokenizer.kind"), draft.value("tokenizer.lowercase")
+    assert found == (pieces if kind == "char" else ("unigram", False))
