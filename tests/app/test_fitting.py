@@ -56,14 +56,20 @@ def test_a_file_brings_its_task(draft, paths, task):
 
 
 @pytest.mark.parametrize(
-    ("paths", "lowercase"),
-    [(["/a/reviews.csv"], True), (["/a/names.conll"], False), (["/a/en.txt", "/a/hu.txt"], False)],
+    ("paths", "tokens"),
+    [
+        (["/a/reviews.csv"], ("wordpiece", True)),
+        (["/a/names.conll"], ("wordpiece", False)),
+        (["/a/en.txt", "/a/hu.txt"], ("byte_bpe", False)),
+    ],
 )
-def test_short_texts_become_word_pieces_and_a_running_text_letters_again(draft, paths, lowercase):
+def test_short_texts_get_the_pieces_that_suit_them(draft, paths, tokens):
     draft.set_many(fitting.choose_files(draft, paths))
-    assert (draft.value("tokenizer.kind"), draft.value("tokenizer.lowercase")) == ("wordpiece", lowercase)
+    assert (draft.value("tokenizer.kind"), draft.value("tokenizer.lowercase")) == tokens
+
+
+def test_a_running_text_gets_letters_again(draft):
     draft.set_many(fitting.choose_files(draft, ["/a/reviews.csv"]))
-    draft.set("tokenizer.lowercase", True)
     changes = fitting.choose_files(draft, ["/a/book.txt"])
     draft.set_many(changes)
     assert (draft.value("tokenizer.kind"), draft.value("tokenizer.lowercase")) == ("char", False)
