@@ -1,6 +1,5 @@
 """Why a run could not go on, as one sentence that says what to do."""
 
-import re
 import traceback
 
 import psutil
@@ -9,15 +8,15 @@ from tfmcore.config import Config, UserError
 from tfmcore.config.estimate import likely_cost
 from tfmcore.config.memory import same_step_within
 from tfmcore.config.parallel import num_data_shares
+from tfmcore.memory_faults import is_out_of_memory as is_out_of_memory
+from tfmcore.memory_faults import missing_memory
 from tfmcore.messages import Failed
 from tfmcore.training.room import room_of_process
 
-ALLOCATION = re.compile(r"allocate (\d[\d.,]* ?(?:bytes|[KMGT]i?B))", re.IGNORECASE)
 IDLE_BYTES = 300 * 2**20
 """What a process takes that has loaded torch and nothing else, about."""
 SURE = 0.85
 """So much of the memory is counted on: an allocator cannot use every byte of it."""
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate")
 
 
 class Failure(UserError):
@@ -41,28 +40,10 @@ def exit_code(error: BaseException) -> int:
     return 2 if isinstance(error, UserError) and not isinstance(error, Failure) else 1
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """torch says so by a RuntimeError: a bare one on a processor, a subclass of it on a GPU."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(phrase in words for phrase in OUT_OF_MEMORY)
-    )
-
-
 def memory_sentence(step: int, error: BaseException, remedy: list[str]) -> str:
-    found = ALLOCATION.search(str(error))
-    amount = f"{readable(found[1])} more could not be had" if found else "what it needs could not be had"
+    amount = f"{missing} more" if (missing := missing_memory(error)) else "what it needs"
     way = f"the same step fits with {' and '.join(remedy)}" if remedy else "try a smaller model or a shorter context"
-    return f"memory ran out after step {step}: {amount}; {way}"
-
-
-def readable(amount: str) -> str:
-    """What an allocator says in bytes, in a larger unit."""
-    number, unit = amount.split()[0], amount.split()[-1]
-    if unit != "bytes":
-        return amount
-    size = float(number.replace(",", ""))
-    return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+    return f"memory ran out after step {step}: {amount} could not be had; {way}"
 
 
 def memory_of_a_step(error: BaseException) -> float:

@@ -9,8 +9,8 @@ from tfmcore.config.estimate import estimate, likely_num_labels
 from tfmcore.config.memory import largest_batch as largest_by_estimate
 from tfmcore.config.parallel import num_data_shares
 from tfmcore.data.progress import Progress, silent
+from tfmcore.memory_faults import is_out_of_memory
 from tfmcore.training.devices import choose_device
-from tfmcore.training.faults import is_out_of_memory
 from tfmcore.training.measure import BatchTrial, try_batch
 from tfmcore.training.room import room_of_process
 

@@ -179,7 +179,7 @@ class Panic(BaseException):
         (Panic("in the library"), "“describe” failed unexpectedly: Panic: in the library"),
         (SystemExit(3), "“describe” failed unexpectedly: SystemExit: 3"),
         (MemoryError("Unable to allocate 7.28 TiB for an array with shape (9,)"), "7.28 TiB could not be had"),
-        (RuntimeError("can't allocate memory: you tried to allocate 40000000000 bytes."), "40,000.0 MB"),
+        (RuntimeError("can't allocate memory: you tried to allocate 40000000000 bytes."), "37.25 GiB could not be had"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0"), "2.00 GiB could not be had"),
     ],
 )  # fmt: skip
