@@ -15,6 +15,7 @@ from tfmcore.config.compilers import missing_compiler
 from tfmcore.config.estimate import estimate
 from tfmcore.data.progress import Cancelled, Progress, silent
 from tfmcore.training.batches import Placed
+from tfmcore.training.faults import first_line
 from tfmcore.training.learner import Learner
 from tfmcore.training.state import Way, random_states, set_random_states
 from tfmcore.units import duration
@@ -116,13 +117,9 @@ def _begun(learner: Learner, groups: Sequence[list[Placed]], way: Way, why: str,
     except Exception as error:  # whatever a compiler says
         learner.compiled.end()
         if learner.training.compile == "always":
-            raise _cannot(_first_line(error)) from None
-        return Compilation("no", f"not compiled: that failed ({_first_line(error)})")
+            raise _cannot(first_line(error)) from None
+        return Compilation("no", f"not compiled: that failed ({first_line(error)})")
     return Compilation(way, f"compiled, {why}")
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
 
 
 def _cannot(trouble: str) -> UserError:
@@ -146,7 +143,7 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
         except Cancelled:
             raise
         except Exception as error:  # whatever a compiler says
-            trouble = _first_line(error)
+            trouble = first_line(error)
             learner.drop()
     took = duration(time.perf_counter() - begin)
     best: Way = max(found, key=lambda way: found[way], default="no")

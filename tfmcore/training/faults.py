@@ -31,8 +31,13 @@ def failed(step: int, error: BaseException, config: Config | None = None) -> Fai
     if is_out_of_memory(error):
         remedy = smaller_step(config or Config(), memory_of_a_step(error))
         return Failed(step=step, sentence=memory_sentence(step, error, remedy), details=details, remedy=remedy)
-    what = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
-    return Failed(step=step, sentence=f"training ended unexpectedly after step {step}: {what}", details=details)
+    sentence = f"training ended unexpectedly after step {step}: {first_line(error)}"
+    return Failed(step=step, sentence=sentence, details=details)
+
+
+def first_line(error: BaseException) -> str:
+    """What kind of error it is, and the first line of what it says."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
 
 
 def exit_code(error: BaseException) -> int:

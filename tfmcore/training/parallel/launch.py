@@ -19,6 +19,7 @@ from tfmcore.data.progress import Progress, silent
 from tfmcore.messages import AnyEvent, Command, Failed, Finished
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, EventReader, Run, RunState, Status, own_status
 from tfmcore.training.controls import Controls
+from tfmcore.training.faults import first_line
 from tfmcore.training.parallel.meeting import last_word, meeting, waiting
 from tfmcore.training.parallel.worker import MEETING
 from tfmcore.training.record import append_event, ending
@@ -207,5 +208,4 @@ def _why(error: Exception, num_hosts: int) -> str:
         case RendezvousClosedError():
             return f"another of its {num_hosts} machines has left: start it on each of them"
         case _:
-            what = f"{type(error).__name__}: {error}".partition("\n")[0]
-            return f"its processes could not be started: {what}"
+            return f"its processes could not be started: {first_line(error)}"
