@@ -149,10 +149,9 @@ def run_queue(
 def not_started(run: Run, error: OSError) -> str:
     """Why a run could not be started; its folder says so too, where it can be written."""
     sentence = f"{error.filename or run.folder}: {error.strerror or error}"
-    step = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
     with contextlib.suppress(OSError):
-        ended = Exit(state=RunState.FAILED, step=step, sentence=f"{run.label} cannot start: {sentence}", code=1)
-        ended.write(run.folder / "exit.json")
+        why = f"{run.label} cannot start: {sentence}"
+        Exit(state=RunState.FAILED, step=run.saved_step, sentence=why, code=1).write(run.folder / "exit.json")
     return sentence
 
 

@@ -166,6 +166,11 @@ class Run:
         found = ((folder, read(Manifest, folder / "manifest.json")) for folder in folders)
         return [Checkpoint(folder, manifest) for folder, manifest in found if manifest]
 
+    @property
+    def saved_step(self) -> int:
+        """The step of the newest checkpoint, 0 where there is none."""
+        return max((checkpoint.step for checkpoint in self.checkpoints()), default=0)
+
     def checkpoint_before(self, step: int | None = None) -> Checkpoint:
         """The newest one at or before a step (None: of all). Raises UserError, with the steps that there are, for
         none."""

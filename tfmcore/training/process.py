@@ -140,8 +140,7 @@ def live(
         except (Cancelled, KeyboardInterrupt, GeneratorExit) as error:
             if record.exit:  # all has been told
                 raise
-            saved = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
-            stopped = Finished(step=saved, reason="stopped")
+            stopped = Finished(step=run.saved_step, reason="stopped")
             record.take(stopped)
             if isinstance(error, GeneratorExit):
                 raise

@@ -184,7 +184,7 @@ def _told(run: Run, agent: Agent, stopped: bool) -> AnyEvent | None:
     """Tell the end of a run whose processes have told none; None where they ended well, so that one of them has."""
     if agent.error is None:
         return None
-    saved = max((checkpoint.step for checkpoint in run.checkpoints()), default=0)
+    saved = run.saved_step
     event: Finished | Failed = Finished(step=saved, reason="stopped")
     if not stopped:
         event = Failed(step=saved, sentence=_why(agent.error, agent.num_hosts), details=str(agent.error))
