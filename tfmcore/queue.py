@@ -3,18 +3,15 @@
 import contextlib
 import json
 import os
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tfmcore.config import UserError
 from tfmcore.locks import held
-from tfmcore.runs import Exit, Run, RunState, list_runs, start_trainer
+from tfmcore.runs import Exit, Run, RunState, list_runs, start_detached, start_trainer
 
 FILE, EDITING, RUNNING, LOG = "queue.json", ".queue-editing", ".queue-running", "queue.log"
 EDIT_SECONDS = 5.0
@@ -157,9 +154,4 @@ def not_started(run: Run, error: OSError) -> str:
 
 def start_queue(runs: Path, command: Sequence[str] = (sys.executable, "-m", "tfmcore", "queue", "run")) -> None:
     """Have a process of its own run the queue, which outlives the caller; where one does already, it ends at once."""
-    flags: dict[str, Any] = {"creationflags": 0x00000208} if sys.platform == "win32" else {"start_new_session": True}
-    with open(runs / LOG, "ab") as log:
-        process = subprocess.Popen(
-            [*command, "--runs", str(runs)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **flags
-        )
-    threading.Thread(target=process.wait, daemon=True).start()  # no zombie, should the caller live longer
+    start_detached([*command, "--runs", str(runs)], runs / LOG)

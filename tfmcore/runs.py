@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +54,7 @@ __all__ = [
     "is_process",
     "list_runs",
     "own_status",
+    "start_detached",
     "start_time",
     "start_trainer",
     "state_of",
@@ -272,19 +273,25 @@ def start_trainer(run: Run) -> subprocess.Popen[bytes]:
     if (state := run.state()).alive:
         raise UserError(f"the run {run.label!r} is {state}: it has a trainer already")
     run.forget_last_life()
-    flags: dict[str, Any] = {"creationflags": 0x00000208} if sys.platform == "win32" else {"start_new_session": True}
-    with open(run.folder / "log.txt", "ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tfmcore", "train", "--continue", str(run.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
-            **flags,
-        )
-    threading.Thread(target=process.wait, daemon=True).start()  # no zombie, should the caller live longer
+    command = [sys.executable, "-m", "tfmcore", "train", "--continue", str(run.folder)]
+    process = start_detached(command, run.folder / "log.txt", {"OMP_WAIT_POLICY": "PASSIVE", **os.environ})
     # The trainer writes its own status soon; until then this one lets a death at its start be seen.
     own_status(RunState.PREPARING, process.pid, phase=STARTING).write(run.folder / "status.json")
+    return process
+
+
+def start_detached(
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """A process of its own that outlives the caller, whose output goes to the end of `log`."""
+    flags: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, **flags
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # no zombie, should the caller live longer
     return process
 
 
