@@ -8,6 +8,7 @@ from torch import nn
 
 from tfmcore.config import TrainingConfig
 from tfmcore.training.faults import Failure
+from tfmcore.training.record import shown_ids
 
 NUM_IDS = 1000
 """So many examples of the batch are named."""
@@ -27,8 +28,7 @@ def diverged(
         causes += ["no gradient clipping"] * (not training.gradient_clip)
         causes += ["bf16 precision"] * (training.precision == "bf16")
         cause = f"likely causes are {', '.join(causes)} or this batch"
-    shown = ", ".join(map(str, ids[:6])) + (", …" if len(ids) > 6 else "")
-    sentence = f"step {step} was not taken: the {what} is {value} (batch of examples {shown}); {cause}"
+    sentence = f"step {step} was not taken: the {what} is {value} (batch of examples {shown_ids(ids)}); {cause}"
     more = f" and {len(ids) - NUM_IDS:,} more" if len(ids) > NUM_IDS else ""
     details = "\n".join(
         [
