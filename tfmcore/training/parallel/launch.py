@@ -20,8 +20,7 @@ from tfmcore.messages import AnyEvent, Command, Failed, Finished
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, EventReader, Run, RunState, Status, own_status
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import first_line
-from tfmcore.training.parallel.meeting import last_word, meeting, waiting
-from tfmcore.training.parallel.worker import MEETING
+from tfmcore.training.parallel.meeting import MEETING, last_word, meeting, waiting
 from tfmcore.training.record import append_event, ending
 from tfmcore.training.signals import stop_signals
 from tfmcore.units import duration

@@ -12,6 +12,8 @@ from tfmcore.config import UserError
 from tfmcore.locks import held
 from tfmcore.runs import Run, RunState, Status, own_status
 
+MEETING = "TFM_MEETING"
+"""Names, in a worker's environment, the file by which the processes meet."""
 FOLDER = ".meeting"
 WAITING = "waiting for the other machines"
 ALONE_SECONDS = 30.0

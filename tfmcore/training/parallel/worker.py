@@ -19,6 +19,7 @@ from tfmcore.run_files import BOOT, is_process, start_time
 from tfmcore.runs import Run
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, failed
+from tfmcore.training.parallel.meeting import MEETING
 from tfmcore.training.process import Companions, live
 from tfmcore.training.record import Record
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from tfmcore.training.parallel.part import Parallel
     from tfmcore.training.parallel.world import World
 
-MEETING = "TFM_MEETING"
-"""Names, in a worker's environment, the file by which the processes meet."""
 POLL_SECONDS = 0.5
 LAST_WORDS_SECONDS = 5.0
 """So long a process that has lost another waits for it to have said why."""

@@ -13,6 +13,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from tfmcore.config import TrainingConfig
 from tfmcore.config.parallel import sizes
 from tfmcore.training.devices import choose_device
+from tfmcore.training.parallel.meeting import MEETING
 
 TIMEOUT = timedelta(hours=1)
 """So long one process may be busy (drawing samples, writing a checkpoint) while others wait for it."""
@@ -42,7 +43,7 @@ class World:
     @classmethod
     def of_environment(cls, training: TrainingConfig, environment: Mapping[str, str] = os.environ) -> "World":
         """The world that the launcher has told this process about."""
-        meeting = Path(f"{environment['TFM_MEETING']}-{environment['MASTER_PORT']}")  # another in each new start
+        meeting = Path(f"{environment[MEETING]}-{environment['MASTER_PORT']}")  # another in each new start
         rank, local_rank, neighbours = (int(environment[n]) for n in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"))
         return cls(training, meeting, rank, local_rank, neighbours)
 
