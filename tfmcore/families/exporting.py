@@ -11,9 +11,9 @@ from torch import Tensor
 
 from tfmcore.config import SavedModel, UserError
 from tfmcore.data.framing import BERT, T5, Frames, template
+from tfmcore.data.progress import Progress, silent
 from tfmcore.data.tokenizers import ROLE_NAMES, ROLES, Tokenizer
 from tfmcore.families.family import SAME_HEAD, Family, Head
-from tfmcore.families.importing import Report, silent
 from tfmcore.families.keys import read_saved, write_config
 from tfmcore.families.matching import Match, matches
 from tfmcore.families.registry import FAMILIES
@@ -36,7 +36,7 @@ class Exported:
     notes: list[str]
 
 
-def export_model(source: Path, target: Path, report: Report = silent) -> Exported:
+def export_model(source: Path, target: Path, report: Progress = silent) -> Exported:
     """Write the folder `target`, which is not there yet, for `transformers`. Raises UserError, naming the switches,
     for a model that none of its families can be."""
     report("Reading the model", 0, 0)
@@ -87,7 +87,7 @@ def differences(family: Family, head: Head, saved: SavedModel) -> list[str]:
 
 
 def write_model(
-    model: Model, saved: SavedModel, family: Family, head: Head, folder: Path, ids: Mapping[str, Any], report: Report
+    model: Model, saved: SavedModel, family: Family, head: Head, folder: Path, ids: Mapping[str, Any], report: Progress
 ) -> None:
     """config.json, to which `ids` add the numbers of special tokens, and model.safetensors."""
     _write_json(folder / "config.json", write_config(family, head, saved) | dict(ids))
@@ -101,7 +101,7 @@ def write_model(
     write_tensors(folder / FILE, shapes, _stored(found, weights, report))
 
 
-def _stored(found: list[Match], weights: dict[str, Tensor], report: Report) -> Iterator[Tensor]:
+def _stored(found: list[Match], weights: dict[str, Tensor], report: Progress) -> Iterator[Tensor]:
     for number, match in enumerate(found):
         report("Writing tensors", number, len(found))
         yield from match.storage.write(weights[match.ours])

@@ -1,6 +1,5 @@
 """From a Hugging Face folder to a model folder of ours."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import torch
 
 from tfmcore.config import SavedModel, UserError
 from tfmcore.data.foreign_tokenizers import read_tokenizer
+from tfmcore.data.progress import Progress, silent
 from tfmcore.data.tokenizers import Tokenizer
 from tfmcore.families.family import Family
 from tfmcore.families.keys import read_saved
@@ -20,13 +20,6 @@ from tfmcore.models import Model, save_weights
 from tfmcore.models.heads import make_head
 from tfmcore.models.weights import FILE, allocate, skeleton
 from tfmcore.nn.initialization import initialize
-
-Report = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is, and of how much; it may raise to give up."""
-
-
-def silent(phase: str, done: int, total: int) -> None:
-    """Nobody waits."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class Imported:
     notes: list[str] = field(default_factory=list)
 
 
-def import_model(source: Path, target: Path, report: Report = silent) -> Imported:
+def import_model(source: Path, target: Path, report: Progress = silent) -> Imported:
     """Make the model folder `target`, which is not there yet, from the Hugging Face folder `source`. Raises UserError,
     in one sentence and with nothing written, for anything that this program cannot follow exactly."""
     with staged(target) as folder:
@@ -58,7 +51,7 @@ def import_model(source: Path, target: Path, report: Report = silent) -> Importe
     return found
 
 
-def read_model(source: Path, report: Report = silent) -> Imported:
+def read_model(source: Path, report: Progress = silent) -> Imported:
     """The model of a Hugging Face folder, in evaluation mode on the CPU, in memory of its own size."""
     path = source / "config.json"
     theirs = read_config(source)
@@ -108,7 +101,7 @@ def _new_head(model: Model, saved: SavedModel) -> None:
         initialize(model.head, saved.model.initialization, saved.model.d_model, saved.model.num_layers)
 
 
-def _fill(model: Model, found: Found, tensors: Tensors, report: Report) -> None:
+def _fill(model: Model, found: Found, tensors: Tensors, report: Progress) -> None:
     """Read tensor after tensor into its place; what is stored as it is here is read there directly."""
     weights = dict(model.named_parameters())
     with torch.no_grad():

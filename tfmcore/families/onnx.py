@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tfmcore.config import SavedModel, UserError
+from tfmcore.data.progress import Progress, silent
 from tfmcore.data.tokenizers import Tokenizer
-from tfmcore.families.importing import Report, silent
 from tfmcore.families.staging import staged
 from tfmcore.models import EncoderDecoderTransformer, Model, load_model
 
@@ -78,7 +78,7 @@ class Decoder(nn.Module):
         return logits
 
 
-def export_onnx(source: Path, target: Path, report: Report = silent) -> OnnxExported:
+def export_onnx(source: Path, target: Path, report: Progress = silent) -> OnnxExported:
     """Write the folder `target`, which is not there yet: model.onnx or, of an encoder-decoder, encoder_model.onnx and
     decoder_model.onnx, for batches and lengths of any size, with config.json and tokenizer.json. Raises UserError where
     the extra `onnx` is missing, and where onnxruntime computes something else."""

@@ -8,8 +8,9 @@ import torch
 
 from tests.tfmcore.families.cases import CASES, HEADS
 from tests.tfmcore.families.comparison import answers, attentions, batch, farthest
+from tfmcore.data.progress import silent
 from tfmcore.families.exporting import find_place, write_model
-from tfmcore.families.importing import read_model, silent
+from tfmcore.families.importing import read_model
 from tfmcore.families.registry import FAMILIES
 
 IMPORTED, EXPORTED = 1e-5, 1e-6
