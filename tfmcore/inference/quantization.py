@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tfmcore.config import UserError
 from tfmcore.inference.decoding import write_batch
-from tfmcore.inference.reading import Source, Writer, read_source, reads_alone
+from tfmcore.inference.reading import Source, Writer, reads_alone, source_of
 from tfmcore.inference.sampling import Sampling
 from tfmcore.messages import WritingPrecision
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer
@@ -92,19 +92,13 @@ def effect(model: Writer, ready: Writer) -> Effect:
         [start[:1]],
         max_new_tokens=length,
         sampling=Sampling(1.0, seed=0),
-        source=_source(ready, start),
+        source=source_of(ready, start),
     )
     ids = torch.tensor([[*start[:1], *text[:-1]]], device=model.device)
-    exact, found = (_logits(each, ids, _source(each, start)) for each in (model, ready))
+    exact, found = (_logits(each, ids, source_of(each, start)) for each in (model, ready))
     difference = (found - exact).abs()
     same = (found.argmax(-1) == exact.argmax(-1)).float().mean()
     return Effect(difference.max().item(), difference.mean().item(), exact.std(-1).mean().item(), same.item())
-
-
-def _source(model: Writer, ids: list[int]) -> Source | None:
-    if not isinstance(model, EncoderDecoderTransformer):
-        return None
-    return read_source(model, torch.tensor([ids], device=model.device))
 
 
 def _logits(model: Writer, ids: Tensor, source: Source | None) -> Tensor:

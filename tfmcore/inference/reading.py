@@ -87,6 +87,13 @@ def read_source(model: EncoderDecoderTransformer, input_ids: Tensor, attention_m
     return Source(model.encode(input_ids, attention_mask)[0], attention_mask)
 
 
+def source_of(model: Writer, ids: Sequence[int]) -> Source | None:
+    """What the encoder reads of `ids`, if the model has one."""
+    if not isinstance(model, EncoderDecoderTransformer):
+        return None
+    return read_source(model, torch.tensor([ids], device=model.device))
+
+
 def reads_alone(model: Model, num_tokens: int = 1) -> bool:
     """Whether one thread of a processor reads so many tokens faster than several."""
     weights = model.config.d_model**2

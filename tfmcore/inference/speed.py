@@ -9,9 +9,8 @@ from torch import nn
 
 from tfmcore.inference.decoding import write_on
 from tfmcore.inference.quantization import prepared
-from tfmcore.inference.reading import Source, Writer, read_source
+from tfmcore.inference.reading import Writer, source_of
 from tfmcore.messages import WritingPrecision
-from tfmcore.models import EncoderDecoderTransformer
 from tfmcore.nn.heads import LanguageModelHead
 from tfmcore.nn.packed import PackedLinear
 
@@ -29,11 +28,11 @@ class WritingSpeed:
 @torch.inference_mode()
 def writing_speed(model: Writer, precision: WritingPrecision, new_tokens: int = 48) -> WritingSpeed:
     """Write after a prompt of at most 32 tokens, half of the context at the most."""
-    prompt = min(PROMPT, model.config.context_length // 2)
-    new = min(new_tokens, model.config.context_length - prompt)
+    ids = [0] * min(PROMPT, model.config.context_length // 2)
+    new = min(new_tokens, model.config.context_length - len(ids))
     ready = prepared(model, precision)
     seconds, begin = [], 0.0
-    for _ in write_on(ready, [0] * prompt, max_new_tokens=new, source=_source(ready, prompt)):
+    for _ in write_on(ready, ids, max_new_tokens=new, source=source_of(ready, ids)):
         end = time.perf_counter()
         seconds.append(end - begin)
         begin = end
@@ -45,9 +44,3 @@ def _num_bytes(model: Writer) -> int:
     modules = [*model.decoder.modules(), model.head.packed or model.head.projection]
     packed = sum(module.num_bytes for module in modules if isinstance(module, PackedLinear))
     return packed + sum(module.weight.nbytes for module in modules if isinstance(module, nn.Linear | nn.Embedding))
-
-
-def _source(model: Writer, length: int) -> Source | None:
-    if not isinstance(model, EncoderDecoderTransformer):
-        return None
-    return read_source(model, torch.zeros(1, length, dtype=torch.long, device=model.device))
