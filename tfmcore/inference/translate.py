@@ -36,7 +36,7 @@ def translate(opened: OpenedModel, text: str, manner: Manner = GREEDILY, prefix:
 
 def translating(
     opened: OpenedModel, text: str, manner: Manner = GREEDILY, prefix: str | None = None
-) -> Generator[None, None, Translation]:
+) -> Generator[object, None, Translation]:
     """The same; yields after each token, so that it can be given up."""
     source = opened.encode(text, prefix=prefix)
     memory = _read(opened, source)
@@ -97,17 +97,10 @@ def _read_many(model: EncoderDecoderTransformer, sources: Sequence[Sequence[int]
 
 def _search(
     opened: OpenedModel, memory: Source, manner: Manner, ending: Ending
-) -> Generator[None, None, list[Hypothesis]]:
+) -> Generator[object, None, list[Hypothesis]]:
     """Hypotheses, best first: the only one that is written greedily or drawn, or those of a beam search."""
     manner = replace(manner, max_new_tokens=min(manner.max_new_tokens, _room(opened)))
-    steps = write_ids(_translator(opened), opened.tokenizer.start_ids, manner, ending, memory)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: list[Hypothesis] = end.value
-            return found
-        yield
+    return write_ids(_translator(opened), opened.tokenizer.start_ids, manner, ending, memory)
 
 
 def _room(opened: OpenedModel) -> int:

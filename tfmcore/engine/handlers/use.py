@@ -188,7 +188,7 @@ def _streamed(
         index += 1
 
 
-def _reported(work: Generator[None, None, T], report: Progress, phase: str) -> T:
+def _reported(work: Generator[object, None, T], report: Progress, phase: str) -> T:
     """What `work` returns; each of its steps is reported, and so can be its last."""
     done = 0
     while True:
