@@ -8,8 +8,6 @@ from tfmcore.config.data import DataConfig
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.tokenizer import TokenizerConfig
 
-BYTES = 4  # weights, gradients and the optimizer's two means are fp32 whatever the precision
-
 WITHOUT_LOGITS = ("classification", "token_tagging", "question_answering")
 """The tasks that predict no tokens."""
 LIKELY_VOCABULARY = {"char": 100, "byte": 263}

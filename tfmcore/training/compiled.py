@@ -73,12 +73,12 @@ class CompiledLayers:
             return
         if self.way == "graphs":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        few = LEARNS_BY_ONEDNN and self._has_few_weights and self.way == "stacks"
+        by_onednn = LEARNS_BY_ONEDNN and self._has_few_weights and self.way == "stacks"
         try:
             for part, call in zip(self._parts, self._calls, strict=True):
                 part._compiled_call_impl = call
             self.objective.is_compiled = True
-            with all_by_onednn() if few else contextlib.nullcontext():
+            with all_by_onednn() if by_onednn else contextlib.nullcontext():
                 yield
         finally:
             self.objective.is_compiled = False
