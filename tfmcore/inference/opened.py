@@ -78,7 +78,8 @@ class OpenedModel:
         if (length := whole["input_ids"].shape[1]) > self.context:
             read = task.inputs(texts, self.tokenizer, self.context)
         encoded = self._encoded({name: rows[0].tolist() for name, rows in read.items()})
-        return replace(encoded, notice=cut_notice("text", length, len(encoded.ids), self.saved.task))
+        part = "last" if task.keeps_end else "first"
+        return replace(encoded, notice=cut_notice("text", length, len(encoded.ids), part))
 
     def encode_target(self, text: str) -> Encoded:
         """What a translator's decoder reads when `text` is what it writes."""
@@ -88,7 +89,7 @@ class OpenedModel:
         """The same of a target that is encoded: the start token, then the tokens."""
         row = [*self.tokenizer.start_ids, *ids]
         encoded = self._encoded({"input_ids": row[: self.context]})
-        return replace(encoded, notice=cut_notice("target", len(row), len(encoded.ids), self.saved.task))
+        return replace(encoded, notice=cut_notice("target", len(row), len(encoded.ids)))
 
     def written(self, ids: Sequence[int]) -> str:
         """The text of what its decoder wrote."""
@@ -131,12 +132,9 @@ def load(name: str | Path) -> tuple[Model, Tokenizer]:
     return opened.model, opened.tokenizer
 
 
-def cut_notice(what: str, length: int, read: int, task: str) -> str:
+def cut_notice(what: str, length: int, read: int, part: str = "first") -> str:
     """Says which part the model read, if not all of it."""
-    if read == length:
-        return ""
-    part = "last" if task == "language_modeling" else "first"
-    return f"The {what} has {length} tokens: the model read the {part} {read}."
+    return "" if read == length else f"The {what} has {length} tokens: the model read the {part} {read}."
 
 
 def windows_notice(what: str, num_windows: int, context: int) -> str:

@@ -14,6 +14,7 @@ class LanguageModeling(Task):
     """Inputs are a sequence without its last token, labels the same without its first."""
 
     overlap = 1
+    keeps_end = True
 
     def window(self, context_length: int) -> int:
         return context_length + 1

@@ -79,13 +79,15 @@ class Task(ABC):
     """One file each in this package, made from `[data]` and the tokenizer's framing. `roles` are the texts whose tokens
     are stored, `apart` those by which examples are held out, `stored` the fields of `[data]` that change what is
     stored. Running text is cut into windows, each beginning `overlap` tokens before the end of the one before. A task
-    that `hides` what is to be predicted has changed it in what the model reads."""
+    that `hides` what is to be predicted has changed it in what the model reads; one that `keeps_end` reads the end of a
+    prompt that is longer than the context, others its beginning."""
 
     roles: ClassVar[tuple[str, ...]] = ("text",)
     apart: ClassVar[tuple[str, ...]] = ("text",)
     stored: ClassVar[tuple[str, ...]] = ()
     overlap: ClassVar[int] = 0
     hides: ClassVar[bool] = False
+    keeps_end: ClassVar[bool] = False
 
     def __init__(self, data: DataConfig, framing: Framing = OURS) -> None:
         self.data, self.framing = data, framing
