@@ -94,3 +94,5 @@ TASKS = {
 }
 TEXT_TASKS = tuple(name for name, facts in TASKS.items() if facts.roles == ("text",))
 """Those that learn from running text."""
+LABEL_TASKS = tuple(name for name, facts in TASKS.items() if {"label", "labels"} & {*facts.roles})
+"""Those that predict some of the names which the data gives."""

@@ -8,6 +8,7 @@ torch first to have the same ones again. All raise ConfigError for switches that
 from typing import Any
 
 from tfmcore.config import Config, SavedModel, UserError, find_preset
+from tfmcore.config.tasks import LABEL_TASKS
 from tfmcore.models import Model, build
 
 WRITTEN = "translation"
@@ -82,6 +83,6 @@ def _sized(preset: str, vocab_size: int, task: str, num_labels: int, switches: d
     raw = find_preset(preset).raw()
     raw["model"] |= switches
     raw["model"] = {name: value for name, value in raw["model"].items() if value is not None}
-    labels = [f"LABEL_{n}" for n in range(num_labels)] if task in ("classification", "token_tagging") else []
+    labels = [f"LABEL_{n}" for n in range(num_labels)] if task in LABEL_TASKS else []
     fields = {"task": task, "vocab_size": vocab_size, "model": Config.parse(raw).model, "labels": labels}
     return build(SavedModel.model_validate(fields))

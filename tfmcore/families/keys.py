@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tfmcore.config import ModelConfig, SavedModel, UserError
+from tfmcore.config.tasks import LABEL_TASKS
 from tfmcore.families.family import IGNORED, NEEDED, REQUIRED, Family, Head, Key, Required
 from tfmcore.families.switches import effective
 
@@ -20,7 +21,7 @@ def read_saved(family: Family, head: Head, theirs: Mapping[str, Any], path: Path
     program cannot follow, or whose number is out of all bounds; nothing is allocated before."""
     fields = read_fields(family, theirs, path) | dict(head.switches)
     vocab_size = fields.pop("vocab_size")
-    labels = read_labels(theirs, path) if head.task in ("classification", "token_tagging") else []
+    labels = read_labels(theirs, path) if head.task in LABEL_TASKS else []
     try:
         model = ModelConfig.model_validate({"architecture": family.architecture, **family.switches, **fields})
         saved = SavedModel.model_validate(

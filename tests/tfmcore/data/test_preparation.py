@@ -11,6 +11,7 @@ import pytest
 
 from tfmcore.config import Config, UserError
 from tfmcore.config.sources import SOURCES as FACTS
+from tfmcore.config.tasks import LABEL_TASKS
 from tfmcore.data import Cancelled, evaluation_split, prepare
 from tfmcore.data import preparation as module
 from tfmcore.data.sources import SOURCES
@@ -30,7 +31,7 @@ def test_every_source_serves_its_tasks(source, task, config, cache):
     dataset = prepare(config(source, task, data__max_examples=200), lambda *what: told.append(what), cache)
     assert dataset.counts["train"] > dataset.counts["validation"] > 0
     assert dataset.train.batch(0, 8, 0).num_labels > 0
-    assert bool(dataset.labels) == (task in ("classification", "token_tagging"))
+    assert bool(dataset.labels) == (task in LABEL_TASKS)
     assert dataset.labels == sorted(dataset.labels)
     assert [what[0] for what in told if what[1] == 0][-1] == "tokenising"
     assert len(list(cache.rglob("dataset.json"))) == 1

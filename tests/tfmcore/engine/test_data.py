@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tfmcore.config import SOURCES, TASKS, find_preset
+from tfmcore.config.tasks import LABEL_TASKS
 from tfmcore.messages import BatchTried, DataPrepared, FindRate, PrepareData, RateFound, Refused, TryBatch
 
 
@@ -26,7 +27,7 @@ def test_data_is_prepared_and_the_first_batch_shown(engine, task):
     assert reply.lengths
     assert len(reply.sample_tokens) == len(reply.sample_ids)
     assert reply.batch
-    assert bool(reply.labels) == (task in ("classification", "token_tagging"))
+    assert bool(reply.labels) == (task in LABEL_TASKS)
     for shown in reply.batch:
         assert len(shown.tokens) == len(shown.ids) <= 24
         assert not shown.targets or len(shown.targets) == len(shown.tokens)

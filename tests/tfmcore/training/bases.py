@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from tfmcore.config import SOURCES, TASKS, Config, DataConfig, ModelConfig, SavedModel, TokenizerConfig, with_base
+from tfmcore.config.tasks import LABEL_TASKS
 from tfmcore.data import Tokenizer
 from tfmcore.data.tasks.span_corruption import SpanCorruption
 from tfmcore.data.tokenizer_training import train_tokenizer
@@ -49,7 +50,7 @@ def letters(end: int, extra: Sequence[str] = SENTINELS) -> Tokenizer:
 def write_base(folder: Path, kind: str, task: str, **fields: object) -> None:
     """A model folder of that kind and task with random weights."""
     tokenizer = letters(127)
-    labels = ["a", "b", "c"] if task in ("classification", "token_tagging") else []
+    labels = ["a", "b", "c"] if task in LABEL_TASKS else []
     model = ModelConfig(architecture=kind, **SHAPE | fields)
     saved = SavedModel(task=task, vocab_size=tokenizer.vocab_size, model=model, labels=labels)
     torch.manual_seed(5)
