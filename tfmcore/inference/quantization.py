@@ -14,8 +14,8 @@ from tfmcore.inference.sampling import Sampling
 from tfmcore.messages import WritingPrecision
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer
 from tfmcore.nn.heads import LanguageModelHead
+from tfmcore.nn.kernels.packed import BFloat16Linear, Int8Linear, PackedLinear, lay_out
 from tfmcore.nn.linear import FusedLinear
-from tfmcore.nn.packed import BFloat16Linear, Int8Linear, PackedLinear, lay_out
 
 PACKED: dict[WritingPrecision, type[PackedLinear]] = {"bf16": BFloat16Linear, "int8": Int8Linear}
 NUM_TOKENS = 32

@@ -11,7 +11,7 @@ from torch import Tensor
 from tfmcore.inference.recorded import RecordedStep
 from tfmcore.models import DecoderOnlyTransformer, EncoderDecoderTransformer, Model
 from tfmcore.nn.cache import Cache
-from tfmcore.nn.linear import FEW
+from tfmcore.nn.kernels.linear import FEW
 from tfmcore.nn.probe import Hooks
 
 Writer = DecoderOnlyTransformer | EncoderDecoderTransformer

@@ -15,7 +15,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tfmcore.nn.cache import Cache
-from tfmcore.nn.scaled_dot_product import OPERATIONS
+from tfmcore.nn.kernels.attention import OPERATIONS
 
 Step = Callable[[Tensor], Tensor]
 TO_COPY = torch.ops.aten._to_copy.default

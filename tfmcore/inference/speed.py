@@ -12,7 +12,7 @@ from tfmcore.inference.quantization import prepared
 from tfmcore.inference.reading import Writer, source_of
 from tfmcore.messages import WritingPrecision
 from tfmcore.nn.heads import LanguageModelHead
-from tfmcore.nn.packed import PackedLinear
+from tfmcore.nn.kernels.packed import PackedLinear
 
 PROMPT = 32
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from tfmcore.nn.cache import KeyValueCache
 from tfmcore.nn.disentangled import DistanceScores
 from tfmcore.nn.dropout import dropout
+from tfmcore.nn.kernels.attention import scaled_dot_product
 from tfmcore.nn.linear import FusedLinear, Linear
 from tfmcore.nn.mask import FULL, Band, Mask, Timeline, fill
 from tfmcore.nn.positions import rotate
 from tfmcore.nn.probe import Probe
-from tfmcore.nn.scaled_dot_product import scaled_dot_product
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values as attention uses them: (B, K, S, E) each."""

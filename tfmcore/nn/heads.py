@@ -8,8 +8,9 @@ from torch.nn import functional as F
 
 from tfmcore.nn.activations import ACTIVATIONS, Activation
 from tfmcore.nn.dropout import Dropout
-from tfmcore.nn.linear import Linear, linear, missing_rows
-from tfmcore.nn.packed import PackedLinear
+from tfmcore.nn.kernels.linear import linear, missing_rows
+from tfmcore.nn.kernels.packed import PackedLinear
+from tfmcore.nn.linear import Linear
 
 Pooling = Literal["first", "mean", "last"]
 

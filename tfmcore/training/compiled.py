@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from tfmcore.config.compilers import cpp_compiler
 from tfmcore.config.memory import MOST_COMPILED
-from tfmcore.nn.dropout import Choice, dropout_on_cpu, random_numbers
-from tfmcore.nn.linear import LEARNS_BY_ONEDNN, all_by_onednn, compiled_linear, linear
+from tfmcore.nn.kernels.attention import all_at_once, as_products_take_them, plain_products, weights_kept
+from tfmcore.nn.kernels.dropout import Choice, dropout_on_cpu, random_numbers
+from tfmcore.nn.kernels.linear import LEARNS_BY_ONEDNN, all_by_onednn, compiled_linear, linear
 from tfmcore.nn.mask import Mask
 from tfmcore.nn.probe import Hooks
-from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, plain_products, weights_kept
 from tfmcore.nn.stacks import Stack
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Objective

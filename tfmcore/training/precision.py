@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tfmcore.nn import linear
+from tfmcore.nn.kernels import linear
 
 
 class Precision:

@@ -61,7 +61,7 @@ def test_tables(tfm):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_it_says_what_the_processor_has_not(tfm, monkeypatch, has):
-    monkeypatch.setattr("tfmcore.nn.linear.HAS_BF16", has)
+    monkeypatch.setattr("tfmcore.nn.kernels.linear.HAS_BF16", has)
     bf16 = ("--set", "training.precision=bf16", "--steps", "1", "--random-tokens")
     result = tfm("bench", "reverse", *FEW, *bf16, "--json")
     assert result.code == 0

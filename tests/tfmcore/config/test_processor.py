@@ -34,6 +34,6 @@ def test_where_there_is_no_such_file_it_is_taken_to(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 def test_it_is_what_torch_says():
     pytest.importorskip("torch")
-    from tfmcore.nn.linear import HAS_BF16
+    from tfmcore.nn.kernels.linear import HAS_BF16
 
     assert processor.has_bf16() == HAS_BF16

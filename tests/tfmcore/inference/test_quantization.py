@@ -14,7 +14,7 @@ from tfmcore.inference.reading import read_source
 from tfmcore.inference.sampling import GREEDY
 from tfmcore.inference.translate import translate
 from tfmcore.inference.writing import Manner
-from tfmcore.nn import packed
+from tfmcore.nn.kernels import packed
 
 WIDER = {"d_model": 64, "num_heads": 4, "num_kv_heads": None, "head_dim": None, "d_ff": 1024}
 

@@ -12,9 +12,9 @@ from tests.tfmcore.inference.test_decoding import model_of
 from tfmcore.config import ModelConfig
 from tfmcore.inference.recorded import SHARED, RecordedStep
 from tfmcore.nn.cache import Cache, KeyValueCache
+from tfmcore.nn.kernels.attention import scaled_dot_product
 from tfmcore.nn.mask import CAUSAL
 from tfmcore.nn.probe import Hooks, probes
-from tfmcore.nn.scaled_dot_product import scaled_dot_product
 
 WEIGHTS = torch.arange(40.0).view(10, 4).sin()
 COUNTED: list[int] = []

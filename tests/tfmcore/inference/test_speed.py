@@ -5,7 +5,7 @@ import pytest
 from tests.tfmcore.inference.test_decoding import VOCAB, model_of
 from tfmcore.config import ModelConfig
 from tfmcore.inference.speed import writing_speed
-from tfmcore.nn import packed
+from tfmcore.nn.kernels import packed
 
 
 @pytest.mark.parametrize(("precision", "size"), [("fp32", 4), ("bf16", 2), ("int8", 1)])

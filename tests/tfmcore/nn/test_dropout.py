@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tfmcore.nn.dropout import Dropout, dropout, own_random_numbers
+from tfmcore.nn.dropout import Dropout, dropout
+from tfmcore.nn.kernels.dropout import own_random_numbers
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])

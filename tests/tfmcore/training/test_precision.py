@@ -81,13 +81,13 @@ def test_a_run_says_so_and_goes_on_with_its_scale(tiny, tmp_path, monkeypatch):
 def test_a_run_says_what_the_processor_has_not(tiny, tmp_path, monkeypatch, precision, has):
     config = tiny("nano-decoder", f"training.precision={precision}", "training.steps=2")
     for there_is in (True, False):
-        monkeypatch.setattr(f"tfmcore.nn.linear.{has}", there_is)
+        monkeypatch.setattr(f"tfmcore.nn.kernels.linear.{has}", there_is)
         said = [event.sentence for event in train(config, tmp_path / str(there_is)) if isinstance(event, Warned)]
         assert any(f"no matrix products in {precision}" in sentence for sentence in said) is not there_is
 
 
 def test_bf16_on_a_processor_without_it_is_fp32_to_the_bit(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("tfmcore.nn.linear.HAS_BF16", False)
+    monkeypatch.setattr("tfmcore.nn.kernels.linear.HAS_BF16", False)
     losses = [
         [event.loss for event in train(tiny("nano-decoder", f"training.precision={precision}"), tmp_path / precision)
          if isinstance(event, Stepped)]

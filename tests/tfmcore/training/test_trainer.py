@@ -222,7 +222,7 @@ def test_gradient_checkpointing_learns_the_same(tiny, tmp_path, preset):
 
 
 def test_bf16_learns_nearly_the_same(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("tfmcore.nn.linear.HAS_BF16", True)  # on any processor
+    monkeypatch.setattr("tfmcore.nn.kernels.linear.HAS_BF16", True)  # on any processor
     full = losses(train(tiny("nano-decoder"), tmp_path / "full"))
     half = losses(train(tiny("nano-decoder", "training.precision=bf16"), tmp_path / "half"))
     assert half != full

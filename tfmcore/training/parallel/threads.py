@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import torch
 from torch import Tensor, nn
 
-from tfmcore.nn.dropout import SEEDS, own_random_numbers
+from tfmcore.nn.kernels.dropout import SEEDS, own_random_numbers
 from tfmcore.training.batches import Placed, shares_of
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.part import Parallel

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from tfmcore.nn import packed
-from tfmcore.nn.linear import FEW, FusedLinear
-from tfmcore.nn.packed import LEAST_WEIGHTS, BFloat16Linear, Int8Linear, lay_out
+from tfmcore.nn.kernels import packed
+from tfmcore.nn.kernels.linear import FEW
+from tfmcore.nn.kernels.packed import LEAST_WEIGHTS, BFloat16Linear, Int8Linear, lay_out
+from tfmcore.nn.linear import FusedLinear
 
 
 @pytest.fixture(params=["packed", "rounded"])

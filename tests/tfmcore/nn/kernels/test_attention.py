@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tfmcore.nn import scaled_dot_product as module
+from tfmcore.nn.kernels import attention as module
+from tfmcore.nn.kernels.attention import all_at_once, as_products_take_them, scaled_dot_product, weights_kept
 from tfmcore.nn.mask import Mask
-from tfmcore.nn.scaled_dot_product import all_at_once, as_products_take_them, scaled_dot_product, weights_kept
 
 B, H, T, S, E = 3, 4, 7, 7, 8
 PADDING = torch.arange(S)[None] < torch.tensor([[7], [4], [5]])

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tfmcore.config.memory import MOST_COMPILED, MOST_KEPT
-from tfmcore.nn.dropout import Choice, random_numbers
+from tfmcore.nn.kernels.dropout import Choice, random_numbers
 from tfmcore.nn.mask import Mask
 
 CHUNK = 2**20

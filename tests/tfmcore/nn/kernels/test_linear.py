@@ -7,15 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tfmcore.nn import linear as nn_linear
-from tfmcore.nn.linear import Linear, all_by_onednn, computes_exactly, linear, linear_in_bf16
+from tfmcore.nn.kernels import linear as kernels
+from tfmcore.nn.kernels.linear import all_by_onednn, computes_exactly, linear, linear_in_bf16
+from tfmcore.nn.linear import Linear
 
 
 @pytest.mark.parametrize("by_onednn", [True, False], ids=["oneDNN", "MKL"])
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (0, 6), (5, 6), (3, 4, 6), (2, 0, 6)], ids=str)
 @pytest.mark.parametrize("bias", [True, False])
 def test_learns_as_torchs_own(bias, shape, by_onednn, monkeypatch):
-    monkeypatch.setattr(nn_linear, "LEARNS_BY_ONEDNN", by_onednn and nn_linear.HAS_ONEDNN)
+    monkeypatch.setattr(kernels, "LEARNS_BY_ONEDNN", by_onednn and kernels.HAS_ONEDNN)
     torch.manual_seed(0)
     ours = Linear(6, 5, bias)
     torchs = nn.Linear(6, 5, bias)
@@ -59,7 +60,7 @@ def test_every_type_of_number_and_writing_multiply_as_torch(dtype):
 
 @pytest.mark.parametrize("has_bf16", [True, False])
 def test_bf16_is_multiplied_without_such_products_too(has_bf16, monkeypatch):
-    monkeypatch.setattr(nn_linear, "HAS_BF16", has_bf16)
+    monkeypatch.setattr(kernels, "HAS_BF16", has_bf16)
     torch.manual_seed(0)
     x, weight = torch.randn(3, 4, 64).bfloat16(), torch.randn(32, 64).bfloat16()
     found = linear_in_bf16(x, weight)
@@ -72,7 +73,7 @@ def test_all_products_are_onednns_where_it_computes_exactly(monkeypatch):
     matmul = torch.backends.mkldnn.matmul
     before = matmul.fp32_precision
     for exactly in (True, False):
-        monkeypatch.setattr(nn_linear, "computes_exactly", lambda exactly=exactly: exactly)
+        monkeypatch.setattr(kernels, "computes_exactly", lambda exactly=exactly: exactly)
         with all_by_onednn():
             assert (matmul.fp32_precision == "bf16") == exactly
         assert matmul.fp32_precision == before
@@ -90,7 +91,7 @@ def test_whether_it_computes_exactly_is_seen_in_products(monkeypatch):
 
     monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
     assert not computes_exactly.__wrapped__()
-    monkeypatch.setattr(nn_linear, "HAS_ONEDNN", False)
+    monkeypatch.setattr(kernels, "HAS_ONEDNN", False)
     assert not computes_exactly.__wrapped__()
     assert torch.backends.mkldnn.matmul.fp32_precision == before
     assert found == computes_exactly()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tfmcore.nn.linear import FEW, HAS_BF16, by_onednn, linear, linear_in_bf16
+from tfmcore.nn.kernels.linear import FEW, HAS_BF16, by_onednn, linear, linear_in_bf16
 
 TILE = 16
 """The int8 product reads so many weights of a row at a time, and beyond its end if it must."""
