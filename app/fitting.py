@@ -142,9 +142,9 @@ def consequences(changes: dict[str, Any]) -> str:
     if "model.architecture" in changes:
         kind = kind_words(changes["model.architecture"])
         sentences.append(f"The model is now {kind}, which suits {TASKS[changes['data.task']].title.lower()}.")
-    if kind := changes.get("tokenizer.kind"):
+    if tokens := changes.get("tokenizer.kind"):
         case = ", all in lower case" if changes.get("tokenizer.lowercase") else ""
-        sentences.append(f"Tokens are now {TOKENS[kind]}{case}.")
+        sentences.append(f"Tokens are now {TOKENS[tokens]}{case}.")
     return " ".join(sentences)
 
 

@@ -8,8 +8,7 @@ from tfmcore.config import Config, UserError
 from tfmcore.config.estimate import likely_cost
 from tfmcore.config.memory import same_step_within
 from tfmcore.config.parallel import num_data_shares
-from tfmcore.memory_faults import is_out_of_memory as is_out_of_memory
-from tfmcore.memory_faults import missing_memory
+from tfmcore.memory_faults import is_out_of_memory, missing_memory
 from tfmcore.messages import Failed
 from tfmcore.training.room import room_of_process
 

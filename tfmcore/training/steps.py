@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Tokenizer
+from tfmcore.memory_faults import is_out_of_memory
 from tfmcore.messages import AnyEvent, Changed, Examined, Stepped, Warned
 from tfmcore.training.batches import Placed
 from tfmcore.training.divergence import diverged
 from tfmcore.training.examination import Examination
-from tfmcore.training.faults import is_out_of_memory
 from tfmcore.training.health import Health
 from tfmcore.training.learner import Coming, Learner
 from tfmcore.training.state import Counters, random_states, set_random_states

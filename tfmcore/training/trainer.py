@@ -16,6 +16,7 @@ from tfmcore.config.branching import parent_of
 from tfmcore.config.parallel import num_data_shares
 from tfmcore.data import Cancelled, Dataset, Progress, in_pieces
 from tfmcore.inference.opened import OpenedModel
+from tfmcore.memory_faults import is_out_of_memory
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Warned
 from tfmcore.models.weights import FILE as WEIGHTS
 from tfmcore.nn.low_rank import merged
@@ -26,7 +27,7 @@ from tfmcore.training.compiling import Compilation, check_compiler, choose, flop
 from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_threads
 from tfmcore.training.evaluation import evaluate, in_measure
-from tfmcore.training.faults import Failure, is_out_of_memory
+from tfmcore.training.faults import Failure
 from tfmcore.training.ingredients import dataset_of, model_of, num_known_tokens
 from tfmcore.training.learner import Learner
 from tfmcore.training.parallel.launch import launch
