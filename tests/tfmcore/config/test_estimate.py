@@ -13,6 +13,7 @@ from tfmcore.config import memory as memory_module
 from tfmcore.config.estimate import estimate, likely_vocab_size
 from tfmcore.config.memory import MOST_LOGITS, training_memory
 from tfmcore.models import Model, build
+from tfmcore.models.weights import skeleton
 
 TASK = {"encoder": "masked_language_modeling", "decoder": "language_modeling", "encoder_decoder": "translation"}
 
@@ -44,10 +45,8 @@ def test_the_likely_vocabulary(kind: str, limit: int, tokens: int) -> None:
 def test_parameters_of_every_preset(name: str) -> None:
     config = find_preset(name).config()
     saved = SavedModel(task=config.data.task, vocab_size=100, model=config.model, labels=["a", "b", "c"])
-    with torch.device("meta"):
-        model = build(saved)
     guess = estimate(config.model, 100, config.data.task, 3)
-    assert guess.total == model.num_parameters()
+    assert guess.total == skeleton(saved).num_parameters()
     assert all(number > 0 for number in guess.parameters.values() if number)
     assert sum(guess.flops_per_token.values()) > 0
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from tests.tfmcore.config.test_estimate import TASK, make
-from tfmcore.config import ModelConfig
+from tfmcore.config import ModelConfig, SavedModel
 from tfmcore.config.device import weights_of
 from tfmcore.config.estimate import estimate
 from tfmcore.config.placement import stage_of
+from tfmcore.models.weights import skeleton
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.places import places_of
 from tfmcore.training.parallel.stages import Stage
@@ -43,9 +43,8 @@ def test_stages_of_every_switch(variant: ModelConfig) -> None:
     cost = estimate(variant, TOKENS, task)
     for count in range(1, num_layers(variant) + 1):
         for index in range(count):
-            with torch.device("meta"):
-                model = make(variant, vocab_size=TOKENS)
-            stage = Stage(Objective(model, task), index, count)
+            saved = SavedModel(task=task, vocab_size=TOKENS, model=variant)
+            stage = Stage(Objective(skeleton(saved), task), index, count)
             expected = weights_of(cost, stage_of(variant, index, count))
             assert sum(expected.values()) == num_weights(stage), (index, count, expected)
 
