@@ -109,9 +109,11 @@ def test_every_check_runs_though_one_fails(dev, monkeypatch, capsys):
     asked = without_installing(dev, monkeypatch)
     ran = []
 
-    def call(command, env, **_):
-        ran.append([str(word) for word in command])
+    def call(command, env, stdout, **_):
         assert env["QT_QPA_PLATFORM"] == "offscreen"
+        if "mypy" in command:
+            stdout.write(b"what mypy says")
+        ran.insert(0 if "mypy" in command else len(ran), [str(word) for word in command])
         return 1 if "mypy" in command else 0
 
     monkeypatch.setattr(dev.subprocess, "call", call)
@@ -119,7 +121,8 @@ def test_every_check_runs_though_one_fails(dev, monkeypatch, capsys):
     assert asked == {"window": True, "virtual_display": True, "extra": "dev"}
     assert len(ran) == len(dev.checks([])) == 5
     assert ran[-1][-2:] == ["-k", "norm"]
-    summary = capsys.readouterr().out.partition("Summary")[2]
+    printed, _, summary = capsys.readouterr().out.partition("Summary")
+    assert "what mypy says" in printed
     assert summary.count("passed") == 4
     assert re.search(r"mypy .* FAILED \(exit code 1\)", summary)
 

@@ -24,6 +24,7 @@ from tfmcore.training.losses import Objective
 from tfmcore.training.state import Way
 from tfmcore.workspace import cache_folder
 
+pytestmark = pytest.mark.timeout(300)  # a busy machine compiles for long
 NUM_STEPS = 20
 NINE = ["data.min_length=9", "data.max_length=9"]
 CHECKPOINTED = ["training.gradient_checkpointing=true", "training.lora_rank=2", "training.finetune_from=another"]
