@@ -10,19 +10,22 @@ import sys
 import time
 from pathlib import Path
 
-import torch
+from tfmcore.loading import loading
 
-from tfmcore.config import Config
-from tfmcore.messages import Evaluated, Examined, Sampled, Started, Stepped, Warned
-from tfmcore.nn.attention import MultiHeadSelfAttention
-from tfmcore.nn.feed_forward import FeedForward
-from tfmcore.runs import Run
-from tfmcore.training.controls import Controls
-from tfmcore.training.examination import LAYER
-from tfmcore.training.parallel.spread import Spread
-from tfmcore.training.parallel.stages import Passing
-from tfmcore.training.parallel.world import World
-from tfmcore.training.trainer import TransformerTrainer
+with loading():
+    import torch
+
+    from tfmcore.config import Config
+    from tfmcore.messages import Evaluated, Examined, Sampled, Started, Stepped, Warned
+    from tfmcore.nn.attention import MultiHeadSelfAttention
+    from tfmcore.nn.feed_forward import FeedForward
+    from tfmcore.runs import Run
+    from tfmcore.training.controls import Controls
+    from tfmcore.training.examination import LAYER
+    from tfmcore.training.parallel.spread import Spread
+    from tfmcore.training.parallel.stages import Passing
+    from tfmcore.training.parallel.world import World
+    from tfmcore.training.trainer import TransformerTrainer
 
 
 def holds(trainer: TransformerTrainer) -> dict:
