@@ -21,7 +21,7 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memo
 
 
 class Failure(UserError):
-    """What happened to a run whose input was right: a full disk, too little memory, a loss that is no number."""
+    """What happened to a run whose input was right: a full disk, too little memory, a loss of NaN."""
 
 
 def failed(step: int, error: BaseException, config: Config | None = None) -> Failed:
@@ -42,7 +42,7 @@ def exit_code(error: BaseException) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """torch says so by a RuntimeError: a bare one on a processor, a subclass of it on a GPU."""
+    """torch raises a RuntimeError: a bare one on a CPU, a subclass of it on a GPU."""
     words = str(error).lower()
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(phrase in words for phrase in OUT_OF_MEMORY)
@@ -51,8 +51,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def memory_sentence(step: int, error: BaseException, remedy: list[str]) -> str:
     found = ALLOCATION.search(str(error))
-    amount = f"{readable(found[1])} more could not be had" if found else "what it needs could not be had"
-    way = f"the same step fits with {' and '.join(remedy)}" if remedy else "try a smaller model or a shorter context"
+    amount = f"could not allocate another {readable(found[1])}" if found else "could not allocate more"
+    way = "try a smaller model or a shorter context"
+    if remedy:
+        way = f"the same step fits in memory with {' and '.join(remedy)}"
     return f"memory ran out after step {step}: {amount}; {way}"
 
 

@@ -53,7 +53,7 @@ def largest_batch(
             return BatchFound(size, trial, limit)
         size = int(size * SMALLER)
     raise UserError(
-        f"not even one sequence fits into {limit / 2**20:.0f} MiB: use a smaller model, a shorter context or "
+        f"not even one sequence fits in {limit / 2**20:.0f} MiB: use a smaller model, a shorter context or "
         "training.gradient_checkpointing"
     )
 
