@@ -33,7 +33,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _memory_sentence(error: BaseException) -> str:
     tried = TRIED_TO_ALLOCATE.search(str(error))
     amount = _readable(tried[1]) if tried else "what it needs"
-    return f"Not enough memory: {amount} could not be had; use a shorter text or a smaller model."
+    return f"Not enough memory: could not allocate {amount}; use a shorter text or a smaller model."
 
 
 def _readable(amount: str) -> str:

@@ -44,7 +44,7 @@ def examples(data: DataConfig) -> Iterator[Example]:
     else:
         needed = "a second file (data.target_path) or a table" if data.task == "translation" else "a table"
         endings = {"question_answering": "SQuAD's .json, .csv, .tsv or .jsonl"}.get(data.task, ".csv, .tsv or .jsonl")
-        raise UserError(f"{path} is one running text: {data.task} needs {needed} ({endings})")
+        raise UserError(f"{path} is one running text, and {data.task} needs {needed} ({endings})")
     return islice(found, data.max_examples if layout(data) != "text" else None)
 
 
