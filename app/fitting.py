@@ -110,7 +110,7 @@ def consequences(changes: dict[str, Any]) -> str:
         kind = kind_words(changes["model.architecture"])
         sentences.append(f"The model is now {kind}, which suits {TASKS[changes['data.task']].title.lower()}.")
     if "tokenizer.kind" in changes:
-        sentences.append("Tokens are now word pieces in lower case, which suit a table of texts.")
+        sentences.append("Tokens are now lower-case WordPiece subwords, which suit a table of texts.")
     return " ".join(sentences)
 
 

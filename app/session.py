@@ -241,7 +241,7 @@ class Session(QObject):
 
     def _on_run_waits(self, run: Run, other: RunFacts) -> None:
         self._on_run_started(run)
-        words = f"“{other.label}” is training, so “{run.label}” waits for its turn."
+        words = f"“{other.label}” is training, so “{run.label}” waits in the queue."
         self.offer(words, "Train now", lambda: self._do_once("start", lambda: _started(run), self._on_run_started))
 
     def _on_run_started(self, run: Run) -> None:
@@ -353,7 +353,7 @@ class Session(QObject):
 
         def failed(error: Exception) -> None:
             self._deleted.append(moved)
-            self._offer_back(f" {moved[-1].label!r} cannot be brought back: {error}")
+            self._offer_back(f" {moved[-1].label!r} cannot be restored: {error}")
 
         in_background(self, work, done, failed)
 

@@ -91,7 +91,7 @@ class Preview(QWidget):
         self._no_rows = EmptyState(
             icon_name="table-off",
             heading="No rows to show",
-            sentence="What is in the way stands on the left.",
+            sentence="The reason is shown on the left.",
             objectName="preview_refused",
         )
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
