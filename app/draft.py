@@ -132,4 +132,4 @@ def _unlike(base: SavedModel, raw: Raw) -> Iterator[Problem]:
     tokenizer = {"kind": "file", "path": str(folder / "tokenizer.json")}
     for name, value in tokenizer.items():
         if raw.get("tokenizer", {}).get(name) != value:
-            yield Problem(f"tokenizer.{name}", "the model that training begins from keeps its own tokenizer", value)
+            yield Problem(f"tokenizer.{name}", "the model to fine-tune keeps its own tokenizer", value)

@@ -74,7 +74,7 @@ class Exchange(QObject):
 
     def _begin(self, words: str, engine: EngineClient, request: Any, **fields: Any) -> None:
         if self.running:
-            self._session.notify("warning", f"{self.running} is under way: wait for its end, or cancel it.")
+            self._session.notify("warning", f"{self.running} is in progress: wait for it to end, or cancel it.")
             return
         self.running, self.progress, self._engine = words, None, engine
         self._request = engine.ask(request, self._on_reply, **fields)
@@ -103,7 +103,7 @@ def import_words(reply: Imported) -> str:
     words = f"Imported {reply.family} with {units.count(reply.parameters)} parameters as {Path(reply.folder).name}."
     facts = [
         f"{len(names):,} {'tensor was' if len(names) == 1 else 'tensors were'} {what}"
-        for names, what in ((reply.added, "made anew"), (reply.ignored, "ignored"))
+        for names, what in ((reply.added, "newly initialised"), (reply.ignored, "ignored"))
         if names
     ]
     said = " and ".join(facts)
@@ -113,7 +113,7 @@ def import_words(reply: Imported) -> str:
 def import_details(reply: Imported) -> str:
     """Everything by name: made anew, ignored, read, and what there is to know."""
     lines = [f"Model folder: {reply.folder}", f"Family: {reply.family}", f"Parameters: {reply.parameters:,}"]
-    lists = {"Notes": reply.notes, "Made anew": reply.added, "Ignored": reply.ignored, "Read": reply.read}
+    lists = {"Notes": reply.notes, "Newly initialised": reply.added, "Ignored": reply.ignored, "Read": reply.read}
     for title, names in lists.items():
         lines += ["", f"{title}: {len(names):,}" if names else f"{title}: none"]
         lines += [f"    {name}" for name in names[:MOST_NAMED]]

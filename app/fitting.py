@@ -17,8 +17,8 @@ MOST_CHARACTERS = 300
 WRITING = ("generate", "translate")
 TOKENS = {
     "char": "letters, which keep the lines and capitals of a text",
-    "byte_bpe": "pieces of words with their capitals and spaces, which suit what is to be written",
-    "wordpiece": "word pieces, which suit short texts",
+    "byte_bpe": "byte-level BPE subwords, which keep capitals and spaces and so suit what is to be written",
+    "wordpiece": "WordPiece subwords, which suit short texts",
 }
 PROMPTS, COMPLETIONS = {"prompt", "instruction"}, {"completion", "response", "answer", "output", "target"}
 PAIRS = ({"source", "target"}, {"src", "tgt"}, {"input", "output"}, {"question", "answer"}, {"text", "summary"})

@@ -31,4 +31,4 @@ def caution(config: Config) -> str:
         return lack
     if needed < memory_to_train(preset.config()):
         return ""
-    return f"“{preset.title}” is of its true size, for reading: training it needs about {units.size(needed)} of memory."
+    return f"“{preset.title}” is full-size, for reading: training it needs about {units.size(needed)} of memory."

@@ -28,8 +28,8 @@ SWITCH_SECONDS = 0.001
 
 def main(arguments: list[str] | None = None) -> int:
     """Open the window on a workspace; a second one on the same workspace raises the first instead."""
-    parser = argparse.ArgumentParser(prog="tfm-playground", description="Build, train and look inside transformers.")
-    parser.add_argument("--workspace", type=Path, help="folder of runs, models and settings")
+    parser = argparse.ArgumentParser(prog="tfm-playground", description="Build, train and inspect transformers.")
+    parser.add_argument("--workspace", type=Path, help="folder of the runs, models and settings")
     parser.add_argument("--theme", choices=THEME_CHOICES, help="instead of the remembered one")
     args = parser.parse_args(arguments)
     try:

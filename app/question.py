@@ -8,7 +8,7 @@ from app.session import Session
 from tfmcore.messages import AnyReply, Arrays, Cancelled, ModelRequest, Progress, Refused
 
 GONE = (
-    "The files of this model are no longer where they were. If its run has replaced this checkpoint by a better one, "
+    "The files of this model are no longer where they were. If its run has replaced this checkpoint with a better one, "
     "open that with the circling arrow beside the model."
 )
 

@@ -12,7 +12,7 @@ def life(facts: RunFacts) -> object:
 
 ASKED: dict[str, tuple[str, Callable[[RunFacts], object]]] = {
     "pause": ("pausing", life),
-    "resume": ("going on", life),
+    "resume": ("resuming", life),
     "stop": ("stopping", life),
     "save_now": ("saving", lambda facts: (*facts.stamp[1:], facts.state.alive)),
 }

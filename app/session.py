@@ -253,7 +253,7 @@ class Session(QObject):
 
     def _on_run_waits(self, run: Run, other: RunFacts) -> None:
         self._on_run_started(run)
-        words = f"“{other.label}” is training, so “{run.label}” waits for its turn."
+        words = f"“{other.label}” is training, so “{run.label}” waits in the queue."
 
         def waits() -> bool:
             facts = self.runs.find(run.id)
@@ -373,7 +373,7 @@ class Session(QObject):
 
         def failed(error: Exception) -> None:
             self._deleted.append(moved)
-            self._offer_back(f" {moved[-1].label!r} cannot be brought back: {error}")
+            self._offer_back(f" {moved[-1].label!r} cannot be restored: {error}")
 
         in_background(self, work, done, failed)
 

@@ -44,7 +44,7 @@ class Settings:
                 temporary.write_text(tomli_w.dumps(self._values), encoding="utf-8")
                 temporary.replace(self._path)
             except OSError as error:
-                self.notice = f"The settings cannot be kept: {self._path} cannot be written ({error.strerror})."
+                self.notice = f"The settings cannot be saved: {self._path} cannot be written ({error.strerror})."
 
     def _put_aside(self) -> str:
         """Keep the damaged file under another name; says so."""

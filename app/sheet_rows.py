@@ -44,7 +44,7 @@ LOSS = Column(
     "Validation loss",
     attrgetter("best_loss"),
     units.number,
-    "Of the best checkpoint, in nats; the lowest is bold where all learn from the same tokens",
+    "Of the best checkpoint, in nats; the lowest is bold if all learn from the same tokens",
 )
 FIRST = Column("run", "Run", lambda facts: facts.label), LOSS
 LAST = (
@@ -57,8 +57,8 @@ LAST = (
 )  # fmt: skip
 """Of all runs; between them stand the options in which they differ."""
 OF_SEEDS = (
-    ("mean", "Mean of seeds", "Of the validation losses of all runs that differ from this one in nothing but the seed"),
-    ("deviation", "± of seeds", "The standard deviation of these losses"),
+    ("mean", "Mean of seeds", "Mean validation loss of all runs that differ from this one only in the seed"),
+    ("deviation", "± of seeds", "Standard deviation of these losses"),
 )
 """Fields of Spread; behind the loss, where runs were repeated."""
 

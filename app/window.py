@@ -158,7 +158,7 @@ class MainWindow(QMainWindow):
             ("train", "Train the designed model", self._session.start_run, "Ctrl+Return"),
             ("next_theme", "Light, dark or as the system", self.next_theme, "Ctrl+Shift+L"),
             ("show_help", "Help on this page, and its keys", self.show_help, "F1", "?"),
-            ("quit", "Quit; runs go on", self.close, "Ctrl+Q"),
+            ("quit", "Quit; runs continue", self.close, "Ctrl+Q"),
         ]
         for name, text, act, *keys in acts:
             self.addAction(make_action(self, name, text, act, *keys, repeats=name in ("undo", "redo")))

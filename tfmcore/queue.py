@@ -43,7 +43,7 @@ class Queue:
         """Have a run wait at that place (0: it is next; beyond the end: last); raises UserError if it does not wait."""
         with self._changed() as waiting:
             if id not in waiting:
-                raise UserError(f"the run {id} does not wait in the queue")
+                raise UserError(f"the run {id} is not in the queue")
             waiting.remove(id)
             waiting.insert(max(0, place), id)
 
@@ -65,7 +65,7 @@ class Queue:
         """Be the one that starts its runs; raises UserError where another does."""
         with held(self.runs / RUNNING, 0.0) as ours:
             if not ours:
-                raise UserError("the queue is being run already")
+                raise UserError("the queue is already running")
             yield
 
     @property

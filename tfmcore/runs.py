@@ -86,7 +86,7 @@ class Run:
         run = cls(folder)
         if (folder / "run.toml").is_file():
             if run.config() != config:
-                raise UserError(f"{folder} holds a run of another config: choose another folder")
+                raise UserError(f"{folder} contains a run of another config: choose another folder")
             return run
         check_branch(config)
         try:
@@ -181,7 +181,7 @@ class Run:
         if not found:
             raise UserError(f"the run {self.label!r} has no checkpoint yet: let it train until its first one")
         kept = ", ".join(str(checkpoint.step) for checkpoint in found)
-        raise UserError(f"the run {self.label!r} has no checkpoint at or before step {step}; it keeps those of {kept}")
+        raise UserError(f"the run {self.label!r} has no checkpoint at or before step {step}; it has {kept}")
 
     def best(self) -> Checkpoint | None:
         """The checkpoint of lowest score (of several, and without one, the newest), of those that were measured on the

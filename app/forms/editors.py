@@ -225,7 +225,7 @@ class ListEditor(QPlainTextEdit):
 
     def __init__(self) -> None:
         super().__init__(
-            tabChangesFocus=True, lineWrapMode=QPlainTextEdit.LineWrapMode.NoWrap, placeholderText="One a line"
+            tabChangesFocus=True, lineWrapMode=QPlainTextEdit.LineWrapMode.NoWrap, placeholderText="One per line"
         )
         self.setFixedHeight(9 * GRID)
         self._typing = QTimer(self, singleShot=True, interval=TYPING_MS)

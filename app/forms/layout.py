@@ -35,7 +35,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "tie_embeddings", "output_scale", "output_bias", "logit_softcap", "head_activation", "head_bias",
             "next_sentence_head", "pooling", "pooler", "classifier_bias",
         ),
-        "Start": ("initialization",),
+        "Initialisation": ("initialization",),
     },
     "training": {
         "Fine-tuning": (
@@ -50,12 +50,12 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Speed and memory": (
             "accumulation", "precision", "gradient_checkpointing", "compile", "device", "threads", "shares",
         ),
-        "Many devices": ("parallel", "num_processes", "parallel_sizes"),
-        "While it trains": (
+        "Several devices": ("parallel", "num_processes", "parallel_sizes"),
+        "Monitoring": (
             "eval_every", "eval_batches", "save_every", "keep_every", "sample_every", "sample_prompts", "health_every",
             "tensorboard", "best_by", "early_stopping",
         ),
-        "Chance": ("seed",),
+        "Randomness": ("seed",),
     },
 }  # fmt: skip
 """The folded options by heading; those that stand in no group come after them, without a heading."""

@@ -18,14 +18,14 @@ class ComparePage(QWidget):
     """What the sheet shows and what is chosen in it is drawn below it."""
 
     help: ClassVar[str] = (
-        "A row for each run: its losses, its steps, and the options in which the runs that are shown differ. A click "
-        "on a heading sorts by it; the filter leaves some. The lowest validation loss is bold where all learn from the "
+        "A row for each run: its losses, its steps, and the options in which the runs shown differ. A click on a "
+        "heading sorts by it; the filter narrows the list. The lowest validation loss is bold if all learn from the "
         "same tokens. Below are the curves of the first eight, or of those that you choose with Ctrl or Shift: by "
-        "steps, by tokens or by the time that the steps took. Runs that differ in nothing but the seed can be one "
-        "curve: their mean, in a band from the least to the greatest. Beside the curves is the loss of all runs over "
-        "one option: a dot is a run, a click chooses it, a bar is the mean of those with the same value, and ρ says "
-        "how strongly the loss goes with the option. Enter shows a run on Train. Several runs can be deleted at once, "
-        "or put into the queue."
+        "steps, by tokens or by training time. Runs that differ only in the seed can be one curve: their mean, in a "
+        "band from the lowest to the highest. Beside the curves is the loss of all runs over one option: a dot is a "
+        "run, a click selects it, a bar is the mean of those with the same value, and ρ shows how strongly the loss "
+        "correlates with the option. Enter shows a run on Train. Several runs can be deleted at once, or put into the "
+        "queue."
     )
 
     def __init__(self, session: Session) -> None:
@@ -46,7 +46,7 @@ class ComparePage(QWidget):
         empty = EmptyState(
             icon_name="scale-balance",
             heading="Nothing to compare yet",
-            sentence="Train a template on Home; or, on Model, let many runs differ in an option (Sweep).",
+            sentence="Train a template on Home; or, on Model, train many runs that differ in an option (Sweep).",
             action="Go to Home",
             action_name="action_home_from_compare",
         )

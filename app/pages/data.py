@@ -19,13 +19,13 @@ class DataPage(QWidget):
     """Takes files that are dropped anywhere on it."""
 
     help: ClassVar[str] = (
-        "Choose what the model learns from: a source that is built in, or a file of your own, which you may drop "
+        "Choose what the model learns from: a built-in source, or a file of your own, which you may drop "
         "anywhere on this page (two parallel .txt files for translation). The task says what is learned; for a table, "
         "choose the column of each role; given a column of prompts, a decoder learns to write the text that follows "
-        "each. The first rows stand on the right. Prepare trains the tokenizer and turns everything into tokens: you "
-        "then see how long the examples are beside the model's context, a sample in coloured tokens with their ids "
-        "(type your own), and the first batch as the model sees it: what goes in, what it must predict, what is hidden "
-        "from it."
+        "each. The first rows are shown on the right. Prepare trains the tokenizer and turns everything into tokens: "
+        "you then see how long the examples are compared with the model's context, a sample in coloured tokens with "
+        "their ids (type your own), and the first batch as the model sees it: what goes in, what it must predict, what "
+        "is hidden from it."
     )
 
     def __init__(self, session: Session) -> None:

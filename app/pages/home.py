@@ -33,9 +33,9 @@ class HomePage(QWidget):
 
     help: ClassVar[str] = (
         "Each card is a small model that trains here in a minute or two on text that comes with the program. Train "
-        "starts it and shows its curves; Open shows its design first. Below are your last runs: click one to see it. "
+        "starts it and shows its curves; Open shows its design first. Below are your latest runs: click one to see it. "
         "Open a model folder… opens one with config.json, tokenizer.json and model.safetensors; Open Hugging Face "
-        "folder… imports one of another program, as does dropping it on the window."
+        "folder… imports a model from there, as does dropping the folder on the window."
     )
 
     def __init__(self, session: Session) -> None:
@@ -49,7 +49,7 @@ class HomePage(QWidget):
         self._wire()
 
     def _lay_out(self) -> None:
-        self._runs_heading = self._heading("Last runs")
+        self._runs_heading = self._heading("Latest runs")
         self._open = QPushButton(
             "Open a model folder…", objectName="action_open_model_folder", icon=icon("folder-open-outline")
         )

@@ -40,10 +40,10 @@ from tfmcore.messages import (
     Inspected,
 )
 
-ABOUT = "Weights of the eager path, taken only while one looks; the fused one gives the same results."
+ABOUT = "Weights from the eager attention path, used only for inspection; the fused path gives the same results."
 EAGER = (
-    "Only while a text is inspected does the model compute attention step by step, so that its weights can be seen; "
-    "training and generation take a fused path with the same results."
+    "Only for inspection does the model compute attention step by step, so that its weights can be shown; "
+    "training and generation use a fused path with the same results."
 )
 
 
@@ -51,11 +51,11 @@ class InspectPage(QWidget):
     """The engine keeps the weights; the page asks for views of them."""
 
     help: ClassVar[str] = (
-        "Type a text, for a translator also a target, and inspect it. On the left stand all heads of all layers; click "
-        "one to see its weights large: rows look, columns are looked at. The wheel zooms, dragging pans, 0 shows "
-        "everything. Click a row or a token to pin it and see where it looks. Lines shows the heads of a layer as "
+        "Type a text, for an encoder-decoder also a target, and inspect it. On the left are all heads of all layers; "
+        "click one to enlarge its weights: rows are queries, columns are keys. The wheel zooms, dragging pans, 0 shows "
+        "everything. Click a row or a token to pin it and see what it attends to. Lines shows the heads of a layer as "
         "coloured lines: click a square to toggle a head, double-click to see it alone, hover a token for its lines. "
-        "Long texts are shown coarsely at first and in full where you zoom in. " + EAGER
+        "Long texts are shown coarsely at first, and in full as you zoom in. " + EAGER
     )
 
     def __init__(self, session: Session) -> None:
@@ -87,11 +87,11 @@ class InspectPage(QWidget):
     # ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _lay_out(self) -> None:
-        self._no_model = NoModel(self._session, "inspect", "Then see what each of its heads looks at, in any text.")
+        self._no_model = NoModel(self._session, "inspect", "Then see what each of its heads attends to, in any text.")
         self._no_text = EmptyState(
             icon_name="magnify-scan",
             heading="Nothing is inspected yet",
-            sentence="Type a text above, or take one from the Use page, and see what every head looks at.",
+            sentence="Type a text above, or take one from the Use page, and see what every head attends to.",
             action="Inspect the text above",
             action_name="action_inspect_first",
             objectName="inspect_empty",

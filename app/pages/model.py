@@ -36,15 +36,15 @@ class ModelPage(QWidget):
     """Edits go to the session's draft; everything else is redrawn from it."""
 
     help: ClassVar[str] = (
-        "Design a model and how it is trained. Start from a preset, of a size for laptops or, to read, its true one, "
-        "and change what you like: the line above the form says what differs from the preset, a dot marks it, and a "
-        "click on either returns to the preset's value. Every name has a tooltip with its meaning; "
-        "numbers may be typed as 1e-3, 1_000 or 2k, and the arrow keys step. The diagram shows the model with the "
-        "shape of each tensor (B is the batch); click a block to find its options. Where several processes share the "
-        "training, cards below it show which layers, heads, shards and examples each has. Beside it stand parameters, "
-        "the memory and the compute of the design; Try one batch measures the real time of a step on this machine, "
-        "and Find a learning rate trains a little while the rate rises. "
-        "Ctrl+Z undoes, Ctrl+Shift+Z redoes, Ctrl+Return trains."
+        "Design a model and how it is trained. Start from a preset, at laptop size or, for reading, at full size, and "
+        "change what you like: the line above the form lists what differs from the preset, a dot marks it, and a "
+        "click on either returns to the preset's value. Every name has a tooltip that explains it; numbers may be "
+        "typed as 1e-3, 1_000 or 2k, and the arrow keys step. The diagram shows the model with the shape of each "
+        "tensor (B is the batch); click a block to find its options. Where several processes share the training, "
+        "cards below it show which layers, heads, shards and examples each has. Beside it are the parameters, memory "
+        "and compute of the design; Try one batch measures the real time of a step on this machine, and Find a "
+        "learning rate runs a short range test, in which the learning rate rises. Ctrl+Z undoes, Ctrl+Shift+Z redoes, "
+        "Ctrl+Return trains."
     )
 
     def __init__(self, session: Session) -> None:
@@ -173,7 +173,7 @@ class ModelPage(QWidget):
         draft = self._session.draft
         for name, button in self._tabs.items():
             wrong = sum(problem.field.startswith(f"{name}.") for problem in draft.problems)
-            button.setText(SECTIONS[name] + (f" ({wrong} to mend)" if wrong else ""))
+            button.setText(SECTIONS[name] + (f" ({wrong} to fix)" if wrong else ""))
         config = draft.config
         if config is None:
             return
@@ -183,7 +183,7 @@ class ModelPage(QWidget):
         about = "" if known else "about "
         self._data.setText(
             f"Learns {TASKS[config.data.task].title.lower()} from “{SOURCES[config.data.source].title}”; tokens: "
-            f"{config.tokenizer.kind.replace('_', '-')}, {about}{vocab_size:,} different."
+            f"{config.tokenizer.kind.replace('_', '-')}, {about}{vocab_size:,} in the vocabulary."
         )
 
     def _show_section(self, name: str) -> None:

@@ -33,12 +33,12 @@ class TrainPage(QWidget):
     """Follows one run at a time; closing the window, or another run, stops none."""
 
     help: ClassVar[str] = (
-        "Every run trains in a process of its own and goes on when the window is closed. Choose a run on the left to "
-        "see its curves live: blue is the training loss (smoothed; the raw line stays, faint), orange the validation "
+        "Every run trains in its own process and continues when the window is closed. Choose a run on the left to "
+        "see its curves live: blue is the training loss (smoothed, with the raw line faint), orange the validation "
         "loss, dashed the planned learning rate. Pause, resume and stop act after the current step; a stopped or "
-        "interrupted run goes on from its last checkpoint. The right button, or the three dots, renames a run, makes a "
-        "new design of its config, goes on from its last checkpoint as another run, or deletes it; in the loss plot it "
-        "offers every checkpoint that is kept to branch from. The scales above the list lead to Compare, where all "
+        "interrupted run resumes from its last checkpoint. The right button, or the three dots, renames a run, makes a "
+        "new design from its config, branches another run from its last checkpoint, or deletes it; in the loss plot it "
+        "offers every saved checkpoint to branch from. The scales above the list lead to Compare, where all "
         "runs lie side by side. In a plot the wheel zooms, dragging pans, L switches to a logarithmic axis and R shows "
         "everything."
     )

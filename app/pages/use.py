@@ -28,12 +28,13 @@ class UsePage(QWidget):
     """One panel a verb, built when a model first needs it."""
 
     help: ClassVar[str] = (
-        "What the open model learned decides what stands here. A language model writes on: each token is shaded by its "
-        "probability; hover it for what else could stand there, click it and then an alternative to go on from that "
-        "instead. A classifier shows its bars while you type. A translator lists its hypotheses with their scores and "
-        "shows by cross-attention which words it looked at. A masked model fills [MASK] or ___. A tagger colours what "
-        "it marks while you type; a model that answers questions lights up the best answer in the text, with the next "
-        "ones and the chance that there is none. Ctrl+Return asks, Ctrl+. stops. Choose another model at the top."
+        "What you see here depends on what the open model learned. A language model continues a prompt: each token is "
+        "shaded by its probability; hover it for alternatives, click it and then an alternative to continue from that "
+        "instead. A classifier shows its probabilities while you type. A translator lists its hypotheses with their "
+        "scores and shows by cross-attention which words it attended to. A masked model fills [MASK] or ___. A tagger "
+        "colours what it marks while you type; a model that answers questions highlights the best answer in the text, "
+        "with the next best and the probability that there is none. Ctrl+Return asks, Ctrl+. stops. Choose another "
+        "model at the top."
     )
 
     def __init__(self, session: Session) -> None:
@@ -53,7 +54,7 @@ class UsePage(QWidget):
 
     def _lay_out(self) -> None:
         self._nothing = NoModel(
-            self._session, "use", "Then write, classify, translate, fill gaps, tag or ask with it: whatever it learned."
+            self._session, "use", "Then generate, classify, translate, fill gaps, tag or ask: whatever it learned."
         )
         self._chooser = ModelChooser(self._session, "use")
         self._stack = QStackedWidget()

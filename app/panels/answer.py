@@ -32,7 +32,7 @@ class AnswerPanel(UsePanel):
         self.text = self.editor("text", "A question; Return asks it", 2)
         self.text.setAccessibleName("Question")
         self.act_on_return(self.text)
-        self.context = self.editor("context", "The text that may hold the answer", 14)
+        self.context = self.editor("context", "The text that may contain the answer", 14)
         self.context.setAccessibleName("Text to find the answer in")
         self._go = QPushButton("Answer", objectName="action_answer", icon=icon("play", "on_accent"))
         self._go.setProperty("kind", "primary")
@@ -42,7 +42,7 @@ class AnswerPanel(UsePanel):
         self.marked = MarkedText(name="answer", objectName="answered_context", accessibleName="Text with the answer")
         self.table = Ranking(
             ("Probability", "Score"), "Answer", objectName="answers", accessibleName="Best answers",
-            toolTip="Score: the logits of the answer's first and last token together",
+            toolTip="Score: the sum of the logits of the answer's first and last token",
         )  # fmt: skip
         self._ranked: list[FoundAnswer | None] = []
         self._asked = ""
@@ -93,7 +93,7 @@ class AnswerPanel(UsePanel):
         self._halt.setVisible(busy)
 
     def _show_nothing(self) -> None:
-        self._best.setText("Ask, and the answer is lit up in the text.")
+        self._best.setText("Ask, and the answer is highlighted in the text.")
         self.marked.set_text("")
         self.table.set_rows([])
 
@@ -108,7 +108,7 @@ class AnswerPanel(UsePanel):
         self.table.set_rows([self._row(found, reply.no_answer) for found in self._ranked])
         read = f"; the text was read in {reply.num_windows:,} windows" if reply.num_windows > 1 else ""
         best = self._ranked[0]
-        said = "Most likely the text holds no answer" if best is None else f"“{' '.join(best.text.split())}”"
+        said = "Most likely the answer is not in the text" if best is None else f"“{' '.join(best.text.split())}”"
         share = reply.no_answer if best is None else best.probability
         self._best.setText(f"{said}, {units.percent(share)}{read}")
 

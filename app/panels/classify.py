@@ -38,7 +38,7 @@ class ClassifyPanel(UsePanel):
     def lay_out(self, left: QVBoxLayout, right: QVBoxLayout) -> None:
         self.text = self.editor("text", "Type a text; its labels follow while you type", 6)
         self.text.setAccessibleName("Text")
-        self.pair = self.editor("pair", "The text that goes with it", 4)
+        self.pair = self.editor("pair", "The second text of the pair", 4)
         self.pair.setAccessibleName("Second text")
         self.second = FoldedSection("Second text", objectName="second_text")
         self.second.set_content(self.pair)

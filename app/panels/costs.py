@@ -17,9 +17,9 @@ from tfmcore.messages import AnyReply, Arrays, BatchFound, BatchTried, FindBatch
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 TIPS = {
-    "Vocabulary": "As prepared; until the data are prepared, what the tokenizer will likely make",
-    "Compute of a token, forward": "A training step costs three times as much: the backward pass takes two",
-    "Tokens of a step": "Batch × accumulation × context; shorter examples make fewer",
+    "Vocabulary": "As prepared; until then, an estimate for the tokenizer",
+    "Compute per token, forward": "A training step costs three times as much: the backward pass takes two",
+    "Tokens per step": "Batch size × accumulation × context; fewer with shorter examples",
 }
 
 
@@ -134,7 +134,7 @@ class Costs(QWidget):
     def _ask(self, question: type[TryBatch] | type[FindBatch]) -> None:
         config = self._session.draft.config
         if config is None:
-            self._say(f"First mend this: {self._session.draft.problems[0]}", "error")
+            self._say(f"First fix this: {self._session.draft.problems[0]}", "error")
             return
         self._asked, self._tried, self._found = config, None, None
         self._request = self._session.data_engine.ask(
@@ -189,7 +189,7 @@ class Costs(QWidget):
             self._take.hide()
             return
         (config, found), draft = self._found, self._session.draft.config
-        words = f"{units.size(found.bytes)}, {units.duration(found.seconds)} a step{_by_whom(config)}"
+        words = f"{units.size(found.bytes)}, {units.duration(found.seconds)} per step{_by_whom(config)}"
         same = draft is not None and draft.replaced(training__batch_size=config.training.batch_size) == config
         if same:
             self._say(f"A batch of {found.batch_size:,} fits: {words}.", "")
@@ -210,14 +210,14 @@ def trial_words(config: Config, tried: BatchTried) -> str:
     """What one batch took, and what the whole training will at that pace."""
     steps = config.training.steps
     return (
-        f"{units.duration(tried.seconds)} a step · ≈ {units.duration(tried.seconds * steps)} for {steps:,} steps · "
+        f"{units.duration(tried.seconds)} per step · ≈ {units.duration(tried.seconds * steps)} for {steps:,} steps · "
         f"{units.rate(tried.tokens / tried.seconds, 'tokens')} · {units.size(tried.bytes)} of memory{_by_whom(config)}"
     )
 
 
 def _by_whom(config: Config) -> str:
     """What is measured is one process, with all of the model and of the batch."""
-    return ", by one process alone" if config.training.parallel else ""
+    return ", on one process" if config.training.parallel else ""
 
 
 def _facts(config: Config, cost: Estimate, vocab_size: int, known: bool) -> dict[str, str]:
@@ -226,11 +226,11 @@ def _facts(config: Config, cost: Estimate, vocab_size: int, known: bool) -> dict
     tokens = training.batch_size * training.accumulation * config.model.context_length
     step = 3 * flops * tokens
     return {
-        "Compute of a token, forward": f"{units.count(flops)}FLOP",
-        "Compute of a training step": f"{units.count(step)}FLOP",
+        "Compute per token, forward": f"{units.count(flops)}FLOP",
+        "Compute per training step": f"{units.count(step)}FLOP",
         "Compute of all steps": f"{units.count(step * training.steps)}FLOP",
         "Steps": f"{training.steps:,}",
-        "Tokens of a step": f"≤ {tokens:,}",
+        "Tokens per step": f"≤ {tokens:,}",
         "Tokens of all steps": f"≤ {units.count(tokens * training.steps)}",
         "Vocabulary": f"{vocab_size:,}" if known else f"≈ {vocab_size:,}",
     }

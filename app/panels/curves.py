@@ -44,7 +44,7 @@ class Curves(QWidget):
         )
         self._smoothing.setFixedWidth(120)
         self._smoothing.setAccessibleName("Smoothing of the training curves")
-        self._smoothing.setToolTip("Exponential smoothing of the training curves; the raw line stays, faint")
+        self._smoothing.setToolTip("Exponential smoothing of the training curves; the raw line stays faint behind")
         self.toolbar = QWidget(objectName="curves_toolbar")
         self._lay_out()
         self._smoothing.valueChanged.connect(self._on_smoothing_changed)

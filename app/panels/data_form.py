@@ -188,7 +188,7 @@ class DataForm(QScrollArea):
         self._data.flush()
         self._tokenizer.flush()
         if problems := self._session.draft.problems:
-            self._say(f"First mend this: {problems[0]}", "error")
+            self._say(f"First fix this: {problems[0]}", "error")
             self._session.show_field(problems[0].field)
             return
         self._preparation.prepare()

@@ -44,7 +44,7 @@ class Devices(QWidget):
         shared = config is not None and bool(config.training.parallel)
         self._grid.setVisible(shared)
         if config is None or not shared:
-            self._title.setText("<b>Who holds what</b>")
+            self._title.setText("<b>What each process holds</b>")
             return
         self._title.setText(f"<b>{layout_words(config.training)}</b>")
         self._grid.set_cards(list(sizes(config.training).items()), lambda rank: card_of(config, rank))

@@ -49,7 +49,7 @@ class FillPanel(UsePanel):
     verb: ClassVar[str] = "fill"
 
     def lay_out(self, left: QVBoxLayout, right: QVBoxLayout) -> None:
-        self.text = self.editor("text", f"A text with {MASK} or ___ where the model shall fill in", 6)
+        self.text = self.editor("text", f"A text with {MASK} or ___ where the model should fill in", 6)
         self.text.setAccessibleName("Text with gaps")
         self.act_on_return(self.text)
         self._go = QPushButton("Fill", objectName="action_fill", icon=icon("play", "on_accent"))
@@ -90,7 +90,7 @@ class FillPanel(UsePanel):
     def show_model(self, model: SavedModel) -> None:
         super().show_model(model)
         self.text.setPlainText(self.remembered("text", self.examples.first))
-        self._show([], "Put a gap into the text, and the likeliest words for it appear here.", [])
+        self._show([], "Put a gap in the text, and the most likely words for it appear here.", [])
 
     def show_text(self, text: str) -> None:
         self.text.setPlainText(text)

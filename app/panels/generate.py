@@ -18,14 +18,14 @@ class GeneratePanel(UsePanel):
     verb: ClassVar[str] = "generate"
 
     def lay_out(self, left: QVBoxLayout, right: QVBoxLayout) -> None:
-        self.prompt = self.editor("prompt", "The model writes on from here; empty: it begins by itself", 7)
+        self.prompt = self.editor("prompt", "The prompt that the model continues; empty: it starts from nothing", 7)
         self.prompt.setAccessibleName("Prompt")
         self.knobs = WritingKnobs(self._session, self.verb, Generate)
         self._go = QPushButton("Generate", objectName="action_generate", icon=icon("play", "on_accent"))
         self._go.setProperty("kind", "primary")
         self._go.setToolTip("Ctrl+Return")
         self._halt = QPushButton("Stop", objectName="action_stop_generate", icon=icon("stop"), toolTip="Ctrl+.")
-        self._on = QPushButton("Write on", objectName="action_write_on", toolTip="Go on where the text ends")
+        self._on = QPushButton("Write on", objectName="action_write_on", toolTip="Continue where the text ends")
         self.written = Written()
         left.addWidget(self.heading("Prompt"))
         left.addWidget(self.prompt)

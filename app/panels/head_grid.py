@@ -15,9 +15,9 @@ from app.widgets.thumbnails import ThumbnailGrid
 from tfmcore.messages import AnyReply, Arrays, AttentionKind, Thumbnails, ThumbnailsDrawn
 
 KINDS: dict[AttentionKind, tuple[str, str]] = {
-    "encoder": ("Encoder", "What is read looks at what is read."),
-    "decoder": ("Decoder", "What is written looks at what stands before it."),
-    "cross": ("Cross", "What is written looks at what is read."),
+    "encoder": ("Encoder", "The text read attends to itself."),
+    "decoder": ("Decoder", "The text written attends to what precedes it."),
+    "cross": ("Cross", "The text written attends to the text read."),
 }
 
 

@@ -15,7 +15,7 @@ from tfmcore.messages import Examined, Noticed, Started
 FIGURES = {
     "gradient_norm": ("Gradient norm of each layer", ""),
     "update_ratio": ("Update ÷ weights of each layer", ""),
-    "activation_scale": ("Scale of each layer's results", ""),
+    "activation_scale": ("Activation scale of each layer", ""),
 }
 MOST_LAYERS = 12
 """So many curves can still be told apart; of more layers these are shown, evenly chosen."""
@@ -32,8 +32,8 @@ class LayerCurves(QWidget):
         }
         self._empty = EmptyState(
             icon_name="layers-outline",
-            heading="No look at the layers yet",
-            sentence="A run looks at its layers every few steps (Look at layers every, among its options).",
+            heading="No layer statistics yet",
+            sentence="A run records them every few steps (Layer statistics every, among its options).",
         )
         drawn = QWidget()
         column = QVBoxLayout(drawn, spacing=GRID)

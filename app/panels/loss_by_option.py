@@ -30,7 +30,7 @@ LETTERS, FEW_LETTERS = 60, 6
 LEAST = 4
 """Of fewer runs nothing is said of how strongly a loss goes with an option."""
 STRENGTH = (
-    "Spearman's rank correlation with the loss: −1 where a larger value always goes with a lower loss, 1 where with a "
+    "Spearman's rank correlation with the loss: −1 if a larger value always goes with a lower loss, 1 where with a "
     "higher one, 0 where with neither"
 )
 HEAD = 24.0

@@ -46,7 +46,7 @@ class ModelChooser(QWidget):
         self._folder = ModelActions(session, self).button(
             f"action_models_{page}", "Open, import, export or fine-tune a model"
         )
-        self._again = self._button(f"action_reopen_{page}", "refresh", "Open the run's best checkpoint of now")
+        self._again = self._button(f"action_reopen_{page}", "refresh", "Open the run's current best checkpoint")
         self._checkpoint = QToolButton(
             objectName=f"action_checkpoints_{page}",
             toolTip="Open another checkpoint of the run",

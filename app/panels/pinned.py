@@ -23,7 +23,7 @@ class Pinned(QWidget):
         super().__init__(objectName="pinned")
         self._session = session
         self._source = ""
-        self.text = self._field("text", "The text to look into", "Text")
+        self.text = self._field("text", "The text to inspect", "Text")
         self.target = self._field("target", "What the decoder writes; empty: the model's own translation", "Target")
         self._target_label = self._label("Target")
         self.examples = Examples(session, "inspect")

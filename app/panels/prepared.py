@@ -36,7 +36,7 @@ class Prepared(QWidget):
             icon_name="tray-arrow-down",
             heading="Not prepared yet",
             sentence="Preparing trains the tokenizer and turns the data into tokens; lengths, a sample and the first "
-            "batch then stand here. A training that finds nothing prepared does it by itself.",
+            "batch then appear here. Training prepares the data by itself if needed.",
             action="Prepare",
             action_name="action_prepare_here",
             objectName="prepared_empty",
@@ -92,9 +92,7 @@ class Prepared(QWidget):
         if isinstance(context, int) and context > 0:
             self._lengths.set_limit(context)
         late = result is not None and self._preparation.outdated
-        self._batch_note.setText(
-            "with the context and batch size of before; prepare again to see it anew" if late else ""
-        )
+        self._batch_note.setText("with the previous context and batch size; prepare again to update it" if late else "")
         if result is not None and result is not self._shown:
             self._shown = result
             self._show(result)

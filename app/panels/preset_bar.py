@@ -89,10 +89,10 @@ class PresetBar(QWidget):
             folder = Path(draft.value("training.branch_from"))
             parent = self._session.runs.find(folder.parent.parent.name)
             label = parent.label if parent else folder.parent.parent.name
-            words = f"Goes on from step {draft.beginning.step:,} of “{label}”, as a run of its own."
+            words = f"Continues from step {draft.beginning.step:,} of “{label}”, as a separate run."
         elif draft.base:
             folder = Path(draft.value("training.finetune_from"))
-            words = f"Begins with the weights of {folder.name}, which give its shape and tokenizer too."
+            words = f"Fine-tunes {folder.name}, whose shape and tokenizer it keeps."
         else:
             words = presets()[draft.preset].why if draft.preset in presets() else "Your own design, from the defaults."
         self._why.setText(words)

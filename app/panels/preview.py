@@ -98,7 +98,7 @@ class Preview(QWidget):
         self._no_rows = EmptyState(
             icon_name="table-off",
             heading="No rows to show",
-            sentence="What is in the way stands on the left.",
+            sentence="The reason is shown on the left.",
             action="Read again",
             action_name="action_read_again",
             objectName="preview_refused",

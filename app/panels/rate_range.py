@@ -22,13 +22,15 @@ class RateRange(QWidget):
         self._asked: Config | None = None
         self._found: RateFound | None = None
         self._find = QPushButton("Find a learning rate", objectName="action_find_rate", icon=icon("chart-bell-curve"))
-        self._find.setToolTip("Train from the beginning while the rate rises, and see where the loss falls  (Ctrl+L)")
+        self._find.setToolTip(
+            "Range test: train from scratch at a rising learning rate to see where the loss falls  (Ctrl+L)"
+        )
         self._cancel = QPushButton("Cancel", objectName="action_cancel_rate")
         self._progress = QProgressBar(objectName="rate_progress", textVisible=False, maximum=0)
         self._progress.setFixedHeight(6)
         self._words = QLabel(objectName="rate_outcome", wordWrap=True)
         self._take = QPushButton(objectName="action_take_rate")
-        self._plot = LivePlot(title="Loss", unit="nats", x_name="log₁₀ rate", smoothing=0.0, objectName="plot_rates")
+        self._plot = LivePlot(title="Loss", unit="nats", x_name="log₁₀ lr", smoothing=0.0, objectName="plot_rates")
         self._plot.chart.axes["bottom"].setLogMode(True)
         self._plot.setMinimumHeight(24 * GRID)
         self._plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
@@ -58,7 +60,7 @@ class RateRange(QWidget):
         """Ask the engine; needs a draft without problems."""
         config = self._session.draft.config
         if config is None:
-            self._say(f"First mend this: {self._session.draft.problems[0]}", "error")
+            self._say(f"First fix this: {self._session.draft.problems[0]}", "error")
             return
         self._asked, self._found = config, None
         self._request = self._session.data_engine.ask(FindRate, self._on_reply, panel="rate", config=config.raw())
@@ -106,9 +108,9 @@ class RateRange(QWidget):
             rate = units.number(found.suggestion)
             self._take.setText(f"Use {rate}")
             if config and self._asked and _without_rate(config) != _without_rate(self._asked):
-                self._say(f"Before the last change: {rate} suited the design.", "muted")
+                self._say(f"Before the last change, a learning rate of {rate} suited the design.", "muted")
             else:
-                self._say(f"{rate} suits this design.", "")
+                self._say(f"A learning rate of {rate} suits this design.", "")
         self._words.setVisible(bool(self._words.text()))
 
     def _on_take_clicked(self) -> None:

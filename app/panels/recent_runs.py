@@ -50,7 +50,7 @@ class RecentRuns(QTableView):
     chosen = Signal(str)
 
     def __init__(self, session: Session) -> None:
-        super().__init__(objectName="recent_runs", accessibleName="Last runs", showGrid=False, wordWrap=False)
+        super().__init__(objectName="recent_runs", accessibleName="Latest runs", showGrid=False, wordWrap=False)
         self._session = session
         self._read: dict[str, int] = {}
         self._rows = RunRows(session, self)

@@ -15,8 +15,8 @@ from tfmcore import units
 from tfmcore.messages import AnyReply, Arrays, AttentionViewed, ViewAttention
 
 MOST_BARS, MOST_TOKENS = 8, 4096
-HINT = "Click a row of the map, or a token below, to see where it looks."
-CROSS_HINT = "Click a row of the map to see where that token looks."
+HINT = "Click a row of the map, or a token below, to see what it attends to."
+CROSS_HINT = "Click a row of the map to see what that token attends to."
 
 
 class RowProfile(QWidget):
@@ -30,11 +30,11 @@ class RowProfile(QWidget):
         self._capture = NOTHING
         self._row: int | None = None
         self._most: list[int] = []
-        self._heading = QLabel("Where it looks", objectName="row_heading", textFormat=Qt.TextFormat.PlainText)
+        self._heading = QLabel("Attention of a token", objectName="row_heading", textFormat=Qt.TextFormat.PlainText)
         self._heading.setProperty("role", "heading")
         self._hint = QLabel(HINT, objectName="row_hint", wordWrap=True)
         self._hint.setProperty("role", "muted")
-        self.bars = ProbabilityBars(objectName="row_bars", accessibleName="Tokens looked at most")
+        self.bars = ProbabilityBars(objectName="row_bars", accessibleName="Most attended tokens")
         self.strip = TokenStrip(objectName="row_tokens", accessibleName="The text, shaded by attention")
         self._question = Question(session, "inspect_row", self)
         self._lay_out()
@@ -70,7 +70,7 @@ class RowProfile(QWidget):
         self._row = row
         if row is None:
             self._question.forget()
-            self._heading.setText("Where it looks")
+            self._heading.setText("Attention of a token")
             self._hint.setText(CROSS_HINT if self._capture.kind == "cross" else HINT)
             self._hint.setVisible(True)
             self.bars.hide()
@@ -103,7 +103,7 @@ class RowProfile(QWidget):
             weights = np.repeat(weights, np.diff(arrays["column_edges"]))
         tokens = self._capture.facts.columns
         self._most = np.argsort(-weights, kind="stable")[:MOST_BARS].tolist()
-        self._heading.setText(f"Where {visible(self._capture.facts.rows[self._row])} looks")
+        self._heading.setText(f"What {visible(self._capture.facts.rows[self._row])} attends to")
         share = units.percent(min(float(weights[self._most].sum()), 1.0))
         self._hint.setText(f"{share} of its attention goes to these of {len(tokens):,} tokens:")
         self.bars.set_bars([(f"{at:,}  {visible(tokens[at])}", float(weights[at])) for at in self._most])

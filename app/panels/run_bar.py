@@ -31,13 +31,13 @@ from tfmcore.runs import RunState
 
 SENTENCES = {
     RunState.INTERRUPTED: (
-        "The process ended without a word (killed, or the machine went down). Resume goes on from its last checkpoint."
+        "The process ended unexpectedly (killed, or the machine went down). Resume continues from its last checkpoint."
     ),
     RunState.SILENT: (
-        "Its process lives but has said nothing for a while: the machine may be busy, or it hangs. "
+        "Its process lives but has not reported for a while: the machine may be busy, or it hangs. "
         "End now ends it; its checkpoints stay."
     ),
-    RunState.WAITING: "No trainer has taken it up yet.",
+    RunState.WAITING: "Not started yet.",
 }
 
 
@@ -60,14 +60,14 @@ class RunBar(QWidget):
         self._rate.setFixedWidth(14 * GRID)
         self._rate.setAccessibleName("New learning rate")
         self._rate.setToolTip(
-            "A learning rate that takes the schedule's place from the next step on (Enter); none: the schedule again"
+            "A learning rate that replaces the schedule from the next step on (Enter); empty: back to the schedule"
         )
         self._rate_label = QLabel("Learning rate")
         self._rate_label.setBuddy(self._rate)
         self._buttons: dict[str, QPushButton] = {}
         self.acts: dict[str, QAction] = {}
         self._make_acts()
-        self._more = QToolButton(objectName="action_more_run", toolTip="More", accessibleName="More acts on this run")
+        self._more = QToolButton(objectName="action_more_run", toolTip="More", accessibleName="More actions")
         self._more.setIcon(icon("dots-horizontal"))
         self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._more.setMenu(QMenu(self._more))
@@ -86,14 +86,14 @@ class RunBar(QWidget):
             return lambda facts: session.open_model(str(facts.run.folder), then=page)
 
         for name, text, glyph, keys, tip, act in (
-            ("pause_run", "Pause", "pause", "Ctrl+Shift+P", "Wait after this step", tell("pause")),
-            ("resume_run", "Resume", "play", "Ctrl+Shift+R", "Go on from the last checkpoint", session.resume_run),
+            ("pause_run", "Pause", "pause", "Ctrl+Shift+P", "Pause after this step", tell("pause")),
+            ("resume_run", "Resume", "play", "Ctrl+Shift+R", "Resume from the last checkpoint", session.resume_run),
             ("mend_run", "Resume smaller", "play", "Ctrl+Alt+R", "The same steps in less memory", session.mend_run),
-            ("stop_run", "Stop", "stop", "Ctrl+.", "End after this step, with a checkpoint", tell("stop")),
+            ("stop_run", "Stop", "stop", "Ctrl+.", "Stop after this step, with a checkpoint", tell("stop")),
             ("kill_run", "End now", "skull-outline", "Ctrl+Shift+K", "End it; its checkpoints stay", session.kill_run),
             ("save_run", "Save now", "content-save-outline", "Ctrl+S", "Write a checkpoint", tell("save_now")),
             ("use_run", "Use", "message-text-outline", "Ctrl+U", "Open its best checkpoint", open_in("use")),
-            ("inspect_run", "Inspect", "magnify", "Ctrl+Shift+I", "Look into its best checkpoint", open_in("inspect")),
+            ("inspect_run", "Inspect", "magnify", "Ctrl+Shift+I", "Inspect its best checkpoint", open_in("inspect")),
         ):  # fmt: skip
             action = make_action(
                 self, name, f"{text}: {tip[:1].lower()}{tip[1:]}", partial(self._do, act), keys, scope=PAGE
@@ -172,7 +172,7 @@ class RunBar(QWidget):
         except ValueError:
             self._session.notify(
                 "warning",
-                f"{text!r} is no learning rate: write a number above 0, such as 3e-4, or nothing for the schedule's.",
+                f"{text!r} is not a learning rate: write a number above 0, such as 3e-4, or nothing for the schedule.",
             )
             return
         if self._facts:
@@ -197,7 +197,7 @@ def _words(facts: RunFacts) -> list[str]:
     if facts.state == RunState.RUNNING and status and status.seconds_left is not None:
         words.append(f"{units.duration(status.seconds_left)} left")
     if facts.state == RunState.SILENT and status:
-        words.append(f"last heard of {units.duration(status.age)} ago")
+        words.append(f"last report {units.duration(status.age)} ago")
     return words
 
 

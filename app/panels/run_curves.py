@@ -45,7 +45,7 @@ class RunCurves(QWidget):
         self._empty = EmptyState(
             icon_name="chart-line",
             heading="Not validated yet",
-            sentence="None of these runs has a validation loss so far. The training loss is there from the first step.",
+            sentence="None of these runs has a validation loss yet. The training loss is there from the first step.",
             action="Draw the training loss",
             action_name="action_draw_training_loss",
         )

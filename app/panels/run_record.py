@@ -145,7 +145,7 @@ class Samples(TextRecord):
 
     def __init__(self, session: Session) -> None:
         super().__init__(
-            session, "samples", "Samples", "The run writes what it makes of its prompts every few hundred steps."
+            session, "samples", "Samples", "The model's answers to the prompts appear here every few hundred steps."
         )
 
     def show_run(self, history: History) -> None:
@@ -164,7 +164,7 @@ class Log(TextRecord):
     """The run's events in words, after what else its process printed."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, "log", "Log", "What happens to the run is written here.")
+        super().__init__(session, "log", "Log", "The events of the run appear here.")
         self._run: Run | None = None
         self._words: list[str] = []
 
@@ -194,7 +194,7 @@ class ConfigText(TextRecord):
     """run.toml as it stands."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, "config_text", "Config", "The config that ran is shown here.")
+        super().__init__(session, "config_text", "Config", "The config of the run appears here.")
         self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._run: Run | None = None
 

@@ -60,8 +60,8 @@ class RunSheet(QWidget):
         self._acts = {
             self._action(name, text, glyph, keys, act): is_for
             for name, text, glyph, keys, act, is_for in (
-                ("queue_chosen", "Wait in the queue", "tray-plus", "Ctrl+Shift+Q", queue.add, attrgetter("may_wait")),
-                ("unqueue_chosen", "Leave the queue", "tray-minus", "Ctrl+Alt+Q", queue.remove, attrgetter("place")),
+                ("queue_chosen", "Add to queue", "tray-plus", "Ctrl+Shift+Q", queue.add, attrgetter("may_wait")),
+                ("unqueue_chosen", "Remove from queue", "tray-minus", "Ctrl+Alt+Q", queue.remove, attrgetter("place")),
                 ("delete_chosen", "Delete", "trash-can-outline", "Delete", self._delete, _has_ended),
             )
         }
@@ -74,7 +74,7 @@ class RunSheet(QWidget):
         )
         self._join.setCheckable(True)
         self._join.setChecked(session.settings.get("compare.join_seeds", False))
-        self._join.setToolTip("Draw the mean of the runs that differ in nothing but the seed")
+        self._join.setToolTip("Draw the mean of the runs that differ only in the seed")
         self._filter.addAction(finding, QLineEdit.ActionPosition.LeadingPosition)
         self.acts = [finding, *self._acts, self._join, self._save]
         for action in self.acts:

@@ -86,7 +86,7 @@ class Sweep(QDialog):
         self.axes: list[AxisRow] = []
         self._random = QLineEdit(objectName="sweep_random", placeholderText="every combination")
         self._random.setValidator(QIntValidator(1, MOST_RUNS, self))
-        self._random.setAccessibleName("Draw so many combinations at random")
+        self._random.setAccessibleName("Number of combinations to draw at random")
         self._words = QLabel(objectName="sweep_words", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._start = QPushButton(objectName="action_start_sweep", icon=icon("play", "on_accent"))
         self._start.setProperty("kind", "primary")
@@ -99,7 +99,7 @@ class Sweep(QDialog):
         self._redraw()
 
     def _lay_out(self) -> None:
-        heading = QLabel("Every combination of these values is a run of its own; one after the other they are trained.")
+        heading = QLabel("Every combination of these values is a run; they are trained one after the other.")
         heading.setWordWrap(True)
         heading.setProperty("role", "muted")
         self._rows = QVBoxLayout(spacing=GRID)
@@ -176,7 +176,7 @@ class Sweep(QDialog):
         name = label_for(config, session.runs.facts) if config else "sweep"
 
         def done(number: int) -> None:
-            session.notify("info", f"{number:,} runs wait in the queue.")
+            session.notify("info", f"{number:,} runs are in the queue.")
 
         session.queue.sweep(session.draft.raw, self.found(), name, done)
         session.show_page("train")

@@ -27,7 +27,7 @@ class TagPanel(UsePanel):
     verb: ClassVar[str] = "tag"
 
     def lay_out(self, left: QVBoxLayout, right: QVBoxLayout) -> None:
-        self.text = self.editor("text", "Type a text; what the model marks in it follows while you type", 10)
+        self.text = self.editor("text", "Type a text; it is tagged while you type", 10)
         self.text.setAccessibleName("Text")
         self._found = QLabel(objectName="tagged_count", textFormat=Qt.TextFormat.PlainText)
         self._found.setProperty("role", "muted")

@@ -82,7 +82,7 @@ class TemplateCard(QFrame):
         """Say how long it takes on this machine; None, or not-a-number, while that is not known."""
         parameters = likely_cost(self._config).total
         kind = self._config.model.architecture.replace("_", "-")
-        time = "how long it takes here is not known yet"
+        time = "not timed on this machine yet"
         if seconds is not None and isfinite(seconds):
             time = f"about {units.duration(seconds)} on this machine"
         self._facts.setText(f"{kind} · {units.count(parameters)} parameters\n{time}")

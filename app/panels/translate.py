@@ -21,7 +21,7 @@ WORDS = {
     "reverse": ("String", "Reversed", "Reverse"),
     "sort": ("String", "Sorted", "Sort"),
     "modular_addition": ("Sum", "Result", "Add"),
-    "span_corruption": ("Text with sentinels", "What stood there", "Fill in"),
+    "span_corruption": ("Text with sentinels", "What was there", "Fill in"),
     "denoising": ("Damaged text", "Restored text", "Restore"),
 }
 """By the source, else by the task."""
@@ -47,7 +47,7 @@ class TranslatePanel(UsePanel):
         self.act_on_return(self.text)
         self.prefix = QLineEdit(objectName="field_translate_prefix", placeholderText="none", maxLength=1000)
         self.prefix.setAccessibleName("Prefix")
-        self.prefix.setToolTip("Stands before the text: it tells a model that learned several tasks which one to do")
+        self.prefix.setToolTip("Put before the text: it tells a model trained on several tasks which one to do")
         self._go = QPushButton("Translate", objectName="action_translate", icon=icon("play", "on_accent"))
         self._go.setProperty("kind", "primary")
         self._go.setToolTip("Return or Ctrl+Return")
@@ -84,7 +84,7 @@ class TranslatePanel(UsePanel):
             self.say_exports(widget.exporter)
 
     def _lay_out_right(self, right: QVBoxLayout) -> None:
-        about = QLabel("of the best one: where each token looked, the mean of all cross-attention", wordWrap=True)
+        about = QLabel("of the best one: what each token attended to, averaged over all cross-attention", wordWrap=True)
         about.setProperty("role", "muted")
         right.addLayout(row(self._target_heading, self._seconds))
         right.addWidget(self.table)

@@ -32,9 +32,9 @@ from tfmcore.messages import Candidate, Generated, Hypothesis, Token
 STATISTICS_MS = 100
 LONGEST_PROMPT = 160
 NUM_ALTERNATIVES = 5
-REASONS = {"length": "as long as asked", "end": "ended by itself", "stop": "met a stop text"}
-BEST_ONLY = "What else could stand in a place is known for the best text only."
-HINT = "Hover a token to see what else could stand there; click it, then an alternative, to go on from that instead."
+REASONS = {"length": "maximum length", "end": "end token", "stop": "stop text"}
+BEST_ONLY = "Alternatives to a token are known for the best text only."
+HINT = "Hover a token to see its alternatives; click it, then an alternative, to continue from that instead."
 
 
 class Written(QWidget):

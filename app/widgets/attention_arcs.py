@@ -241,7 +241,7 @@ class AttentionArcs(QAbstractScrollArea):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         head = self._head_at(event.position())
         self.viewport().setToolTip(
-            "" if head is None else f"head {head + 1}: click to toggle, double-click for it alone"
+            "" if head is None else f"head {head + 1}: click to toggle, double-click to see it alone"
         )
         self._point_at(self._token_at(event.position()))
 

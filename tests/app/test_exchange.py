@@ -73,7 +73,7 @@ def test_a_foreign_folder_is_imported_opened_and_accounted_for(
     assert session.model_path == f"{foreign} imported"
     assert window.findChild(QWidget, "page_use").isVisible()
     assert said(window).startswith("Imported BERT with 109 M parameters as bert <b>& été imported.")
-    assert "1 tensor was made anew and 12 tensors were ignored" in said(window)
+    assert "1 tensor was newly initialised and 12 tensors were ignored" in said(window)
     assert "begins with random weights" in said(window)
     details = window.findChild(QPlainTextEdit, "notice_text").toPlainText()
     assert "head.classifier.weight" in details
@@ -94,7 +94,7 @@ def test_progress_shows_and_cancel_ends_it(
     assert words.startswith(f"Importing {foreign.name}: reading tensors, ")
     assert words.endswith(" of 1,000,000")
     session.exchange.import_folder(str(foreign))
-    assert "is under way" in said(window), "one at a time"
+    assert "is in progress" in said(window), "one at a time"
     qtbot.mouseClick(bar.findChild(QPushButton, "action_cancel_exchange"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not session.exchange.running)
     assert "was cancelled" in said(window)

@@ -115,7 +115,7 @@ def test_what_cannot_be_brought_back_is_offered_again(session: Session, qtbot: Q
         offered.args[2]()
     sentence, word, undo = again.args
     assert f"{first.label!r} was deleted" in sentence
-    assert f"{first.label!r} cannot be brought back" in sentence
+    assert f"{first.label!r} cannot be restored" in sentence
     assert word == "Undo"
     until(qtbot, session, lambda: second.id in {facts.id for facts in session.runs.facts})
     in_the_way.unlink()

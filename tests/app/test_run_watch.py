@@ -60,7 +60,7 @@ def test_what_was_asked_of_a_run_is_shown_until_it_is_done(qtbot: QtBot, run: Ru
     write_status(run, RunState.PAUSED, step=21)
     runs.refresh()
     qtbot.waitUntil(lambda: runs.facts[0].words == "paused")
-    runs.expect(run.id, "going on")
+    runs.expect(run.id, "resuming")
     runs.expect(run.id, "")
     assert runs.facts[0].words == "paused"
 

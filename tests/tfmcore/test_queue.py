@@ -58,7 +58,7 @@ def test_the_order_can_be_changed_and_is_read_by_another(queue, make):
     queue.remove(b)
     queue.remove("no such run")
     assert queue.ids() == [a, c]
-    with pytest.raises(UserError, match="does not wait"):
+    with pytest.raises(UserError, match="is not in the queue"):
         queue.move(b, 0)
 
 
@@ -118,7 +118,7 @@ def test_each_starts_when_the_one_before_has_ended(queue, make, started):
     thread.start()
     while started != ["a"]:
         assert thread.is_alive()
-    with pytest.raises(UserError, match="is being run already"):
+    with pytest.raises(UserError, match="is already running"):
         run_queue(Queue(queue.runs))
     assert queue.is_run
     thread.join(0.2)

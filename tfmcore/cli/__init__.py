@@ -1,1 +1,1 @@
-"""The `tfm` command, one file a verb: its docstring is its help, `EXAMPLES` shows its use, `run` does it."""
+"""The `tfm` command, one file per verb: its docstring is its help, `EXAMPLES` shows its use, `run` does it."""

@@ -1,4 +1,4 @@
-"""Find the answer to a question in a text, or say that it is not there."""
+"""Find the answer to a question in a text, or report that it is not there."""
 
 import argparse
 
@@ -16,9 +16,9 @@ NO_ANSWER = "(no answer)"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("--question", metavar="Q", type=text, required=True, help="what is asked")
+    parser.add_argument("--question", metavar="Q", type=text, required=True, help="the question")
     parser.add_argument("--context", metavar="C", type=text, required=True, help="the text; - reads it from stdin")
-    parser.add_argument("--answers", metavar="N", type=whole(1, 50), default=5, help="how many (default: 5)")
+    parser.add_argument("--answers", metavar="N", type=whole(1, 50), default=5, help="number of answers (default: 5)")
     add_json(parser)
 
 

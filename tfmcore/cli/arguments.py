@@ -10,7 +10,7 @@ from tfmcore.workspace import find_workspace
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:
-    parser.add_argument("--json", action="store_true", help=f"print {what} on stdout and nothing else there")
+    parser.add_argument("--json", action="store_true", help=f"print {what} on stdout and nothing else")
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a model folder, or a run: its best checkpoint")
+    parser.add_argument("model", metavar="MODEL", help="a model folder, or a run (its best checkpoint)")
     add_runs(parser)
 
 

@@ -1,5 +1,5 @@
-"""Measure how fast a config trains and writes on this machine, and what share that is of what the machine can do; some
-steps are taken on the data's own batches, and nothing is kept."""
+"""Measure how fast a config trains and generates on this machine, and what share that is of what the machine can do;
+some steps are taken on the data's own batches, and nothing is kept."""
 
 import argparse
 import tempfile
@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_set(parser)
     add_runs(parser)
     parser.add_argument("--steps", metavar="N", type=whole(1, 1000), default=10, help="steps to time (default: 10)")
-    random = "time sequences of random tokens, all as long as the context, instead of the data's own batches"
+    random = "time full-length sequences of random tokens instead of the data's own batches"
     parser.add_argument("--random-tokens", action="store_true", help=random)
-    fits = "find the largest batch that fits into memory, by estimate and then by trial"
+    fits = "find the largest batch that fits in memory, by estimate and then by trial"
     parser.add_argument("--largest-batch", action="store_true", help=fits)
     add_json(parser)
 
@@ -68,7 +68,7 @@ def find_largest_batch(config: Config, name: str, as_json: bool) -> int:
         })  # fmt: skip
     else:
         print_line(f"training.batch_size={found.batch_size} fits: {size(trial.num_bytes)} of {size(found.limit)}, "
-                   f"{duration(trial.seconds)} a step")  # fmt: skip
+                   f"{duration(trial.seconds)} per step")  # fmt: skip
     return 0
 
 
@@ -161,12 +161,12 @@ def measured_writing(config: Config, training: dict[str, Any]) -> dict[str, dict
 
 def show(facts: dict[str, Any]) -> None:
     machine, seconds = facts["machine"], facts["seconds_per_step"]
-    print_line(f"{facts['config']}: {count(facts['parameters'])} parameters, {facts['tokens_per_step']} tokens a step, "
-               f"{size(facts['bytes'])}")  # fmt: skip
-    print_line(f"This machine: {count(machine['flops_per_second'])}FLOP/s of {machine['precision']} matrices, "
-               f"{count(machine['bytes_per_second'])}B/s of memory")  # fmt: skip
-    step = "compiled step" if facts["compiled"] else "step, not compiled"
-    print_line(f"Training: {duration(seconds)} a {step}, {count(facts['tokens_per_second'])} tokens/s, "
+    print_line(f"{facts['config']}: {count(facts['parameters'])} parameters, {facts['tokens_per_step']} tokens per "
+               f"step, {size(facts['bytes'])}")  # fmt: skip
+    print_line(f"This machine: {count(machine['flops_per_second'])}FLOP/s of matrix products in "
+               f"{machine['precision']}, {count(machine['bytes_per_second'])}B/s of memory bandwidth")  # fmt: skip
+    step = "compiled step" if facts["compiled"] else "uncompiled step"
+    print_line(f"Training: {duration(seconds)} per {step}, {count(facts['tokens_per_second'])} tokens/s, "
                f"{count(facts['flops_per_second'])}FLOP/s, {facts['share_of_matrix_rate']:.0%} of that")  # fmt: skip
     print_line()
     parts = facts["seconds_by_part"].items()
@@ -176,14 +176,14 @@ def show(facts: dict[str, Any]) -> None:
     total = sum(facts["flops_per_step"].values())
     work = facts["flops_per_step"].items()
     print_table(
-        ("Part", "Compute a step", "Share"),
+        ("Part", "Compute per step", "Share"),
         ((part, f"{count(flops)}FLOP", f"{flops / total:.0%}") for part, flops in work),
         right=(1, 2),
     )
     if facts["writing"]:
         print_line()
         print_table(
-            ("Writing", "Speed", "Weights read", "Share of memory's rate"),
+            ("Generation", "Speed", "Weights read", "Share of bandwidth"),
             (
                 (
                     precision,

@@ -1,4 +1,4 @@
-"""Go on from a checkpoint of a run as a new run, with a changed config; the first one stays as it is."""
+"""Start a new run from a checkpoint of a run, with a changed config; the first run stays as it is."""
 
 import argparse
 from typing import Any
@@ -18,10 +18,13 @@ tfm branch first --set training.steps=2000 --detach           train a finished r
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument(
-        "--step", metavar="N", type=whole(0), help="from the newest checkpoint at or before this step (default: of all)"
+        "--step",
+        metavar="N",
+        type=whole(0),
+        help="from the newest checkpoint at or before this step (default: the newest of all)",
     )
     add_set(parser)
-    parser.add_argument("--name", metavar="LABEL", help="what to call the new run (default: the first one's, and step)")
+    parser.add_argument("--name", metavar="LABEL", help="name of the new run (default: the first one's, and the step)")
     add_conduct(parser)
 
 

@@ -1,4 +1,4 @@
-"""Find what is wrong with a config, a line for each problem; or say how large its model is and what training needs."""
+"""Check a config, with one line per problem; if there is none, report the size of its model and what training needs."""
 
 import argparse
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def summary(config: Config) -> str:
         f"{config.data.task} on {config.data.source}",
         f"{model.architecture}: {layers} layers, {model.num_heads} heads, width {model.d_model}, "
         f"context {model.context_length}",
-        f"{count(facts['total_parameters'])} parameters, for about {facts['vocab_size']} different tokens",
+        f"{count(facts['total_parameters'])} parameters, with a vocabulary of about {facts['vocab_size']} tokens",
         f"{training.steps} steps, each {count(compute)}FLOP in {size(facts['total_training_bytes'])} of memory"
         + (" on each device" if training.parallel else ""),
     ]

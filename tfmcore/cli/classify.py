@@ -17,7 +17,9 @@ tfm classify entailment "A man sleeps." --pair "Somebody is awake."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("text", metavar="TEXT", type=text, help="the text; - reads it from stdin")
-    parser.add_argument("--pair", metavar="TEXT", type=text, default="", help="the second text, for a model of pairs")
+    parser.add_argument(
+        "--pair", metavar="TEXT", type=text, default="", help="the second text, for a model trained on pairs"
+    )
     add_json(parser)
 
 

@@ -14,7 +14,7 @@ def send(run: Run, wish: Wish, value: float | None = None) -> int:
     """Ask a run that lives; raises UserError for one that does not. Returns the exit code."""
     state = run.state()
     if not state.alive:
-        raise UserError(f"the run {run.label!r} is {state}: it can be asked for nothing (`tfm status` lists the runs)")
+        raise UserError(f"the run {run.label!r} is {state}: it takes no commands (`tfm status` lists the runs)")
     run.command(Command(kind=wish, value=value))
     new = f" {value:g}" if value is not None else " by its schedule" if wish == "set_learning_rate" else ""
     note(f"{run.label}: asked to {wish.replace('_', ' ')}{new}")

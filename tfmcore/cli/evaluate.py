@@ -1,4 +1,4 @@
-"""Measure a model on data it has not learned from: its own held-out part, or a file.
+"""Evaluate a model on data it was not trained on: its own held-out part, or a file.
 
 Perplexity and accuracy for language models, accuracy and F1 for classifiers, F1 of what is marked for taggers, exact
 match and F1 for answers, exact match, BLEU and chrF (with sacrebleu's signatures) for translators.
@@ -26,15 +26,17 @@ tfm evaluate phrases --data test.en --target test.de --limit 500 --json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("--data", metavar="FILE", type=Path, help="a file to evaluate on (default: what was held out)")
-    parser.add_argument("--target", metavar="FILE", type=Path, help="where --data is a .txt: its translation by lines")
+    parser.add_argument("--data", metavar="FILE", type=Path, help="a file to evaluate on (default: the held-out data)")
+    parser.add_argument(
+        "--target", metavar="FILE", type=Path, help="if --data is a .txt: the file that translates it line by line"
+    )
     parser.add_argument(
         "--columns",
         metavar="ROLE=NAME",
         nargs="+",
         type=column,
         default=[],
-        help="which column of FILE plays which role",
+        help="which column of FILE has which role",
     )
     parser.add_argument("--limit", metavar="N", type=whole(1), help="evaluate on the first N examples only")
     add_json(parser)
@@ -94,9 +96,9 @@ def held_out(opened: "OpenedModel", data: DataConfig | None, progress: "Progress
     if data:
         return evaluation_split(data, opened.tokenizer, saved.labels, saved.model.context_length, progress)
     if saved.family and not saved.run:
-        raise UserError(f"{opened.folder} was imported, and what it learned from is not known: name a file by --data")
+        raise UserError(f"{opened.folder} was imported, so its training data is unknown: name a file with --data")
     tokenizer = TokenizerConfig(kind="file", path=str(opened.folder / "tokenizer.json"))
     dataset = prepare(Config(data=saved.data, tokenizer=tokenizer, model=saved.model), progress)
     if dataset.labels != saved.labels:
-        raise UserError("the data has other labels than when the model was trained: name a file by --data")
+        raise UserError("the data no longer has the labels the model was trained with: name a file with --data")
     return dataset.validation

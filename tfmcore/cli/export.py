@@ -1,4 +1,4 @@
-"""Write a model as a folder that other programs open, and that gives the same answers there.
+"""Write a model as a folder that other programs open, with the same results.
 
 huggingface: what `transformers` loads. onnx: what onnxruntime runs, compared with the model as soon as it is written.
 """
@@ -19,9 +19,9 @@ tfm export first -o first-onnx --format onnx
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="the folder to write, not there yet"
+        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="the folder to write; it must not exist yet"
     )
-    parser.add_argument("--format", choices=FORMATS, default="huggingface", help="whom it is for")
+    parser.add_argument("--format", choices=FORMATS, default="huggingface", help="the program it is for")
     add_json(parser)
 
 

@@ -1,4 +1,4 @@
-"""Fill the [MASK]s of a text with an encoder, each with its likeliest tokens."""
+"""Fill the [MASK]s of a text with an encoder, each with its most likely tokens."""
 
 import argparse
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("text", metavar="TEXT", type=text, help="a text with one or more [MASK]; - reads it from stdin")
     parser.add_argument(
-        "--candidates", metavar="N", type=whole(1, 50), default=5, help="how many for each [MASK] (default: 5)"
+        "--candidates", metavar="N", type=whole(1, 50), default=5, help="candidates per [MASK] (default: 5)"
     )
     add_json(parser)
 

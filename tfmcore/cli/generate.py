@@ -1,4 +1,4 @@
-"""Write on after a prompt with a decoder, token by token, or after many prompts at once."""
+"""Continue a prompt with a decoder, token by token, or many prompts at once."""
 
 import argparse
 import sys
@@ -26,11 +26,11 @@ tfm generate first "The value of" "A class is" "If the" --json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    help = "the beginning; - reads it from stdin; several are written on at once, in batches"
+    help = "the prompt; - reads it from stdin; several are continued at once, in batches"
     parser.add_argument("prompts", metavar="PROMPT", type=text, nargs="+", help=help)
     add_writing(parser, temperature=0.8)
-    parser.add_argument("--stream", action="store_true", help="with --json: each token a line, then the whole")
-    add_json(parser, "one JSON object a prompt, each on a line,")
+    parser.add_argument("--stream", action="store_true", help="with --json: one line per token, then the whole text")
+    add_json(parser, "one JSON object per prompt, each on a line,")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 def run_many(arguments: argparse.Namespace) -> int:
     """Each text in the order of the prompts, an empty line between two; as JSON, each on a line."""
     if arguments.stream:
-        raise UserError("--stream shows how one prompt is written on: give one, or leave it out")
+        raise UserError("--stream works with one prompt only: give one, or leave out --stream")
     for number, (prompt, reply) in enumerate(zip(arguments.prompts, _written(arguments), strict=True)):
         if number and not arguments.json:
             print_line()

@@ -1,4 +1,4 @@
-"""Make a model folder of a Hugging Face folder: config.json, safetensors and tokenizer; nothing in it is ever run."""
+"""Import a Hugging Face folder as a model folder: config.json, safetensors and tokenizer; nothing in it is ever run."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,12 @@ SHOWN = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="HF_FOLDER", type=Path, help="the folder, with config.json and *.safetensors")
     parser.add_argument(
-        "-o", "--output", metavar="MODEL", type=Path, required=True, help="the model folder to make, not there yet"
+        "-o",
+        "--output",
+        metavar="MODEL",
+        type=Path,
+        required=True,
+        help="the model folder to make; it must not exist yet",
     )
     add_json(parser)
 
@@ -35,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     task = found.saved.task.replace("_", " ")
     print_line(f"{target}: {found.family.title} for {task}, {count(parameters)} parameters")
-    for what, names in (("read", found.read), ("ignored", found.ignored), ("begins afresh", found.added)):
+    for what, names in (("read", found.read), ("ignored", found.ignored), ("newly initialised", found.added)):
         if names:
             more = f" and {len(names) - SHOWN} more, which --json lists" if len(names) > SHOWN else ""
             note(f"{what} ({len(names)}): {', '.join(names[:SHOWN])}{more}")

@@ -20,10 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("text", metavar="TEXT", type=text, help="the text to read; - reads it from stdin")
     parser.add_argument(
-        "--target", metavar="TEXT", type=text, default="", help="what to write (default: the model's own translation)"
+        "--target",
+        metavar="TEXT",
+        type=text,
+        default="",
+        help="what the decoder writes (default: the model's own translation)",
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, required=True, help=f"what to write: {', '.join(FIGURES)}"
+        "-o", "--output", metavar="FILE", type=Path, required=True, help=f"the file to write: {', '.join(FIGURES)}"
     )
     add_json(parser)
 
@@ -55,5 +59,5 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if found.notice:
         note(found.notice)
-    note(f"{path} is written")
+    note(f"{path} written")
     return 0

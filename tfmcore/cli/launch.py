@@ -20,22 +20,22 @@ EXAMPLES = """
 tfm launch run.toml --hosts anna,berta --runs /shared/runs
 tfm launch run.toml --hosts anna,berta --dry-run       print the commands, to start them by hand
 tfm launch run.toml --slurm 4 --runs /shared/runs      four nodes of a Slurm cluster (needs the extra slurm)
-tfm launch --run first --hosts anna,berta              go on with a run that was stopped or was interrupted
+tfm launch --run first --hosts anna,berta              resume a stopped or interrupted run
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("config", metavar="CONFIG", nargs="?", help="a config file (.toml) or a preset's name")
-    what.add_argument("--run", metavar="RUN", help="go on with a run that is there, in place of a config")
+    what.add_argument("--run", metavar="RUN", help="resume an existing run, instead of a config")
     add_set(parser)
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--hosts", metavar="A,B", help="the machines, as ssh knows them")
-    where.add_argument("--slurm", metavar="NODES", type=whole(1), help="so many nodes of a Slurm cluster")
+    where.add_argument("--hosts", metavar="A,B", help="the machines, by their ssh names")
+    where.add_argument("--slurm", metavar="NODES", type=whole(1), help="number of nodes of a Slurm cluster")
     parser.add_argument(
         "--python", metavar="PATH", default=sys.executable, help="Python on the machines (default: this)"
     )
-    parser.add_argument("--name", metavar="LABEL", help="what to call the run (default: as the config)")
+    parser.add_argument("--name", metavar="LABEL", help="name of the run (default: the config's)")
     parser.add_argument("--dry-run", action="store_true", help="make the run, but only print how to start it")
     add_runs(parser)
     add_json(parser, "the run and its commands")
@@ -74,10 +74,10 @@ def ended_run(arguments: argparse.Namespace) -> Run:
 def check(kinds: Sequence[str], num_processes: int, num_hosts: int) -> None:
     """Raise UserError where the processes of a run cannot be shared by so many machines."""
     if not kinds:
-        raise UserError("training.parallel is empty, so one machine is all that it needs: `tfm train`")
+        raise UserError("training.parallel is empty, so one machine is enough: use `tfm train`")
     if num_processes % num_hosts:
         nearest = -(-num_processes // num_hosts) * num_hosts
-        reason = f"{num_processes} processes cannot be shared by {num_hosts} machines"
+        reason = f"{num_processes} processes cannot be split evenly among {num_hosts} machines"
         raise UserError(f"training.num_processes: {reason} (nearest valid: {nearest})")
 
 

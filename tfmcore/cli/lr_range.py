@@ -1,4 +1,4 @@
-"""Find a learning rate: train while it rises, and see up to where the loss falls. Nothing is kept."""
+"""Find a learning rate with a range test: train while it rises, and see up to where the loss falls. Nothing is kept."""
 
 import argparse
 
@@ -19,9 +19,20 @@ WIDTH = 40
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="a config file (.toml) or a preset's name")
     rate = real(1e-12, 100)
-    parser.add_argument("--from", dest="lowest", metavar="RATE", type=rate, default=1e-6, help="(default: 1e-6)")
-    parser.add_argument("--to", dest="highest", metavar="RATE", type=rate, default=1.0, help="(default: 1)")
-    parser.add_argument("--steps", metavar="N", type=whole(10, 10_000), default=120, help="in so many steps (120)")
+    parser.add_argument(
+        "--from",
+        dest="lowest",
+        metavar="RATE",
+        type=rate,
+        default=1e-6,
+        help="the lowest learning rate (default: 1e-6)",
+    )
+    parser.add_argument(
+        "--to", dest="highest", metavar="RATE", type=rate, default=1.0, help="the highest learning rate (default: 1)"
+    )
+    parser.add_argument(
+        "--steps", metavar="N", type=whole(10, 10_000), default=120, help="number of steps (default: 120)"
+    )
     add_set(parser)
     add_runs(parser)
     add_json(parser)

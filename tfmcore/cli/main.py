@@ -20,39 +20,39 @@ OK, FAILED, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 VERBS = {
     "presets": "list the presets a model can start from",
     "new": "write a preset as a config file to edit",
-    "check": "find what is wrong with a config, or how large its model is",
+    "check": "check a config, and report the size of its model",
     "options": "explain every option of a config",
     "train": "train a model",
     "launch": "train a model on several machines",
     "sweep": "train many runs that differ in a few options",
-    "branch": "go on from a checkpoint of a run as another run, with a changed config",
-    "queue": "let runs wait for their turn, and run those that do",
-    "resume": "go on with a run that is paused, stopped or was interrupted",
-    "status": "show the runs and what they are doing",
-    "pause": "let a run wait after its current step",
-    "stop": "let a run save and end",
-    "save": "let a run write a checkpoint now",
+    "branch": "start another run from a checkpoint of a run, with a changed config",
+    "queue": "queue runs, and train those that are queued",
+    "resume": "resume a paused, stopped or interrupted run",
+    "status": "show the runs and their progress",
+    "pause": "pause a run after its current step",
+    "stop": "stop a run after saving",
+    "save": "save a checkpoint of a run now",
     "learning-rate": "change the learning rate of a run while it trains",
-    "generate": "write on after a prompt",
+    "generate": "continue a prompt",
     "classify": "choose the label of a text",
-    "translate": "turn a text into another",
+    "translate": "translate a text, or turn it into another",
     "fill": "fill the [MASK]s of a text",
-    "tag": "mark what a text names: people, places, dates",
+    "tag": "tag the words of a text: people, places, dates",
     "answer": "find the answer to a question in a text",
-    "evaluate": "measure a model on held-out data",
+    "evaluate": "evaluate a model on held-out data",
     "inspect": "draw or save what every head attends to",
-    "import": "make a model of a Hugging Face folder",
-    "export": "write a model as a folder that transformers loads",
-    "lr-range": "find a learning rate by letting it rise",
-    "bench": "measure how fast a preset trains and writes here",
-    "engine": "answer requests on stdin with replies on stdout, as the window uses it",
+    "import": "import a Hugging Face model",
+    "export": "export a model for transformers or ONNX",
+    "lr-range": "find a learning rate with a learning-rate range test",
+    "bench": "measure how fast a config trains and generates on this machine",
+    "engine": "answer requests on stdin with replies on stdout, as the window does",
 }
 
 EPILOG = """\
 A first tour:
   tfm train nano-decoder --name first        train on the Python manual, a minute or two
-  tfm generate first "The value of"          let it write
-  tfm inspect first "The value of" -o a.png  see what its heads look at
+  tfm generate first "The value of"          let it continue a prompt
+  tfm inspect first "The value of" -o a.png  see what its heads attend to
 
 MODEL and RUN are a run's folder, id or name; MODEL may be a model folder too. `tfm VERB --help` explains a verb.
 Runs are kept in the workspace: "Transformer Playground" in your documents, or --workspace, or TFM_WORKSPACE."""
@@ -118,7 +118,7 @@ def _run(argv: list[str]) -> int:
 def build_parser(name: str = "", module: ModuleType | None = None) -> argparse.ArgumentParser:
     """The parser of all verbs, of which only `name` knows its arguments: the other verbs' modules are not loaded."""
     looks: dict[str, Any] = {"formatter_class": HelpFormatter, "allow_abbrev": False}
-    parser = Parser("tfm", description="Build, train and look inside transformers.", epilog=EPILOG, **looks)
+    parser = Parser("tfm", description="Build, train and inspect transformers.", epilog=EPILOG, **looks)
     parser.add_argument("--version", action="version", version=f"Transformer Playground {_version()}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", parser_class=Parser)
     for verb, help_line in VERBS.items():

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="a preset's name (see tfm presets)")
     add_set(parser)
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="the file to write (default: stdout)")
-    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,8 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
         with open(arguments.output, "w" if arguments.force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise UserError(f"{arguments.output} is there already: name another file, or add --force") from None
+        raise UserError(f"{arguments.output} exists already: name another file, or add --force") from None
     except OSError as error:
         raise UserError(f"{arguments.output} cannot be written: {error.strerror}") from None
-    note(f"{arguments.output} is written; `tfm train {arguments.output}` trains it")
+    note(f"{arguments.output} written; `tfm train {arguments.output}` trains it")
     return 0

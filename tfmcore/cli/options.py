@@ -17,7 +17,7 @@ tfm options --json | jq -r 'select(.essential) | .name'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     sections = list(Config.model_fields)
     parser.add_argument("section", metavar="SECTION", nargs="?", choices=sections, help=", ".join(sections))
-    parser.add_argument("--json", action="store_true", help="print one JSON object an option, a line each")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per option, each on a line")
 
 
 def run(arguments: argparse.Namespace) -> int:

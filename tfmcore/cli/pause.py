@@ -1,4 +1,4 @@
-"""Let a run wait after its current step; `tfm resume` lets it go on."""
+"""Pause a run after its current step; `tfm resume` resumes it."""
 
 import argparse
 

@@ -15,7 +15,7 @@ tfm presets --json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", nargs="?", help="a preset's name (default: all)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a preset, a line each")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per preset, each on a line")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -108,7 +108,7 @@ class Watch:
         validation = "" if self._validation is None else f"  validation {self._validation:.4f}"
         speed = count(self._tokens_per_step / max(self._seconds_per_step, 1e-9))
         left = duration(max(1.0, (self._steps - event.step) * self._seconds_per_step))
-        news = f"loss {event.loss:.4f}{validation}  rate {event.learning_rate:.2e}  {speed} tokens/s  {left} left"
+        news = f"loss {event.loss:.4f}{validation}  lr {event.learning_rate:.2e}  {speed} tokens/s  {left} left"
         place = f"step {event.step}/{self._steps}"
         self._bar.update(self._task, description=place, completed=event.step, news=news)
         if not self._console.is_terminal and time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:

@@ -1,6 +1,6 @@
-"""Let runs wait for their turn: one a device trains at a time, in an order that can be changed.
+"""Queue runs: one per device trains at a time, in an order that can be changed.
 
-`run` starts them, here until none waits; the window does the same by itself."""
+`run` trains them here until the queue is empty; the window does the same by itself."""
 
 import argparse
 import time
@@ -17,7 +17,7 @@ tfm queue add nano-decoder --set training.seed=1 --name second
 tfm queue add --run first          a run that has not begun, was stopped or was interrupted
 tfm queue list
 tfm queue move second 1            it is next
-tfm queue remove second            it stays, but does not wait
+tfm queue remove second            it stays, but is no longer queued
 tfm queue run
 """
 
@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="add, list, move, remove or run")  # fmt: skip
     parser.add_argument("name", metavar="NAME", nargs="?", help="add: a config file or a preset; else a run")
     parser.add_argument("place", metavar="PLACE", nargs="?", type=whole(1), help="move: 1 is next")
-    parser.add_argument("--run", metavar="RUN", help="add: a run that is there, in place of a config")
-    parser.add_argument("--name", dest="label", metavar="LABEL", help="add: what to call the run")
+    parser.add_argument("--run", metavar="RUN", help="add: an existing run, instead of a config")
+    parser.add_argument("--name", dest="label", metavar="LABEL", help="add: name of the run")
     add_set(parser)
     add_runs(parser)
-    add_json(parser, "list and add: each run as one line of JSON")
+    add_json(parser, "one line of JSON per run (list and add)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def named(name: str | None, queue: Queue) -> Run:
     if not name:
-        raise UserError("say which run is meant: its id or its name (`tfm queue list` shows those that wait)")
+        raise UserError("name a run, by its id or name (`tfm queue list` shows those in the queue)")
     return find_run(name, queue.runs)
 
 
@@ -63,10 +63,10 @@ def added(queue: Queue, arguments: argparse.Namespace) -> Run:
     if arguments.run:
         run = find_run(arguments.run, queue.runs)
         if run.status() is not None and not run.state().resumable:
-            raise UserError(f"the run {run.label!r} is {run.state()}: there is nothing to wait for")
+            raise UserError(f"the run {run.label!r} is {run.state()}: it cannot be queued")
     else:
         if not arguments.name:
-            raise UserError("say which run is meant: a config file, a preset, or --run RUN")
+            raise UserError("name what to queue: a config file, a preset, or --run RUN")
         arguments.config = arguments.name
         config, name = chosen_config(arguments)
         run = Run.create(queue.runs, with_whole_paths(config), arguments.label or name)
@@ -89,7 +89,7 @@ def show(runs: list[Run], queue: Queue, as_json: bool) -> None:
         rows = [[str(each["place"]), str(each["id"]), str(each["label"]), str(each["device"])] for each in facts]
         print_table(("Place", "Run", "Name", "Device"), rows, right=[0])
     else:
-        note("no run waits; `tfm queue add nano-decoder` lets one")
+        note("the queue is empty; `tfm queue add nano-decoder` adds a run")
 
 
 def work(queue: Queue) -> None:
@@ -98,7 +98,7 @@ def work(queue: Queue) -> None:
     def said(words: str) -> None:
         print_line(f"{time.strftime('%H:%M:%S')}  {words}")
 
-    note(f"{len(queue.ids())} runs wait; each trains in a process of its own")
+    note(f"{len(queue.ids())} runs are queued; each trains in its own process")
     run_queue(
         queue,
         lambda run: said(f"{run.label} starts ({run.id})"),

@@ -1,5 +1,5 @@
-"""Go on with a run: one that is paused trains on; one that was stopped, failed or was interrupted starts again from its
-newest checkpoint."""
+"""Resume a run: a paused one trains on; one that was stopped, failed or was interrupted starts again from its newest
+checkpoint."""
 
 import argparse
 

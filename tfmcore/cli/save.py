@@ -1,4 +1,4 @@
-"""Let a run write a checkpoint now."""
+"""Save a checkpoint of a run now."""
 
 import argparse
 

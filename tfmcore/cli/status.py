@@ -1,4 +1,4 @@
-"""Show the runs and what they are doing; or one run, once or until it ends."""
+"""Show the runs and their progress; or one run, once or until it ends."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from tfmcore.units import duration
 
 EXAMPLES = """
 tfm status                  all runs of the workspace
-tfm status first --follow   watch one until it ends; Ctrl-C stops the watching, not the run
+tfm status first --follow   watch one until it ends; Ctrl-C stops watching, not the run
 tfm status first --export curves.csv
 tfm status --json | jq -r 'select(.state == "interrupted") | .id'
 """
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--follow", action="store_true", help="show the run's progress until it ends")
     parser.add_argument("--export", metavar="FILE", type=Path, help="write the run's curves (.csv or .jsonl)")
     add_runs(parser)
-    add_json(parser, "one JSON object a run, a line each")
+    add_json(parser, "one JSON object per run, each on a line")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Let a run save and end; it can go on later from there. One that no longer responds is ended by force."""
+"""Stop a run after saving; it can be resumed later. One that no longer responds is ended by force."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from tfmcore.runs import RunState
 
 EXAMPLES = """
 tfm stop first
-tfm stop first --force      end its process at once; what came after its last checkpoint is lost
+tfm stop first --force      end its process at once; progress since its last checkpoint is lost
 """
 
 
@@ -22,6 +22,6 @@ def run(arguments: argparse.Namespace) -> int:
     run = chosen_run(arguments)
     if arguments.force or run.state() is RunState.SILENT:
         ended = run.kill()
-        note(f"{run.label}: its process was ended" if ended else f"{run.label}: no process of it runs here")
+        note(f"{run.label}: its process was ended" if ended else f"{run.label}: it has no process on this machine")
         return 0 if ended else 1
     return send(run, "stop")

@@ -1,6 +1,6 @@
 """Train many runs that differ in a few options, one after the other: every combination, or some drawn at random.
 
-Each is a run like any other. The same command again goes on where the sweep was left: what is finished is not repeated.
+Each is a run like any other. The same command again continues the sweep: what is finished is not repeated.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tfmcore.units import duration
 
 EXAMPLES = """
 tfm sweep nano-decoder --over training.learning_rate=5e-4,1e-3,2e-3 --over model.num_layers=2,4
-tfm sweep nano-decoder --over training.seed=0..4 --queue          make them only; `tfm queue run` trains them
+tfm sweep nano-decoder --over training.seed=0..4 --queue          only create them; `tfm queue run` trains them
 tfm sweep run.toml --over training.learning_rate=1e-4..1e-2 --over model.dropout=0..0.3 --random 20
 """
 
@@ -43,13 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="an option and its values: listed (1,2,3) or between bounds (1..3); may be repeated",
     )
-    parser.add_argument("--random", metavar="N", type=whole(1, 10_000), help="draw so many combinations at random")
-    parser.add_argument("--seed", metavar="N", type=whole(0), default=0, help="what the draws begin from (default: 0)")
-    parser.add_argument("--queue", action="store_true", help="let the runs wait: `tfm queue run` trains them")
+    parser.add_argument("--random", metavar="N", type=whole(1, 10_000), help="number of combinations to draw at random")
+    parser.add_argument("--seed", metavar="N", type=whole(0), default=0, help="random seed of the draws (default: 0)")
+    parser.add_argument("--queue", action="store_true", help="queue the runs: `tfm queue run` trains them")
     add_set(parser)
     add_runs(parser)
-    parser.add_argument("--name", metavar="LABEL", help="what the runs' names begin with (default: as the config)")
-    add_json(parser, "each run that ended as one line of JSON")
+    parser.add_argument("--name", metavar="LABEL", help="prefix of the runs' names (default: the config's name)")
+    add_json(parser, "one line of JSON per run that ended")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,7 +80,7 @@ def let_wait(folder: Path, configs: Sequence[Config], labels: Sequence[str], as_
     Queue(folder).add([run.id for run in runs])
     for run in runs if as_json else ():
         print_json({"run": run.id, "label": run.label, "state": str(run.state()), "folder": run.folder})
-    note(f"{len(runs)} runs wait in the queue; `tfm queue run` trains them")
+    note(f"{len(runs)} runs are queued; `tfm queue run` trains them")
     return 0
 
 
@@ -111,7 +111,7 @@ def one(folder: Path, config: Config, label: str, known: list[Run]) -> Run:
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         run.command(Command(kind="stop"))
-        raise UserError(f"stopped: {run.label} saves and ends; the same command again goes on from there") from None
+        raise UserError(f"stopped: {run.label} saves and ends; the same command again resumes from there") from None
     return run
 
 

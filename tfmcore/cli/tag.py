@@ -1,4 +1,4 @@
-"""Mark what a model has learned to find in a text: names, dates, prices, parts of speech."""
+"""Tag what a model has learned to find in a text: names, dates, prices, parts of speech."""
 
 import argparse
 

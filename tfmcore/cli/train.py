@@ -1,4 +1,4 @@
-"""Train a model from a config file or a preset. Ctrl-C saves and stops; `tfm resume` goes on from there."""
+"""Train a model from a config file or a preset. Ctrl-C saves and stops; `tfm resume` resumes it."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ from tfmcore.runs import Exit, Run, RunState, start_trainer
 EXAMPLES = """
 tfm train nano-decoder --name first
 tfm train nano-decoder --set data.source=file --set data.path=book.txt --set training.steps=5000
-tfm train run.toml --set training.finetune_from=first       begin with the weights of a model or a run
+tfm train run.toml --set training.finetune_from=first       start from the weights of a model or a run
 tfm train run.toml --detach                 in the background; `tfm status --follow` watches it
 tfm train run.toml --json | jq -c 'select(.kind == "evaluated")'
 """
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", nargs="?", help="a config file (.toml) or a preset's name")
     add_set(parser)
     add_runs(parser)
-    parser.add_argument("--name", metavar="LABEL", help="what to call the run (default: as the config)")
+    parser.add_argument("--name", metavar="LABEL", help="name of the run (default: the config's)")
     add_conduct(parser)
     parser.add_argument("--continue", dest="folder", metavar="FOLDER", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--hosts", metavar="N", type=whole(1), default=1, help=argparse.SUPPRESS)
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_conduct(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="train in the background, and return at once")
-    add_json(parser, "each event as one line of JSON (with --detach: the run)")
+    add_json(parser, "one line of JSON per event (with --detach: the run)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,7 +71,7 @@ def conduct(run: Run, arguments: argparse.Namespace) -> int:
     with Watch() as watch:
         ended = run_trainer(run, watch.show, watch.prepare)
     if ended.code == 0:
-        note(f"{ended.sentence}; it lies in {run.folder}")
+        note(f"{ended.sentence}; its folder is {run.folder}")
     return exit_code(ended, run)
 
 
@@ -80,7 +80,7 @@ def exit_code(ended: Exit, run: Run) -> int:
     if ended.code:
         note(f"tfm: {ended.sentence}")
     if ended.remedy:
-        note(f"go on with: tfm resume {run.id} {' '.join(f'--set {option}' for option in ended.remedy)}")
+        note(f"resume with: tfm resume {run.id} {' '.join(f'--set {option}' for option in ended.remedy)}")
     return 130 if ended.state is RunState.STOPPED else ended.code
 
 

@@ -19,7 +19,7 @@ tfm translate phrases "Tuesday, March 2, 2021" --json | jq -r .hypotheses[0].tex
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("text", metavar="TEXT", type=text, help="the source text; - reads it from stdin")
-    prefix = "what stands before the text, such as `summarize: ` (default: what the model learned with)"
+    prefix = "put before the text, such as `summarize: ` (default: the prefix of the training data)"
     parser.add_argument("--prefix", metavar="TEXT", type=text, help=prefix)
     add_writing(parser, temperature=0.0)
     add_json(parser)

@@ -41,7 +41,7 @@ class Beginning(NamedTuple):
     def read(cls, checkpoint: Path) -> "Beginning":
         """What lies in the folder of a checkpoint and in that of its run; raises UserError where it is none."""
         if not STEP.fullmatch(checkpoint.name) or not (checkpoint / "manifest.json").is_file():
-            raise UserError(f"training.branch_from: {checkpoint} is no checkpoint of a run (or is there no more)")
+            raise UserError(f"training.branch_from: {checkpoint} is not a checkpoint of a run (or no longer exists)")
         saved = SavedModel.read(checkpoint)
         return cls(saved, load_config(checkpoint.parent.parent / "run.toml"), saved.step)
 
@@ -49,7 +49,7 @@ class Beginning(NamedTuple):
         """Where a config says otherwise than can be of a run that goes on from here."""
         data, training = raw.get("data", {}), raw.get("training", {})
         if data.get("task", self.saved.task) != self.saved.task:
-            yield Problem("data.task", "the run that this one goes on from learns another task", self.saved.task)
+            yield Problem("data.task", "the run that this one branches from learns another task", self.saved.task)
         yield from differences(raw.get("model", {}), self.saved, self.saved.task)
         for name, its in self.config.tokenizer:
             if raw.get("tokenizer", {}).get(name, its) != its:
@@ -57,10 +57,10 @@ class Beginning(NamedTuple):
         for name in (*KEPT, "freeze") if self.config.training.lora_rank else KEPT:
             value: Any = getattr(self.config.training, name)
             if training.get(name, value) != value:
-                yield Problem(f"training.{name}", "the run that this one goes on from has other weights", value)
+                yield Problem(f"training.{name}", "the run that this one branches from has other weights", value)
         steps = training.get("steps", TrainingConfig().steps)
         if isinstance(steps, int) and steps <= self.step:
-            reason = f"the run that this one goes on from has done {self.step} steps: more are needed"
+            reason = f"the run that this one branches from has done {self.step} steps: set more than that"
             yield Problem("training.steps", reason, self.step + max(1, self.config.training.steps))
 
     def is_measured_as(self, config: Config) -> bool:

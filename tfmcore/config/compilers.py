@@ -22,14 +22,14 @@ def cpp_compiler() -> str:
 def missing_compiler(device: str) -> str:
     """What compiling for that device needs and this machine lacks, in words; empty where all is there."""
     if device == "mps":
-        return "layers are compiled for processors and CUDA only"
+        return "layers are compiled for the CPU and CUDA only"
     if device == "cuda" and importlib.util.find_spec("triton") is None:
         return "triton is not installed"
     torch = sys.modules.get("torch")
     if device == "cuda" and torch and torch.cuda.is_available() and torch.cuda.get_device_capability() < OLDEST_GPU:
         return f"the GPU is older than compute capability {OLDEST_GPU[0]}.{OLDEST_GPU[1]}"
     if shutil.which(shlex.split(cpp_compiler())[0]) is None:
-        return f"there is no C++ compiler here ({cpp_compiler()})"
+        return f"no C++ compiler was found ({cpp_compiler()})"
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
-        return "Python's headers are not here (Python.h, of the system's package python3-dev)"
+        return "Python's headers are missing (Python.h, from the system package python3-dev)"
     return ""

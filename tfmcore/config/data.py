@@ -47,7 +47,7 @@ class DataConfig(Section):
     source: SourceName = option(
         "python_manual",
         title="Source",
-        help="Where the examples come from: a source that is built in, or a file of your own.",
+        help="Where the examples come from: a built-in source, or a file of your own.",
         essential=True,
     )
     task: TaskName = option(
@@ -69,28 +69,28 @@ class DataConfig(Section):
     validation_path: str = option(
         "",
         title="Validation file",
-        help="A file of the same form to validate on; when empty, a part of the first file is held out.",
+        help="A file of the same format to validate on; empty: a part of the first file is held out.",
         max_length=4096,
     )
     columns: dict[str, str] = option(
         {},
         title="Columns",
-        help="Which column plays which role, by name: text and prompt; text, pair and label; text and labels; "
-        "question, context, answer and answer_start; or source and target. What is left out is told by the columns' "
-        'names; an optional role that is "" has no column. Nothing is put between a prompt and its text: let prompts '
-        "end with a sign of their own, such as = or a line end, that tells where the text begins.",
+        help="Which column has which role, by name: text and prompt; text, pair and label; text and labels; "
+        "question, context, answer and answer_start; or source and target. What is left out is guessed from the "
+        'names of the columns; an optional role set to "" has no column. Nothing is put between a prompt and its text: '
+        "let prompts end with a separator of their own, such as = or a line break.",
         essential=True,
         max_length=8,
     )
     header: Literal["auto", "yes", "no"] = option(
         "auto",
         title="Header line",
-        help="Whether a .csv or .tsv file begins with column names; without them columns are called 1, 2, 3 …",
+        help="Whether a .csv or .tsv file begins with column names; without them, columns are named 1, 2, 3 …",
     )
     encoding: Encoding = option(
         "utf-8",
         title="Encoding",
-        help="How the bytes of your files are letters; nearly all files of today are UTF-8, with or without its mark.",
+        help="Text encoding of your files; nearly all are UTF-8, with or without a byte order mark.",
     )
     source_language: str = option(
         "en", title="From", help="Language of the phrases to translate from (a CLDR locale).", max_length=16
@@ -106,15 +106,15 @@ class DataConfig(Section):
         max_length=60,
     )
     min_length: int = option(
-        4, title="Shortest", help="Shortest string of the ground-truth tasks.", unit="symbols", ge=1, le=1000
+        4, title="Shortest", help="Shortest string that the synthetic sources make.", unit="symbols", ge=1, le=1000
     )
     max_length: int = option(
-        12, title="Longest", help="Longest string of the ground-truth tasks.", unit="symbols", ge=1, le=1000
+        12, title="Longest", help="Longest string that the synthetic sources make.", unit="symbols", ge=1, le=1000
     )
     max_examples: int | None = option(
         None,
-        title="Examples at most",
-        help="Use no more than this many examples, of a running text lines; empty means all that the source has.",
+        title="Maximum examples",
+        help="Maximum number of examples (lines, for running text); empty: all.",
         unit="examples",
         ge=2,
         le=1_000_000_000,
@@ -122,30 +122,31 @@ class DataConfig(Section):
     validation_fraction: float = option(
         0.1,
         title="Held out",
-        help="Share of the examples (of the text, at its end, for language modelling) kept for validation.",
+        help="Fraction of the examples (for language modelling, of the text, at its end) held out for validation.",
         ge=0.001,
         le=0.5,
     )
     seed: int = option(
-        0, title="Data seed", help="Seed of generated examples, of the split and of masking.", ge=0, le=2**31 - 1
+        0, title="Data seed", help="Random seed of generated examples, of the split and of masking.", ge=0, le=2**31 - 1
     )
 
     whole_word_masking: bool = option(
         False,
         title="Whole words",
-        help="Masked language modelling hides whole words, not single pieces of them.",
+        help="Masked language modelling masks whole words, not single tokens of them.",
         paper="https://arxiv.org/abs/1906.08101",
     )
     next_sentence_prediction: bool = option(
         False,
         title="Next sentence",
-        help="BERT's second task: does the second half follow the first? In half of the examples it does not.",
+        help="BERT's second task: does the second half of a text follow the first? In half of the examples it does "
+        "not.",
         paper="https://arxiv.org/abs/1810.04805",
     )
     noise_density: float = option(
         0.15,
         title="Noise",
-        help="Share of the tokens that span corruption takes out.",
+        help="Fraction of the tokens that span corruption removes.",
         paper="https://arxiv.org/abs/1910.10683",
         ge=0.01,
         le=0.9,
@@ -153,7 +154,7 @@ class DataConfig(Section):
     mean_span_length: float = option(
         3.0,
         title="Mean span",
-        help="Mean length of the spans that span corruption takes out.",
+        help="Mean length of the spans that span corruption removes.",
         unit="tokens",
         paper="https://arxiv.org/abs/1910.10683",
         ge=1.0,
@@ -162,7 +163,7 @@ class DataConfig(Section):
     infilling_rate: float = option(
         0.3,
         title="Infilling",
-        help="Share of the tokens that denoising hides behind masks, a whole span behind each.",
+        help="Fraction of the tokens that denoising masks, with one mask per span.",
         paper="https://arxiv.org/abs/1910.13461",
         ge=0.0,
         le=0.9,
@@ -170,7 +171,7 @@ class DataConfig(Section):
     infilling_length: float = option(
         3.0,
         title="Span length λ",
-        help="Mean of the Poisson distribution of the hidden spans' lengths; 0 puts a mask where nothing stood.",
+        help="Mean of the Poisson distribution of span lengths; a span of length 0 inserts a mask.",
         unit="tokens",
         paper="https://arxiv.org/abs/1910.13461",
         ge=0.5,
@@ -179,21 +180,21 @@ class DataConfig(Section):
     permute_sentences: bool = option(
         True,
         title="Shuffle sentences",
-        help="Denoising also puts the sentences in a random order.",
+        help="Denoising also shuffles the sentences.",
         paper="https://arxiv.org/abs/1910.13461",
     )
     prefix: str = option(
         "",
         title="Prefix",
-        help="Put before every source text, such as `summarize: `, to tell the model which text-to-text task it is.",
+        help="Put before every source text, such as `summarize: `, to tell the model which task it is.",
         paper="https://arxiv.org/abs/1910.10683",
         max_length=200,
     )
     stride: int = option(
         32,
         title="Window overlap",
-        help="A text that is longer than the context is read in windows, in tagging and question answering; so many "
-        "tokens stand in two of them.",
+        help="In tagging and question answering: tokens shared by consecutive windows of a text longer than the "
+        "context.",
         unit="tokens",
         ge=0,
         le=1_000_000,
@@ -202,8 +203,8 @@ class DataConfig(Section):
     packing: bool = option(
         False,
         title="Packing",
-        help="Short texts share rows as long as the context, and no token sees another text than its own: less "
-        "padding, the same loss. Of running text, each document is read by itself.",
+        help="Short texts share rows as long as the context, and each token attends to its own text only: less "
+        "padding, the same loss. In running text, documents are kept apart.",
         paper="https://arxiv.org/abs/2107.02027",
     )
 
@@ -211,7 +212,7 @@ class DataConfig(Section):
         source, task = SOURCES[self.source], TASKS[self.task]
         if self.task not in source.tasks:
             can = ", ".join(source.tasks)
-            yield Problem("task", f"the source {self.source} serves {can}, not {self.task}", source.tasks[0])
+            yield Problem("task", f"the source {self.source} is for {can}, not {self.task}", source.tasks[0])
         if self.source == "file" and not self.path:
             yield Problem("path", "the source `file` needs the path of a file")
         if self.min_length > self.max_length:
@@ -227,12 +228,12 @@ class DataConfig(Section):
         for name in ("source_language", "target_language"):
             if (code := getattr(self, name)) not in LANGUAGES:
                 near = difflib.get_close_matches(code, LANGUAGES, n=1) or [type(self).model_fields[name].default]
-                yield Problem(name, f"{code!r} is not a language of the phrase list", near[0])
+                yield Problem(name, f"{code!r} is not a language in the phrase list", near[0])
         known = list(dict.fromkeys(code for code in self.languages if code in LANGUAGES))
         if len(known) < len(self.languages):
             wrong = next((code for code in self.languages if code not in LANGUAGES), None)
-            reason = "names a language twice" if wrong is None else f"{wrong!r} is not a language of the phrase list"
+            reason = "names a language twice" if wrong is None else f"{wrong!r} is not a language in the phrase list"
             yield Problem("languages", reason, known if len(known) > 1 else DataConfig().languages)
         if self.source == "cldr_translation" and self.source_language == self.target_language:
             nearest = "hu" if self.source_language != "hu" else "de"
-            yield Problem("target_language", "is the language to translate from", nearest)
+            yield Problem("target_language", "is the same as the source language", nearest)

@@ -42,7 +42,7 @@ def with_base(raw: dict[str, Any], find_base: Callable[[str], Path], overrides: 
     apply_overrides(filled, overrides)
     filled["training"]["finetune_from"] = str(folder)
     problems = [
-        Problem(f"tokenizer.{field}", f"a model keeps its tokenizer, and {name} has its own", value)
+        Problem(f"tokenizer.{field}", f"a fine-tuned model keeps its tokenizer, and {name} has its own", value)
         for field, value in tokenizer.items()
         if filled["tokenizer"].get(field) != value
     ]
@@ -75,7 +75,7 @@ def differences(model: dict[str, Any], saved: SavedModel, task: str) -> Iterator
     base, free = saved.model.model_dump(), free_fields(saved, task)
     for field, value in {**dict.fromkeys(base), **model}.items():
         if field in base and field not in free and value != base[field]:
-            reason = f"the model that training begins from has {_shown(base[field])}, not {_shown(value)}"
+            reason = f"the model to fine-tune has {_shown(base[field])}, not {_shown(value)}"
             yield Problem(f"model.{field}", reason, base[field])
 
 

@@ -87,7 +87,7 @@ class ModelConfig(OutputOptions, PositionOptions, AttentionOptions, ShapeOptions
         if self.position == "disentangled":
             yield from self._disentangled_checks()
         if self.position == "sinusoidal" and self.learned_positions_beside:
-            yield Problem("learned_positions_beside", "sinusoidal positions take their place already", False)
+            yield Problem("learned_positions_beside", "sinusoidal positions are already added in their place", False)
         yield from self._layer_checks()
 
     def _rotary_checks(self) -> Iterator[Problem]:
@@ -127,7 +127,7 @@ class ModelConfig(OutputOptions, PositionOptions, AttentionOptions, ShapeOptions
             yield Problem("attention_window", "local layers need a window", min(self.context_length, 128))
         if self.convolution:
             if self.architecture == "decoder":
-                yield Problem("convolution", "would let a decoder see the tokens it is to write", 0)
+                yield Problem("convolution", "would let a decoder see the tokens it must predict", 0)
             elif self.convolution % 2 == 0:
                 yield Problem("convolution", "must be odd: as many tokens on either side", self.convolution - 1)
             if self.d_model % self.convolution_groups:

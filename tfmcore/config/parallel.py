@@ -65,7 +65,7 @@ def _numbers(training: "TrainingConfig") -> Iterator[Problem]:
         yield Problem("training.num_processes", reason, max(4, processes + processes % 2))
     elif given := training.parallel_sizes:
         if len(given) != len(kinds):
-            yield Problem("training.parallel_sizes", f"must have {len(kinds)} numbers, one for each kind", default)
+            yield Problem("training.parallel_sizes", f"must have {len(kinds)} numbers, one per kind", default)
         elif min(given) < 2 or math.prod(given) != processes:
             reason = f"the product of {' and '.join(map(str, given))} must be the {processes} processes, each 2 or more"
             yield Problem("training.parallel_sizes", reason, default)
@@ -78,16 +78,16 @@ def _shares(config: "Config") -> Iterator[Problem]:
         common = math.gcd(model.num_heads, model.kv_heads, model.ff_width)
         if common % tensor:
             heads = f"{model.num_heads} heads, {model.kv_heads} key/value heads and a feed-forward width"
-            reason = f"{heads} of {model.ff_width} cannot be shared by {tensor} processes"
+            reason = f"{heads} of {model.ff_width} cannot be split among {tensor} processes"
             yield _smaller(training, "tensor", reason, _divisors(common))
     if stages := found.get("pipeline"):
         layers = num_layers(model)
         if stages > layers:
-            reason = f"{layers} layers cannot make {stages} stages"
+            reason = f"{layers} layers cannot be split into {stages} stages"
             yield _smaller(training, "pipeline", reason, list(range(1, layers + 1)))
     shares = num_data_shares(training)
     if training.batch_size % shares:
-        reason = f"{training.batch_size} sequences cannot be shared by {shares} processes"
+        reason = f"{training.batch_size} sequences cannot be split evenly among {shares} processes"
         yield Problem("training.batch_size", reason, -(-training.batch_size // shares) * shares)
 
 
@@ -106,15 +106,15 @@ def _companions(training: "TrainingConfig") -> Iterator[Problem]:
     """What needs whole matrices, or all gradients, in one process."""
     cut = [kind for kind in ("fsdp", "tensor") if kind in training.parallel]
     if cut and training.optimizer == "muon":
-        yield Problem("training.optimizer", f"muon needs whole matrices, and {cut[0]} cuts them", "adamw")
+        yield Problem("training.optimizer", f"muon needs whole matrices, and {cut[0]} splits them", "adamw")
     if training.lora_rank and training.parallel != ["data"]:
-        yield Problem("training.lora_rank", "LoRA can be shared by the kind data only", 0)
+        yield Problem("training.lora_rank", "LoRA can be trained by one process, or data parallel only", 0)
     if training.precision == "fp16" and training.parallel != ["data"]:
-        yield Problem("training.precision", "fp16 scales the loss by all gradients, so its kind must be data", "bf16")
+        yield Problem("training.precision", "fp16 needs all gradients for its loss scale: data parallel only", "bf16")
     if training.ema_decay and "fsdp" in training.parallel:
-        yield Problem("training.ema_decay", "fsdp keeps its weights in shards that no average can stand in for", 0.0)
+        yield Problem("training.ema_decay", "fsdp keeps its weights in shards, which cannot be averaged (EMA)", 0.0)
     if training.device == "mps":
-        yield Problem("training.device", "processes cannot share an mps device", "cpu")
+        yield Problem("training.device", "several processes cannot share an mps device", "cpu")
 
 
 def num_layers(model: "ModelConfig") -> int:

@@ -19,14 +19,14 @@ def changed(config: Config, overrides: Iterable[str]) -> Config:
     apply_overrides(raw, overrides)
     new = Config.parse(raw)
     problems = [
-        Problem(f"{section}.{name}", "a run keeps it; `tfm branch` makes another run that differs", value)
+        Problem(f"{section}.{name}", "a run cannot change it; `tfm branch` starts another run that differs", value)
         for section in Config.model_fields
         for name, value in getattr(config, section)
         if getattr(getattr(new, section), name) != value and not (section == "training" and name in CHANGEABLE)
     ]
     before, after = (each.training.batch_size * each.training.accumulation for each in (config, new))
     if before != after:
-        reason = f"each step of the run learns from {before} sequences: batch × accumulation must stay that"
+        reason = f"each step of the run learns from {before} sequences: batch size × accumulation must stay the same"
         problems.append(Problem("training.accumulation", reason))
     if problems:
         raise ConfigError(problems)

@@ -39,7 +39,7 @@ class SavedModel(BaseModel):
         if not folder.is_dir():
             raise UserError(f"{folder} is not a folder")
         if not path.exists():
-            raise UserError(f"{folder} holds no model: config.json is missing")
+            raise UserError(f"{folder} contains no model: config.json is missing")
         raw = read_json(path)
         return cls.parse(raw, path)
 
@@ -71,7 +71,7 @@ def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
     than that, cut, nested too deeply, or has a number that is none (NaN, Infinity, 1e999, thousands of digits)."""
     try:
         if path.stat().st_size > max_bytes:
-            raise UserError(f"{path} is larger than such a file can be ({max_bytes // 10**6} MB)")
+            raise UserError(f"{path} is too large (more than {max_bytes // 10**6} MB)")
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
@@ -86,5 +86,5 @@ def _refuse_constant(name: str) -> float:
 def _finite(number: str) -> float:
     value = float(number)
     if not math.isfinite(value):
-        raise ValueError(f"{number[:40]} is not a number that can be computed with")
+        raise ValueError(f"{number[:40]} is not a number that can be used")
     return value

@@ -20,7 +20,7 @@ STRING = ("min_length", "max_length", "max_examples")
 SOURCES = {
     "python_manual": SourceFacts(
         "Python reference",
-        "The language reference that ships in every Python: 380,000 characters of English.",
+        "The language reference that ships with every Python: 380,000 characters of English.",
         TEXT_TASKS,
     ),
     "cldr_translation": SourceFacts(
@@ -31,23 +31,23 @@ SOURCES = {
     ),
     "cldr_language": SourceFacts(
         "Phrases and their language",
-        "The same phrases in many languages; the label is the language. Phrases that stand in two are left out.",
+        "The same phrases in many languages; the label is the language. Phrases shared by two are left out.",
         ("classification",),
         ("languages", "max_examples"),
     ),
     "cldr_tagging": SourceFacts(
         "Sentences with dates, prices and places",
-        "English sentences made on the spot around phrases of the CLDR; each word is labelled.",
+        "English sentences generated around phrases of the CLDR; each word is labelled.",
         ("token_tagging",),
         ("max_examples",),
     ),
     "cldr_answers": SourceFacts(
         "Questions about dates, prices and places",
-        "The same sentences, a few at a time, with questions about them; some have no answer there.",
+        "The same sentences, a few at a time, with questions about them; some have no answer in the text.",
         ("question_answering",),
         ("max_examples",),
     ),
-    "copy": SourceFacts("Copy", "A random string, to be repeated as it is.", ("translation",), STRING),
+    "copy": SourceFacts("Copy", "A random string, to be repeated unchanged.", ("translation",), STRING),
     "reverse": SourceFacts("Reverse", "A random string, to be written backwards.", ("translation",), STRING),
     "sort": SourceFacts("Sort", "A random string, its letters to be sorted.", ("translation",), STRING),
     "modular_addition": SourceFacts(
@@ -59,7 +59,7 @@ SOURCES = {
     "brackets": SourceFacts("Balanced brackets", "A string of brackets: is it balanced?", ("classification",), STRING),
     "induction": SourceFacts(
         "Induction",
-        "A random pattern of letters, again and again: where A B stood before, an induction head predicts B after A.",
+        "A random pattern of letters, repeated: after an earlier A B, an induction head predicts B after A.",
         ("language_modeling",),
         STRING,
     ),

@@ -53,7 +53,7 @@ def parse_axis(text: str) -> Axis:
         return _range(option, low, high, text)
     values = tuple(value.strip() for value in right.split(","))
     if "" in values or len(set(values)) < len(values):
-        raise UserError(f"--over {text}: each value must stand there once, between commas")
+        raise UserError(f"--over {text}: list each value once, separated by commas")
     return Axis(path, values)
 
 
@@ -66,7 +66,7 @@ def combinations(axes: Sequence[Axis], num_random: int | None = None, seed: int 
     if num_random is not None:
         return list(itertools.islice(_drawn(axes, seed, tries=100 * num_random), num_random))
     if open_range := next((axis for axis in axes if not axis.values), None):
-        reason = "has no end of values between its bounds: list some, or draw them with --random N"
+        reason = "has infinitely many values between its bounds: list some, or draw them with --random N"
         raise UserError(f"{open_range.path} {reason}")
     if (number := math.prod(len(axis.values) for axis in axes)) > MOST_RUNS:
         raise UserError(f"{number:,} runs are too many (at most {MOST_RUNS:,}): draw some with --random N")

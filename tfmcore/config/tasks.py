@@ -22,8 +22,8 @@ class TaskFacts:
 TASKS = {
     "language_modeling": TaskFacts(
         title="Language modelling",
-        help="Predict the next token; the model then writes on from a prompt. Where a table has prompts, only the text "
-        "that follows each is to be predicted.",
+        help="Predict the next token; the model can then continue a prompt. Where a table has prompts, only the text "
+        "that follows each is predicted.",
         roles=("text",),
         optional_roles=("prompt",),
         architectures=("decoder",),
@@ -32,7 +32,8 @@ TASKS = {
     ),
     "masked_language_modeling": TaskFacts(
         title="Masked language modelling",
-        help="Predict hidden tokens from both sides (80 % masked, 10 % random, 10 % kept); the model then fills gaps.",
+        help="Predict hidden tokens from both sides (80 % masked, 10 % random, 10 % kept); the model can then fill "
+        "gaps.",
         roles=("text",),
         architectures=("encoder",),
         verb="fill",
@@ -40,7 +41,7 @@ TASKS = {
     ),
     "span_corruption": TaskFacts(
         title="Span corruption",
-        help="T5's pretraining: spans of the text are replaced by sentinels, and the model writes what stood there.",
+        help="T5's pretraining: spans of the text are replaced by sentinels, and the model writes what was there.",
         roles=("text",),
         architectures=("encoder_decoder",),
         verb="translate",
@@ -48,8 +49,8 @@ TASKS = {
     ),
     "denoising": TaskFacts(
         title="Denoising",
-        help="BART's pretraining: a mask stands for any number of tokens, sentences are shuffled, and the model writes "
-        "the text as it was.",
+        help="BART's pretraining: masks replace spans of any length, sentences are shuffled, and the model writes "
+        "the original text.",
         roles=("text",),
         architectures=("encoder_decoder",),
         verb="translate",

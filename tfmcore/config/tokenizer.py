@@ -13,25 +13,25 @@ class TokenizerConfig(Section):
     kind: Literal["char", "byte", "word", "bpe", "byte_bpe", "wordpiece", "unigram", "file"] = option(
         "char",
         title="Kind",
-        help="What a token is: a character, a byte, a word, a learned piece (BPE, byte-level BPE, WordPiece, unigram), "
-        "or whatever a tokenizer.json of yours says.",
+        help="What a token is: a character, a byte, a word, a learned subword (BPE, byte-level BPE, WordPiece, "
+        "unigram), or as defined by a tokenizer.json of yours.",
         paper="https://arxiv.org/abs/1508.07909",
         essential=True,
     )
     vocab_size: int = option(
         2048,
-        title="Vocabulary",
-        help="Largest number of different tokens, special ones included; characters and bytes need fewer.",
+        title="Vocabulary size",
+        help="Maximum number of distinct tokens, special ones included; characters and bytes need fewer.",
         unit="tokens",
         essential=True,
         ge=16,
         le=1_000_000,
     )
-    lowercase: bool = option(False, title="Lower case", help="Turn the text into lower case before tokenising.")
+    lowercase: bool = option(False, title="Lower case", help="Lower-case the text before tokenising.")
     min_frequency: int = option(
         2,
-        title="Least frequency",
-        help="A word or piece must be seen this often to become a token.",
+        title="Minimum frequency",
+        help="A word or subword must occur this often to become a token.",
         unit="times",
         ge=1,
         le=1_000_000,
@@ -44,4 +44,4 @@ class TokenizerConfig(Section):
         if self.kind == "file" and not self.path:
             yield Problem("path", "the kind `file` needs the path of a tokenizer.json")
         if self.kind in ("byte", "byte_bpe") and self.vocab_size < 263:
-            yield Problem("vocab_size", "is below the 256 bytes and 7 special tokens", 263)
+            yield Problem("vocab_size", "must hold the 256 bytes and 7 special tokens", 263)

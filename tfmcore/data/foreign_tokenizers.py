@@ -64,7 +64,7 @@ def _library(folder: Path, settings: Mapping[str, Any]) -> tokenizers.Tokenizer:
     }
     path = next((folder / name for name in readers if (folder / name).is_file()), None)
     if path is None:
-        raise UserError(f"{folder} holds no tokenizer: none of {', '.join(readers)} is there")
+        raise UserError(f"{folder} contains no tokenizer: none of {', '.join(readers)} is there")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise UserError(f"{path} is larger than a tokenizer can be (100 MB)")
     with faults_explained(f"{path} is not a tokenizer that can be used"):
@@ -119,7 +119,7 @@ def _marian(path: Path, settings: Mapping[str, Any]) -> tokenizers.Tokenizer:
 def _vocabulary(path: Path) -> dict[str, int]:
     found = read_json(path, MAX_FILE_BYTES)
     if not isinstance(found, dict) or not all(type(id) is int for id in found.values()):
-        raise UserError(f"{path} is not a table of tokens and their numbers")
+        raise UserError(f"{path} is not a table of tokens and their ids")
     return found
 
 

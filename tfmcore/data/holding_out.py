@@ -31,7 +31,7 @@ class Hashes:
         """Hashes of about that share of the weight, one at least; raises UserError where nothing would be left."""
         hashes, places = np.unique(np.array(self.hashes, np.uint64), return_inverse=True)
         if len(hashes) < 2:
-            raise UserError("nothing can be held out for validation: the data has fewer than two different examples")
+            raise UserError("nothing can be held out for validation: the data has fewer than two distinct examples")
         weights = np.bincount(places, np.array(self.weights)).astype(np.int64)
         room = fraction * weights.sum()
         chosen = set[int]()

@@ -128,7 +128,7 @@ class Preparation:
             self._tokenise(writers, tokenizer)
         for name, writer in writers.items():
             if not writer.num_tokens:
-                raise UserError(f"nothing of {self._name} is left for {name}: more data is needed")
+                raise UserError(f"no examples of {self._name} are left for {name}: more data is needed")
         facts = {
             "labels": list(self.labels),
             "warnings": list(self._warnings(writers.values())),
@@ -148,7 +148,7 @@ class Preparation:
             if self.layout != "text" and not self._all_held_out:
                 self.hashes.add(example, size if self.layout == "documents" else 1)
         if not self.num_characters:
-            raise UserError(f"{self._name} holds no examples")
+            raise UserError(f"{self._name} contains no examples")
         if labels and not self.labels:
             self.labels = self._checked(labels)
         self._hold_out()
@@ -250,11 +250,11 @@ class Preparation:
 
     def _warnings(self, writers: Collection[SplitWriter]) -> Iterator[str]:
         if self.num_empty:
-            yield f"examples that were left out because a text of theirs is empty: {self.num_empty}"
+            yield f"examples skipped because one of their texts is empty: {self.num_empty}"
         if unknown := sum(writer.num_unknown for writer in writers):
             share = unknown / sum(writer.num_tokens for writer in writers)
             if share > 0.001:
-                yield f"{share:.1%} of the tokens are unknown to the tokenizer: enlarge tokenizer.vocab_size"
+                yield f"{share:.1%} of the tokens are unknown to the tokenizer: increase tokenizer.vocab_size"
         if np.count_nonzero(np.any([writer.used for writer in writers], axis=0)) <= 1:
             yield "the data has only one token: there is nothing to predict, and the loss will always be 0"
 

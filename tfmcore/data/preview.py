@@ -94,7 +94,7 @@ def _length(text: str, tokenizer: Tokenizer | None) -> int:
 def _about(data: DataConfig, head: list[Row]) -> str:
     """Says that only the beginning was read, and how much there may be in all."""
     if data.source != "file":
-        return f"{SOURCE_FACTS[data.source].title}: up to {num_examples(data):,} examples are made; these are the first"
+        return f"{SOURCE_FACTS[data.source].title}: up to {num_examples(data):,} examples are generated, these first"
     size = SOURCES["file"].size(data)
     read = sum(len(text.encode()) + 1 for row in head for text in row.values())
     whole = f", of about {len(head) * size // read:,}" if size else ""

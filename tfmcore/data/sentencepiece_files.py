@@ -24,7 +24,7 @@ def read_sentencepiece(path: Path, vocabulary: Mapping[str, int] | None = None) 
     try:
         from sentencepiece import SentencePieceProcessor
     except ImportError:
-        raise UserError(f"{path} is read by the library sentencepiece: pip install sentencepiece") from None
+        raise UserError(f"{path} needs the library sentencepiece: pip install sentencepiece") from None
     raw = path.read_bytes()
     processor: Any = SentencePieceProcessor(model_proto=raw)
     spec = dict(_fields(raw))
@@ -35,7 +35,7 @@ def read_sentencepiece(path: Path, vocabulary: Mapping[str, int] | None = None) 
         pieces = _renumbered(pieces, vocabulary, path)
     ids = {piece: id for id, (piece, _) in enumerate(pieces)}
     if unknown not in ids or (vocabulary is not None and trainer.get(MODEL_TYPE, 1) == BPE):
-        raise UserError(f"{path} and vocab.json do not belong together")
+        raise UserError(f"{path} and vocab.json do not match")
     if trainer.get(MODEL_TYPE, 1) == BPE:
         merges = list(_merges(ids))
         model: Any = models.BPE(ids, merges, unk_token=unknown, fuse_unk=True, byte_fallback=fallback)
@@ -55,7 +55,7 @@ def _renumbered(pieces: list[tuple[str, float]], vocabulary: Mapping[str, int], 
     scores = dict(pieces)
     ordered = sorted(vocabulary, key=lambda piece: vocabulary[piece])
     if [vocabulary[piece] for piece in ordered] != list(range(len(ordered))):
-        raise UserError(f"{path.with_name('vocab.json')} does not give the numbers 0, 1, 2 … a token each")
+        raise UserError(f"{path.with_name('vocab.json')} does not assign one token to each id 0, 1, 2 …")
     return [(piece, scores.get(piece, NEVER * len(piece) ** 2)) for piece in ordered]
 
 

@@ -77,7 +77,7 @@ class TextSplit(Split):
         self.window = max(1, task.window(context_length))
         self.stride = self.window - task.overlap
         if len(self.text) <= task.overlap:
-            raise UserError("the text is too short to learn from: a part of it holds no more than one token")
+            raise UserError("the text is too short to learn from: one of its parts has no more than one token")
 
     def __len__(self) -> int:
         return -(-(len(self.text) - self.task.overlap) // self.stride)

@@ -90,7 +90,7 @@ class Tokenizer:
         """The tokenizer of a tokenizer.json, which may be anybody's; raises UserError for what is not one."""
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
-                raise UserError(f"{path} is larger than a tokenizer can be (100 MB)")
+                raise UserError(f"{path} is too large for a tokenizer (more than 100 MB)")
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"the tokenizer {path} cannot be read: {error.strerror}") from None
@@ -99,7 +99,9 @@ class Tokenizer:
         with faults_explained(f"{path} is not a tokenizer.json that can be used"):
             found = cls(tokenizers.Tokenizer.from_str(text), read_roles(path.with_name(ROLES)))
         if found.vocab_size > MAX_VOCABULARY:
-            raise UserError(f"{path} has a token of id {found.vocab_size - 1}: a model knows {MAX_VOCABULARY} at most")
+            raise UserError(
+                f"{path} has a token of id {found.vocab_size - 1}: a vocabulary has {MAX_VOCABULARY} at most"
+            )
         return found
 
     def save(self, path: Path) -> None:
@@ -227,7 +229,7 @@ def faults_explained(sentence: str) -> Iterator[None]:
     except (UserError, Cancelled):
         raise
     except (UnicodeEncodeError, TypeError):
-        raise UserError(f"{sentence}: it holds half a character (a lone surrogate)") from None
+        raise UserError(f"{sentence}: it contains half a character (a lone surrogate)") from None
     except BaseException as error:
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise UserError(f"{sentence}: {str(error)[:200]}", details=str(error)) from None

@@ -15,7 +15,7 @@ def refusal(request_id: int, kind: str, error: BaseException) -> Refused:
     details = "".join(traceback.format_exception(error))
     if is_out_of_memory(error):
         amount = missing_memory(error) or "what it needs"
-        sentence = f"Not enough memory: {amount} could not be had; use a shorter text or a smaller model."
+        sentence = f"Not enough memory: could not allocate {amount}; use a shorter text or a smaller model."
         return Refused(id=request_id, sentence=sentence, details=details)
     sentence = f"“{kind.replace('_', ' ')}” failed unexpectedly: {_brief(error)}"
     return Refused(id=request_id, sentence=sentence, details=details)

@@ -51,13 +51,13 @@ def read_positions(theirs: Mapping[str, Any]) -> dict[str, Any]:
     terms = theirs.get("pos_att_type") or []
     names = terms.lower().split("|") if isinstance(terms, str) else terms
     if not isinstance(names, list) or not names or not all(str(name).strip() in TERMS for name in names):
-        raise UserError(f"pos_att_type is {terms!r:.80}, and this program reads only c2p and p2c")
+        raise UserError(f"pos_att_type is {terms!r:.80}, and only c2p and p2c are supported")
     farthest = theirs.get("max_relative_positions", -1)
     if type(farthest) is int and farthest < 1:
         farthest = theirs.get("max_position_embeddings", 512)
     found = {str(name).strip() for name in names}
     if theirs.get("embedding_size", theirs.get("hidden_size", 768)) != theirs.get("hidden_size", 768):
-        raise UserError("embedding_size differs from hidden_size, which this program cannot follow")
+        raise UserError("embedding_size differs from hidden_size, which is not supported")
     return {"position_terms": [TERMS[name] for name in TERMS if name in found], "max_relative_positions": farthest}
 
 

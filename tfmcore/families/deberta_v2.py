@@ -43,7 +43,7 @@ def read_more(theirs: Mapping[str, Any]) -> dict[str, Any]:
     """A norm of the distances is one of several that `norm_rel_ebd` may name."""
     width, heads, head = (theirs.get(name, default) for name, default in SHAPE.items())
     if head is not None and head * heads != width:
-        raise UserError(f"attention_head_size is {head!r:.80}, and this program can only follow hidden_size ÷ heads")
+        raise UserError(f"attention_head_size is {head!r:.80}, and only hidden_size ÷ heads is supported")
     norms = [name.strip() for name in str(theirs.get("norm_rel_ebd") or "none").lower().split("|")]
     return read_positions(theirs) | {"relative_norm": "layer_norm" in norms}
 

@@ -65,7 +65,7 @@ def find_place(saved: SavedModel) -> tuple[Family, Head]:
                 nearest = differing, family
     if nearest is None:
         kind = f"{saved.model.architecture.replace('_', '-')} for {saved.task.replace('_', ' ')}"
-        raise UserError(f"no family that transformers and this program share is an {kind}")
+        raise UserError(f"no model family supported by both transformers and this program is an {kind}")
     switches, values = nearest[0], effective(saved)
     named = ", ".join(f"{name} = {values[name]!r}" for name in switches)
     raise UserError(f"transformers has no such model: {nearest[1].title}, the nearest, cannot have {named}")

@@ -39,7 +39,9 @@ def choice(name: str, ours: str, values: Mapping[Any, Any], default: Any = NEEDE
 
     def read(value: Any) -> Any:
         if not isinstance(value, str | int | bool | None) or value not in values:
-            raise UserError(f"{name} is {value!r:.80}, and this program reads only {', '.join(map(repr, values))}")
+            raise UserError(
+                f"{name} is {value!r:.80}, and the only supported values are {', '.join(map(repr, values))}"
+            )
         return values[value]
 
     def write(value: Any) -> Any:

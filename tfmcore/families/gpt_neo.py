@@ -37,7 +37,7 @@ def read_layers(theirs: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError):
         raise UserError("attention_types must be a list of patterns, each with its number of repetitions") from None
     if len(pattern) != read_count(theirs, "num_layers", 24) or any(kind not in REACHES for kind in pattern):
-        raise UserError("attention_types does not say `global` or `local` of each of the num_layers layers")
+        raise UserError("attention_types does not give `global` or `local` for each of the num_layers layers")
     return fields(pattern, theirs.get("window_size", WINDOW))
 
 

@@ -62,7 +62,7 @@ def read_model(source: Path, report: Progress = silent) -> Imported:
     notes = []
     if saved.model.tie_embeddings and has_own_output(family, head, saved, tensors):
         saved = saved.model_copy(update={"model": saved.model.model_copy(update={"tie_embeddings": False})})
-        notes.append("The output layer has a matrix of its own, whatever config.json says, and keeps it.")
+        notes.append("The output layer has its own matrix and keeps it, whatever config.json says.")
     model = skeleton(saved)
     try:
         found = find(family, head, saved, model, tensors, bare)
@@ -71,11 +71,11 @@ def read_model(source: Path, report: Progress = silent) -> Imported:
     allocate(model)
     if found.missing:
         task = head.task.replace("_", " ")
-        notes.append(f"{source.name} has no head: the one for {task} begins afresh.")
+        notes.append(f"{source.name} has no head: the one for {task} is newly initialised.")
         _new_head(model, saved)
     _fill(model, found, tensors, report)
     if found.unexpected:
-        notes.append(f"{len(found.unexpected)} tensors have no place in {family.title} and were left out.")
+        notes.append(f"{len(found.unexpected)} tensors do not belong to {family.title} and were ignored.")
     read = sorted(name for match in found.matches for name in match.theirs)
     notes.extend(_converted({tensors.dtype(name) for name in read}))
     return Imported(family, model.eval(), saved, read, found.ignored + found.unexpected, found.missing, notes)
@@ -120,13 +120,13 @@ def _converted(dtypes: set[torch.dtype]) -> list[str]:
     theirs = {str(dtype).removeprefix("torch.") for dtype in dtypes} - {"float32"}
     if not theirs:
         return []
-    memory = "rounded" if "float64" in theirs else "the same numbers in twice the memory"
-    return [f"Weights in {' and '.join(sorted(theirs))} became float32: {memory}."]
+    memory = "rounded" if "float64" in theirs else "the same values in twice the memory"
+    return [f"Weights in {' and '.join(sorted(theirs))} were converted to float32: {memory}."]
 
 
 def _misfits(tokenizer: Tokenizer, saved: SavedModel) -> list[str]:
     """What is odd about tokenizer and model together."""
     if tokenizer.vocab_size > saved.vocab_size:
         more = tokenizer.vocab_size - saved.vocab_size
-        return [f"The tokenizer knows {more} tokens that the model does not: a text with one of them is refused."]
+        return [f"The tokenizer has {more} more tokens than the model: a text with one of them is rejected."]
     return []

@@ -52,14 +52,16 @@ def read_fields(family: Family, theirs: Mapping[str, Any], path: Path) -> dict[s
     known |= family.ignored | {requirement.name for requirement in (*family.required, *REQUIRED)}
     if strange := [key for key, value in theirs.items() if key not in known and value not in OFF]:
         raise UserError(
-            f"{path}: this program does not know what {strange[0][:100]} = {theirs[strange[0]]!r:.100} means for "
+            f"{path}: it is unknown what {strange[0][:100]} = {theirs[strange[0]]!r:.100} means for "
             f"{family.title}, and it could change results: delete it there if it does not matter"
         )
     fields: dict[str, Any] = {}
     for key in family.keys:
         value = _value(key, theirs, path)
         if key.ours in fields and fields[key.ours] != value:
-            raise UserError(f"{path}: {key.name} is {value}, other keys say {fields[key.ours]}: here they are one")
+            raise UserError(
+                f"{path}: {key.name} is {value}, other keys say {fields[key.ours]}: here they must be equal"
+            )
         fields[key.ours] = value
     try:
         return fields | family.read_more(theirs)
@@ -74,13 +76,13 @@ def _check(requirement: Required, theirs: Mapping[str, Any], path: Path) -> None
     value = theirs.get(requirement.name, first if requirement.default is NEEDED else requirement.default)
     if value not in requirement.values:
         wanted = " or ".join(map(repr, requirement.values))
-        raise UserError(f"{path}: {requirement.name} is {value!r:.100}, and this program can only follow {wanted}")
+        raise UserError(f"{path}: {requirement.name} is {value!r:.100}, and only {wanted} is supported")
 
 
 def _value(key: Key, theirs: Mapping[str, Any], path: Path) -> Any:
     found = next((name for name in (key.name, *key.older) if name in theirs), None)
     if found is None and key.default is NEEDED:
-        raise UserError(f"{path} does not say {key.name}, which this family needs")
+        raise UserError(f"{path} lacks {key.name}, which this family needs")
     value = key.default if found is None else theirs[found]
     try:
         return key.read(value)
@@ -100,7 +102,7 @@ def read_labels(theirs: Mapping[str, Any], path: Path) -> list[str]:
         return [f"LABEL_{n}" for n in range(number)]
     found = [names.get(str(n)) for n in range(len(names))] if isinstance(names, dict) else []
     if not found or not all(isinstance(name, str | int) for name in found):
-        raise UserError(f"{path}: id2label does not give the numbers 0, 1, 2 … a name each")
+        raise UserError(f"{path}: id2label does not assign one name to each id 0, 1, 2 …")
     return [str(name) for name in found]
 
 

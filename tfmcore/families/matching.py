@@ -125,7 +125,7 @@ def _same_copies(
         for copy in copies.get(name, ()):
             other = tensors.find(copy, base)
             if other and other != original and not tensors.equal(other, original):
-                raise UserError(f"the tensors {other} and {original} differ, and here they are one")
+                raise UserError(f"the tensors {other} and {original} differ, and here they must be equal")
 
 
 def _expected(family: Family, copies: dict[str, tuple[str, ...]]) -> "re.Pattern[str]":

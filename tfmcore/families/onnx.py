@@ -98,7 +98,7 @@ def export_onnx(source: Path, target: Path, report: Progress = silent) -> OnnxEx
         tokenizer.save(folder / "tokenizer.json")
         files = sorted(path.name for path in folder.iterdir())
     difference = max(differences)
-    return OnnxExported(files, [f"onnxruntime gives the model's answers; they differ by {difference:.0e}."], difference)
+    return OnnxExported(files, [f"onnxruntime gives the model's outputs; they differ by {difference:.0e}."], difference)
 
 
 def need_libraries() -> None:
@@ -108,7 +108,7 @@ def need_libraries() -> None:
         import onnxruntime
         import onnxscript
     except ImportError as error:
-        raise UserError(f"ONNX files are written with {error.name}, which is missing: pip install onnx onnxscript "
+        raise UserError(f"Writing ONNX files needs {error.name}, which is not installed: pip install onnx onnxscript "
                         "onnxruntime") from None  # fmt: skip
     del onnx, onnxruntime, onnxscript
 
@@ -167,7 +167,7 @@ def write(graph: Graph, path: Path) -> None:
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
-            raise UserError("ONNX has no words for what this model computes", str(error)) from error
+            raise UserError("ONNX has no operators for what this model computes", str(error)) from error
     assert program is not None
     program.save(path)
 
@@ -187,7 +187,7 @@ def compare(graph: Graph, path: Path) -> float:
         for mine, answer in zip(ours if isinstance(ours, tuple) else (ours,), theirs, strict=True):
             difference = farthest(mine, torch.from_numpy(answer), inputs)
             if not difference <= TOLERANCE * max(1.0, float(mine.abs().max())):
-                raise UserError(f"{path.name} was not kept: onnxruntime computes something else, by {difference:.3g}")
+                raise UserError(f"{path.name} was not kept: onnxruntime gives different outputs, by {difference:.3g}")
             largest = max(largest, difference)
     return largest
 

@@ -27,12 +27,12 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} is not a folder")
     path = folder / "config.json"
     if not path.exists():
-        raise UserError(f"{folder} holds no model: config.json is missing")
+        raise UserError(f"{folder} contains no model: config.json is missing")
     raw = read_json(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path} is not a model's config: it is not a table")
     if "format" in raw and "model" in raw:
-        raise UserError(f"{folder} is a model of Transformer Playground already: open it as it is")
+        raise UserError(f"{folder} is already a model of Transformer Playground: open it without importing")
     return raw
 
 
@@ -143,5 +143,5 @@ def _files(folder: Path) -> list[Path]:
         if not re.fullmatch(r"[\w-][\w.-]*\.safetensors", shard):
             raise UserError(f"{index} names {shard!r:.200}, which is no safetensors file of its own folder")
         if not (folder / shard).is_file():
-            raise UserError(f"{folder} is not whole: {shard} is missing")
+            raise UserError(f"{folder} is incomplete: {shard} is missing")
     return [folder / shard for shard in shards]

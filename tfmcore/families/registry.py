@@ -39,13 +39,11 @@ def find_family(theirs: Mapping[str, Any], path: Path) -> tuple[Family, Head, bo
     ]
     if not fitting:
         known = ", ".join(sorted({family.model_type for family in FAMILIES.values()}))
-        raise UserError(f"{path}: this program has no family for the model_type {kind!r:.80}; it knows {known}")
+        raise UserError(f"{path}: no supported family has the model_type {kind!r:.80}; known are {known}")
     family = fitting[0]
     if not name:
         return family, family.heads[0], True
     if (head := family.head(name)) is None:
         known = ", ".join(class_name for head in family.heads for class_name in head.classes)
-        raise UserError(
-            f"{path}: this program does not know the head of {name!r:.80}; of {family.title} it has {known}"
-        )
+        raise UserError(f"{path}: the head of {name!r:.80} is not supported; those of {family.title} are {known}")
     return family, head, name in family.bare

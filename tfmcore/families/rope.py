@@ -52,7 +52,7 @@ def read_ropes(theirs: Mapping[str, Any], older: tuple[str, str], thetas: tuple[
     near = table(ropes.get("sliding_attention"))
     far = table(ropes.get("full_attention")) | table(theirs.get("rope_scaling"))
     if read_stretch(near, theirs)["rope_scaling"] != "none":
-        raise UserError("rope_parameters stretches the angles of local layers, which this program cannot follow")
+        raise UserError("rope_parameters scales the angles of local layers, which is not supported")
     return {
         "rope_theta": base(far, theirs.get(older[0]), thetas[0]),
         "rope_theta_local": base(near, theirs.get(older[1]), thetas[1]),
@@ -71,23 +71,23 @@ def read_stretch(rope: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str
     """How angles are stretched. Raises UserError for a way, or a key of one, that this program does not know."""
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if not isinstance(kind, str) or kind not in STRETCHES:
-        raise UserError(f"rope_type is {kind!r:.80}, and this program reads only {', '.join(STRETCHES)}")
+        raise UserError(f"rope_type is {kind!r:.80}, and the only supported ones are {', '.join(STRETCHES)}")
     names = STRETCHES[kind]
     known = {"rope_type", "type", "rope_theta", *names, *(YARN_ONLY if kind == "yarn" else ())}
     if strange := [name for name, value in rope.items() if name not in known and value is not None]:
-        raise UserError(f"rope_parameters has {strange[0]!r:.80}, which this program does not know of {kind}")
+        raise UserError(f"rope_parameters has {strange[0]!r:.80}, which is unknown for {kind}")
     found = {ours: rope[name] for name, ours in names.items() if rope.get(name) is not None}
     if kind == "yarn":
         found |= _read_yarn(rope, theirs)
     elif "factor" in names and "rope_factor" not in found:
-        raise UserError(f"rope_parameters does not say the factor, which {kind} needs")
+        raise UserError(f"rope_parameters lacks the factor, which {kind} needs")
     return {"rope_scaling": "none" if kind == "default" else kind, **found}
 
 
 def _read_yarn(rope: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
     """The factor, which may be the ratio of two lengths, and that on queries and keys, the ratio of two scales."""
     if rope.get("truncate", True) is not True:
-        raise UserError("rope_parameters has truncate = false, which this program cannot follow")
+        raise UserError("rope_parameters has truncate = false, which is not supported")
     factor, context = rope.get("factor"), theirs.get("max_position_embeddings")
     try:
         if factor is None:

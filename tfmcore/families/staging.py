@@ -14,7 +14,7 @@ def staged(target: Path) -> Iterator[Path]:
     """A folder to write into, which becomes `target` at the end; on an error, or when it is given up, nothing is left.
     Raises UserError where `target` exists or cannot be made."""
     if target.exists() or target.is_symlink():
-        raise UserError(f"{target} is there already: name another folder, or move it away")
+        raise UserError(f"{target} exists already: name another folder, or move it away")
     folder = target.with_name(f".tmp-{target.name}-{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

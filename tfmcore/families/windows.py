@@ -24,7 +24,7 @@ def read_windows(theirs: Mapping[str, Any], otherwise: Sequence[str], window: An
         if not isinstance(kinds, list) or not kinds or not all(isinstance(kind, str) for kind in kinds):
             raise UserError("layer_types must be a list of full_attention and sliding_attention")
         if strange := [kind for kind in kinds if kind not in KINDS]:
-            raise UserError(f"layer_types has {strange[0]!r:.80}, and this program reads only {', '.join(KINDS)}")
+            raise UserError(f"layer_types has {strange[0]!r:.80}, and the only supported ones are {', '.join(KINDS)}")
         pattern = [KINDS[kind] for kind in kinds]
     return fields(pattern, window)
 

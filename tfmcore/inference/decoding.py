@@ -134,4 +134,4 @@ def finish(work: Generator[object, None, T]) -> T:
 def check_number(number: float) -> None:
     """Raise UserError where a model answers with “not a number”."""
     if math.isnan(number):
-        raise UserError("the model answers with “not a number”: its training diverged or its weights are damaged")
+        raise UserError("the model outputs NaN: its training diverged or its weights are damaged")

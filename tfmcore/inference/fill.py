@@ -34,7 +34,7 @@ def fill(opened: OpenedModel, text: str, num_candidates: int = 5) -> Filling:
     tokenizer, encoded = opened.tokenizer, opened.encode(text)
     places = [place for place, id in enumerate(encoded.ids) if id == tokenizer.mask_id]
     if not places:
-        raise UserError(f"write [MASK] where the model shall fill something in. {encoded.notice}".strip())
+        raise UserError(f"write [MASK] where the model should fill something in. {encoded.notice}".strip())
     probabilities = opened.model(**encoded.inputs(opened.device)).logits[0, places].float().softmax(-1)  # (masks, V)
     top = probabilities.topk(min(num_candidates, probabilities.shape[-1]))
     filled, gaps = list(encoded.ids), []

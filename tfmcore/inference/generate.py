@@ -105,7 +105,7 @@ def write(
 
 def _writer(model: Model) -> DecoderOnlyTransformer:
     if not isinstance(model, DecoderOnlyTransformer):
-        raise UserError("this model does not write on after a prompt: that takes a decoder that learned a language")
+        raise UserError("this model cannot continue a prompt: that takes a decoder trained on language modelling")
     return model
 
 
@@ -127,5 +127,5 @@ def _notice(prompt: int, seen: int, written: int, context: int) -> str:
     if seen < prompt:
         return f"The prompt has {prompt} tokens: the model read the last {seen} of them."
     if seen + written > context:
-        return f"The text has outgrown the context of {context} tokens: the model wrote on from the newest of them."
+        return f"The text is longer than the context of {context} tokens: the model continued from the latest of them."
     return ""

@@ -35,7 +35,7 @@ class Effect:
     def sentence(self, precision: str) -> str:
         return (
             f"In {precision} the logits differ from fp32's by {self.mean:.2g} on average, {self.largest:.2g} at most "
-            f"(they spread by {self.spread:.2g}); after {self.share:.0%} of tokens the likeliest one is the same."
+            f"(standard deviation {self.spread:.2g}); after {self.share:.0%} of tokens the most likely one is the same."
         )
 
 
@@ -53,7 +53,7 @@ def prepared(model: W, precision: WritingPrecision) -> W:
     on_cpu = weights[0].device.type == "cpu"
     if precision != "fp32":
         if precision == "int8" and not on_cpu:
-            raise UserError("precision: int8 is for writing on a CPU, and this model is on a GPU (nearest: bf16)")
+            raise UserError("precision: int8 is for generating on a CPU, and this model is on a GPU (nearest: bf16)")
         model = copy.deepcopy(model, {id(weight): weight for weight in weights})
         _pack(model, PACKED[precision])
     elif on_cpu and writes(model) and (reads_alone(model) or torch.get_num_threads() == 1):

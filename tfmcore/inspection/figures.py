@@ -23,9 +23,9 @@ PNG_SCALE = 2
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "segoeui.ttf", "Arial.ttf")
 INK, FRAME = "#222222", "#cccccc"
 TITLES = {
-    "encoder": "Encoder: each token looks at the whole text",
-    "decoder": "Decoder: each token looks at those before it",
-    "cross": "Cross-attention: each written token looks at the source",
+    "encoder": "Encoder: each token attends to the whole text",
+    "decoder": "Decoder: each token attends to itself and those before it",
+    "cross": "Cross-attention: each written token attends to the source",
 }
 ANCHORS = np.array([[255, 255, 255], [190, 217, 240], [92, 155, 213], [29, 89, 161], [10, 37, 84]], float)
 VISIBLE = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})

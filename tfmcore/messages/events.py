@@ -1,4 +1,4 @@
-"""Events: the trainer's words, one a line in a run's events.jsonl."""
+"""Events: what the trainer reports, one per line in a run's events.jsonl."""
 
 import time
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ class Event(Message):
 
 
 class Started(Event):
-    """Training starts or goes on after `step`; what earlier lines say of later steps is void. `compilation` says
+    """Training starts or resumes after `step`; what earlier lines say of later steps is void. `compilation` says
     whether its steps are compiled, and why; `loss_scale` is what fp16 multiplies the loss by from here on."""
 
     kind: Literal["started"] = "started"
@@ -32,7 +32,7 @@ class Started(Event):
 
 
 class Stepped(Event):
-    """One optimizer step: mean loss (nats a token), the gradient's norm before clipping, `seconds` of the step."""
+    """One optimizer step: mean loss (nats per token), the gradient's norm before clipping, `seconds` of the step."""
 
     kind: Literal["stepped"] = "stepped"
     loss: float
@@ -43,7 +43,7 @@ class Stepped(Event):
 
 
 class Evaluated(Event):
-    """A validation: mean loss over the held-out data (nats a label) and the task's metrics."""
+    """A validation: mean loss over the held-out data (nats per label) and the task's metrics."""
 
     kind: Literal["evaluated"] = "evaluated"
     loss: float
@@ -67,7 +67,7 @@ class Saved(Event):
 
 class Changed(Event):
     """A setting is another from here on: the learning_rate, set from outside (None: it follows its schedule again), or
-    the loss_scale, which is halved for each step that is left out since gradients were too large for fp16."""
+    the loss_scale, which is halved for each step that is skipped because of non-finite gradients in fp16."""
 
     kind: Literal["changed"] = "changed"
     setting: str
@@ -116,7 +116,7 @@ class Examined(Event):
 
 
 class Failed(Event):
-    """`remedy` are options, `section.name=value`, with which the run can go on."""
+    """`remedy` are options, `section.name=value`, with which the run can be resumed."""
 
     kind: Literal["failed"] = "failed"
     sentence: str

@@ -110,8 +110,8 @@ def allocate(model: nn.Module) -> None:
 def no_weights(folder: Path) -> UserError:
     """What to say of a folder without a safetensors file."""
     if pickles := [found.name for pattern in PICKLES for found in folder.glob(pattern)]:
-        return UserError(f"{folder} holds only {pickles[0]}, a pickle, which can run code and is never opened")
-    return UserError(f"{folder} holds no weights: {FILE} is missing")
+        return UserError(f"{folder} contains only {pickles[0]}, a pickle, which can run code and is never opened")
+    return UserError(f"{folder} contains no weights: {FILE} is missing")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -135,7 +135,7 @@ def read_header(file: BufferedReader, path: Path) -> dict[str, Entry]:
     size = path.stat().st_size
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > size - 8:
-        raise UserError(f"{path} is cut short or not a safetensors file")
+        raise UserError(f"{path} is truncated or not a safetensors file")
     if length > MAX_HEADER_BYTES:
         raise UserError(f"{path} has a header of {length:,} bytes, more than any model of this program needs")
     try:
@@ -149,7 +149,7 @@ def read_header(file: BufferedReader, path: Path) -> dict[str, Entry]:
     places = sorted((entry.start, entry.end) for entry in entries.values())
     edges = [(0, 0), *places, (size - 8 - length,) * 2]
     if any(before[1] != after[0] for before, after in pairwise(edges)):
-        raise UserError(f"{path} is cut short or damaged: its tensors overlap or do not fill the file")
+        raise UserError(f"{path} is truncated or damaged: its tensors overlap or do not fill the file")
     return entries
 
 
@@ -157,7 +157,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice")
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} occurs twice")
     return table
 
 
@@ -171,7 +171,7 @@ def _entry(name: str, raw: Any, path: Path) -> Entry:
             return Entry(dtype, tuple(shape), start, end)
     except (KeyError, TypeError, ValueError):
         pass
-    raise UserError(f"{path} has a damaged header: the dtype, shape or place of {name[:100]!r} is wrong")
+    raise UserError(f"{path} has a damaged header: the dtype, shape or offset of {name[:100]!r} is wrong")
 
 
 def _compare(model: nn.Module, entries: dict[str, Entry], path: Path) -> None:
@@ -196,7 +196,7 @@ def read_into(tensor: Tensor, entry: Entry, file: BufferedReader, data: int, pat
     while done < len(flat):
         size = min(len(buffer), (len(flat) - done) * entry.dtype.itemsize)
         if file.readinto(memoryview(buffer)[:size]) < size:
-            raise UserError(f"{path} was cut short while it was read")
+            raise UserError(f"{path} was truncated while it was read")
         piece = torch.frombuffer(buffer, dtype=entry.dtype, count=size // entry.dtype.itemsize)
         flat[done : done + len(piece)] = piece
         done += len(piece)

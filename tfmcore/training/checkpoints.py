@@ -53,12 +53,12 @@ class Checkpoints:
         manifests = self.folder.glob("step-*/manifest.json")
         for manifest in sorted(manifests, key=lambda path: (len(path.parent.name), path), reverse=True):
             checkpoint = readable.get(manifest.parent)
-            fault = checkpoint.fault() if checkpoint else f"{manifest} is damaged: it is no manifest"
+            fault = checkpoint.fault() if checkpoint else f"{manifest} is damaged: it is not a manifest"
             if checkpoint and not fault:
                 return checkpoint, faults
             faults.append(fault)
         if faults:
-            raise UserError(f"no checkpoint of the run is whole ({faults[0]}): start a new run", "\n".join(faults))
+            raise UserError(f"no checkpoint of the run is intact ({faults[0]}): start a new run", "\n".join(faults))
         return None, []
 
     def write(self, manifest: Manifest, fill: Callable[[Path], None]) -> Written:
@@ -94,7 +94,7 @@ class Checkpoints:
         shutil.rmtree(aside, ignore_errors=True)
         target.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
-        return f"{target.name} was there already, left by an earlier life of this run, and has been replaced"
+        return f"{target.name} was left by an earlier start of this run and has been replaced"
 
     def _delete_old(self, newest: Path) -> None:
         """Delete older ones that are not to stay once the newest has been read back whole."""
@@ -110,7 +110,7 @@ class Checkpoints:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         sentence = f"the checkpoint of step {step} could not be written to {self.folder}: {reason}"
         steps = [checkpoint.step for checkpoint in self.run.checkpoints()]
-        return sentence + (f"; the one of step {steps[-1]} is whole, so the run can go on from there" if steps else "")
+        return sentence + (f"; that of step {steps[-1]} is intact, so the run can resume from there" if steps else "")
 
 
 def push(path: Path) -> None:

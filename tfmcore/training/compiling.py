@@ -80,17 +80,17 @@ def choose(
     always = training.compile == "always"
     check_compiler(training, device)
     if training.compile == "never":
-        return Compilation("no", "not compiled, as training.compile has it")
+        return Compilation("no", "not compiled, as training.compile asks")
     if not always and (reason := _against(learner, num_steps, flops, before)):
         return Compilation("no", f"not compiled{reason}")
     groups = list(islice((batches for batches in work() if any(batch.num_labels for batch in batches)), NUM_TRIED))
     if not groups or not num_steps:
-        return Compilation(before or "no", "not compiled: there is nothing to learn")
+        return Compilation(before or "no", "not compiled: there is nothing left to train")
     with _as_it_was(learner):
         if before not in (None, "no"):
             return _begun(learner, groups, before, "as when the run began", progress)
         if learner.parallel.uncompiled:
-            return _begun(learner, groups, next(ways(learner, groups)), "as training.compile has it", progress)
+            return _begun(learner, groups, next(ways(learner, groups)), "as training.compile asks", progress)
         return _tried(learner, groups, num_steps, progress)
 
 
@@ -130,7 +130,7 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
     """Compile, and take what is fastest; with training.compile always, of what is compiled."""
     device, always = learner.device.type, learner.training.compile == "always"
     if not (possible := list(ways(learner, groups))):
-        return Compilation("no", "not compiled: on a processor it pays only where all batches are of one shape")
+        return Compilation("no", "not compiled: on a CPU it pays only if all batches have the same shape")
     plain = min(_gradient(learner, groups[0]).seconds for _ in range(2))  # the first one sets things up
     if not always and (likely := num_steps * plain) * SHARE < SECONDS[device]:
         rest = f"too long for a run of about {duration(likely)}"
@@ -151,7 +151,7 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
         learner.compiled.end()
         if best == "no" and always:
             raise _cannot(trouble)
-        outcome = f"and failed ({trouble})" if best == "no" else f"for {took}, and made no step faster"
+        outcome = f"and failed ({trouble})" if best == "no" else f"for {took} and made no step faster"
         return Compilation("no", f"not compiled: that was tried {outcome}")
     if best != learner.compiled.way:
         learner.compiled.begin(best)

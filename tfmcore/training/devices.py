@@ -20,7 +20,7 @@ def choose_device(name: str, num_sharing: int = 0) -> torch.device:
         name = next(device for device in ("cuda", "mps", "cpu") if there[device])
     if name == "cuda" and 0 < num_gpus < num_sharing:
         raise UserError(
-            f"training.device: {num_sharing} processes need a GPU each, and here is {num_gpus} (nearest: auto)"
+            f"training.device: {num_sharing} processes need a GPU each, and this machine has {num_gpus} (nearest: auto)"
         )
     if not there[name]:
         names = " and ".join(device for device in there if there[device])

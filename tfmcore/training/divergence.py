@@ -1,4 +1,4 @@
-"""When the loss is no longer a number: what is known of the cause, said before the weights are harmed."""
+"""When the loss or the gradient is NaN or infinite: what is known of the cause, before the weights are damaged."""
 
 import math
 from collections.abc import Iterable
@@ -22,20 +22,20 @@ def diverged(
     harmed = _not_finite((name, weight) for name, weight in model.named_parameters())
     gradients = _not_finite((name, w.grad) for name, w in model.named_parameters() if w.grad is not None)
     if harmed:
-        cause = f"the weights were harmed before ({harmed[0]} holds values that are no numbers)"
+        cause = f"the weights already contain NaN or infinite values (in {harmed[0]})"
     else:
-        causes = [f"a learning rate that is too high (it was {rate:.3g})"]
+        causes = [f"too high a learning rate ({rate:.3g})"]
         causes += ["no gradient clipping"] * (not training.gradient_clip)
         causes += ["bf16 precision"] * (training.precision == "bf16")
         cause = f"likely causes are {', '.join(causes)} or this batch"
-    sentence = f"step {step} was not taken: the {what} is {value} (batch of examples {shown_ids(ids)}); {cause}"
+    sentence = f"step {step} was not taken: the {what} is {value} (examples of the batch: {shown_ids(ids)}); {cause}"
     more = f" and {len(ids) - NUM_IDS:,} more" if len(ids) > NUM_IDS else ""
     details = "\n".join(
         [
             f"loss {loss}, gradient norm {norm}, learning rate {rate}",
             f"examples of the batch: {ids[:NUM_IDS]}{more}",
-            f"weights with values that are no finite numbers: {', '.join(harmed) or 'none'}",
-            f"gradients with such values: {', '.join(gradients) or 'none'}",
+            f"weights with non-finite values: {', '.join(harmed) or 'none'}",
+            f"gradients with non-finite values: {', '.join(gradients) or 'none'}",
         ]
     )
     return Failure(sentence, details)

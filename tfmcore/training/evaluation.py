@@ -28,7 +28,7 @@ MOST_TEXTS = 2000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean loss (nats a label) and the task's metrics over `num_labels` labels."""
+    """Mean loss (nats per label) and the task's metrics over `num_labels` labels."""
 
     loss: float
     metrics: dict[str, float]
@@ -61,13 +61,13 @@ def evaluate(
     finally:
         model.train(was_training)
     if not num_labels:
-        raise UserError("the validation data holds nothing to predict: hold out more of it (data.validation_fraction)")
+        raise UserError("the validation data has no labels to predict: hold out more of it (data.validation_fraction)")
     nats = float(total(exact_sum(sums)))
     return Evaluation(nats / num_labels, meter.metrics(total), num_labels)
 
 
 def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Progress) -> dict[str, float | int | str]:
-    """The loss (nats a label) and the task's metrics on a split, or on its first `limit` sequences; where whole texts
+    """The loss (nats per label) and the task's metrics on a split, or on its first `limit` sequences; where whole texts
     tell more, on up to 2,000 of them (`compared_texts`)."""
     task, total = opened.saved.task, min(limit or len(split), len(split))
     placed = (

@@ -19,7 +19,7 @@ SURE = 0.85
 
 
 class Failure(UserError):
-    """What happened to a run whose input was right: a full disk, too little memory, a loss that is no number."""
+    """What happened to a run whose input was right: a full disk, too little memory, a loss of NaN."""
 
 
 def failed(step: int, error: BaseException, config: Config | None = None) -> Failed:
@@ -45,9 +45,11 @@ def exit_code(error: BaseException) -> int:
 
 
 def memory_sentence(step: int, error: BaseException, remedy: list[str]) -> str:
-    amount = f"{missing} more" if (missing := missing_memory(error)) else "what it needs"
-    way = f"the same step fits with {' and '.join(remedy)}" if remedy else "try a smaller model or a shorter context"
-    return f"memory ran out after step {step}: {amount} could not be had; {way}"
+    amount = f"another {missing}" if (missing := missing_memory(error)) else "more"
+    way = "try a smaller model or a shorter context"
+    if remedy:
+        way = f"the same step fits in memory with {' and '.join(remedy)}"
+    return f"memory ran out after step {step}: could not allocate {amount}; {way}"
 
 
 def memory_of_a_step(error: BaseException) -> float:

@@ -52,9 +52,9 @@ def _said(
         parts = ["the head", *(part for part in parts if not f"{part}.".startswith(HEAD))]
     if parts:
         learned = its.task.replace("_", " ")
-        yield f"new, and to be learned from nothing: {', '.join(parts)}; {folder} was trained for {learned}"
+        yield f"newly initialised (not in the base model): {', '.join(parts)}; {folder} was trained for {learned}"
     if grown:
-        yield f"{saved.vocab_size - its.vocab_size} tokens are new to the model, and so are their embeddings"
+        yield f"{saved.vocab_size - its.vocab_size} tokens are new to the model; their embeddings are newly initialised"
 
 
 def choose_trained(model: Model, training: TrainingConfig, new: Collection[str] = ()) -> None:
@@ -69,7 +69,7 @@ def choose_trained(model: Model, training: TrainingConfig, new: Collection[str] 
     for name, weight in names.items():
         weight.requires_grad = not name.startswith(frozen) and (not training.lora_rank or name in new)
     if not model.num_parameters(trainable=True):
-        raise UserError("training.freeze: nothing is left that could learn; freeze fewer parts")
+        raise UserError("training.freeze: no weights are left to train; freeze fewer parts")
 
 
 def low_rank_targets(model: Model, targets: Collection[str]) -> list[str]:

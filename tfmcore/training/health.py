@@ -80,20 +80,20 @@ class LayerWatch:
     def _exploding(self, name: str, layer: LayerState) -> str:
         sentence = ""
         if layer.update_ratio > LARGEST_UPDATE:
-            sentence = f"the weights of {name} moved by {layer.update_ratio:.0%} of their size in one step"
-        for figure, words in (("gradient_norm", "gradient"), ("activation_scale", "result")):
+            sentence = f"the weights of {name} changed by {layer.update_ratio:.0%} of their norm in one step"
+        for figure, words in (("gradient_norm", "gradient norm"), ("activation_scale", "activation scale")):
             value, past = getattr(layer, figure), self._past[name, figure]
             usual = statistics.median(past) if len(past) >= FEW else math.inf
             if value > TIMES_LARGER * usual:
-                sentence = f"the {words} of {name} is {value:.3g}, {value / max(usual, 1e-12):.0f} times what it was"
+                sentence = f"the {words} of {name} is {value:.3g}, {value / max(usual, 1e-12):.0f} times the usual"
             past.append(value)
-        return f"{sentence}: try a lower learning rate, or gradient clipping" if sentence else ""
+        return f"{sentence}: try a lower learning rate or gradient clipping" if sentence else ""
 
 
 def _dead(name: str, layer: LayerState, middle: float) -> str:
     if middle <= 0 or layer.gradient_norm > DEAD_SHARE * middle:
         return ""
-    return f"{name} learns nothing: its gradient is {layer.gradient_norm:.3g}, that of other layers about {middle:.3g}"
+    return f"{name} learns nothing: its gradient norm is {layer.gradient_norm:.3g}, in other layers about {middle:.3g}"
 
 
 class Health:
@@ -105,7 +105,7 @@ class Health:
     def of_loss(self, step: int, loss: float, batches: Sequence[Placed]) -> Iterator[Noticed]:
         """A spike, where this step's loss is one."""
         if (score := self._losses.score(loss)) is not None:
-            sentence = f"the loss jumped to {loss:.4f}, {score:.0f} times the usual spread above the last ones"
+            sentence = f"the loss jumped to {loss:.4f}, {score:.0f} times the usual spread above its recent values"
             yield self.noticed("loss_spike", step, sentence, batches)
 
     def of_layers(self, step: int, layers: Mapping[str, LayerState], batches: Sequence[Placed]) -> Iterator[Noticed]:

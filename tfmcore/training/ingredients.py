@@ -39,7 +39,7 @@ def dataset_of(
         raise UserError("the data has other labels now than when the run began: start a new run")
     if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
         return dataset, []
-    return dataset, [f"the data has changed since step {checkpoint.step}: the run goes on with what it is now"]
+    return dataset, [f"the data has changed since step {checkpoint.step}: the run continues with the changed data"]
 
 
 def _keep(given: Path, kept: Path) -> None:

@@ -57,7 +57,7 @@ def largest_batch(
         size = int(size * SMALLER)
     each = " for each process" if shares > 1 else ""
     raise UserError(
-        f"not even one sequence{each} fits into {limit / 2**20:.0f} MiB: use a smaller model, a shorter context or "
+        f"not even one sequence{each} fits in {limit / 2**20:.0f} MiB: use a smaller model, a shorter context or "
         "training.gradient_checkpointing"
     )
 

@@ -53,7 +53,7 @@ class Learner:
         """A step whose loss is no number leaves the weights as they are: `update` need not wait for it to be read."""
 
     def gradient(self, batches: Sequence[Placed]) -> tuple[float, float]:
-        """Loss (nats a label) and the gradient's norm, over all labels of the batches, so that accumulation equals a
+        """Loss (nats per label) and the gradient's norm, over all labels of the batches, so that accumulation equals a
         large batch; the norm is taken before clipping."""
         loss, norm = self.begin(batches).read()
         return loss, norm

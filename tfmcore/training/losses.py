@@ -1,4 +1,7 @@
-"""The loss of each task: cross-entropy, with labels that are left out and labels that are smoothed."""
+"""The loss of each task: cross-entropy, with ignored labels and label smoothing.
+
+Over a vocabulary it is chunked linear cross-entropy: the logits of a batch are never materialised as a whole.
+"""
 
 import copy
 import functools
@@ -35,7 +38,7 @@ objective with respect to the logits, which may take their place."""
 
 
 class Unwritten(NamedTuple):
-    """Logits (N, V) that are made and forgotten piece by piece: what `head` makes of `hidden` (N, D), or of those rows
+    """Logits (N, V) that are made and dropped chunk by chunk: what `head` makes of `hidden` (N, D), or of those rows
     alone that are `predicted` (P,)."""
 
     head: VocabularyHead

@@ -1,4 +1,4 @@
-"""In which numbers a step is computed: fp32, or shorter ones while the weights stay fp32."""
+"""The precision of a step: fp32, or mixed precision, in which the weights stay fp32."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from tfmcore.nn.kernels import linear
 
 
 class Precision:
-    """fp32. `scale` is what losses are multiplied by, if they are; a precision that `forgives` leaves out a step whose
-    gradients were too large for its numbers, and says so of the last one in `overflowed`."""
+    """fp32. `scale` is the loss scale, if there is one; a precision that `forgives` skips a step with non-finite
+    gradients, and `overflowed` says whether the last one was skipped."""
 
     dtype: torch.dtype | None = None
     overflowed = False
     caution = ""
-    """What is to be said before a run begins."""
+    """What to warn of before a run begins."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -58,7 +58,7 @@ class Precision:
 
 
 class TensorFloat32(Precision):
-    """fp32 whose matrix products a GPU makes of numbers with ten binary digits, as its tensor cores can since compute
+    """fp32 whose matrix products a GPU computes with mantissas of ten bits, as its tensor cores can since compute
     capability 8.0 (https://docs.pytorch.org/docs/stable/notes/cuda.html); everywhere else it is fp32."""
 
     def forward(self) -> contextlib.AbstractContextManager[object]:
@@ -82,8 +82,8 @@ class TensorFloat32(Precision):
 
 
 class BFloat16(Precision):
-    """Matrix products in bf16, whose range is that of fp32 (https://arxiv.org/abs/1905.12322). A processor without such
-    products makes those of fp32, which are far faster there."""
+    """Matrix products in bf16, whose range is that of fp32 (https://arxiv.org/abs/1905.12322). A CPU without such
+    products computes those of fp32, which are far faster there."""
 
     dtype: torch.dtype | None = torch.bfloat16
 
@@ -91,12 +91,12 @@ class BFloat16(Precision):
         super().__init__(device)
         if device.type == "cpu" and not linear.HAS_BF16:
             self.dtype = None
-            self.caution = "this processor has no matrix products in bf16, so they are made in fp32"
+            self.caution = "this CPU has no bf16 matrix products, so fp32 is used"
 
 
 class Float16(Precision):
-    """Matrix products in fp16. Its range is small: the loss is scaled, so that small gradients are not lost, and a
-    step whose gradients were too large is left out, with a smaller scale from then on
+    """Matrix products in fp16, whose range is small: the loss scale keeps small gradients from underflow, and a step
+    with non-finite gradients is skipped, with a smaller scale from then on
     (https://arxiv.org/abs/1710.03740, section 3.2)."""
 
     dtype = torch.float16
@@ -104,7 +104,7 @@ class Float16(Precision):
     def __init__(self, device: torch.device) -> None:
         super().__init__(device)
         if device.type == "cpu" and not linear.HAS_FP16:
-            self.caution = "this processor has no matrix products in fp16: in fp32 a step takes far less time"
+            self.caution = "this CPU has no fp16 matrix products: steps are far faster in fp32"
         self._scaler = torch.amp.GradScaler(device.type)
         self._scaler.scale(torch.zeros((), device=device))  # has the scale made now, not by the first of some threads
 

@@ -25,7 +25,7 @@ BELOW = 6.0
 
 @dataclass
 class RateRange:
-    """Rates in rising order, and the loss (nats a label, smoothed) just before the step that each took."""
+    """Rates in rising order, and the loss (nats per label, smoothed) just before the step that each took."""
 
     rates: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -45,7 +45,7 @@ class RateRange:
         """With two digits; raises UserError where the loss never fell."""
         best = min(range(len(self.losses)), key=self.losses.__getitem__, default=0)
         if not best:
-            raise UserError("the loss did not fall at any rate: are the labels right, and is the model not too deep?")
+            raise UserError("the loss did not fall at any learning rate: check the labels, or try a shallower model")
         return float(f"{self.rates[best] / BELOW:.1e}")
 
 
@@ -55,7 +55,7 @@ def rate_range(
     """Train from the beginning at a rate that rises by the same factor each step. Nothing is kept, and torch's random
     state stays. Raises UserError for bounds that do not rise, and for data or a model that cannot be used."""
     if not 0 < lowest < highest:
-        raise UserError(f"the rate must rise: {lowest:g} is not below {highest:g}")
+        raise UserError(f"the learning rate must rise: {lowest:g} is not below {highest:g}")
     dataset = prepare(config, progress)
     found = RateRange()
     with threads_chosen(config.training.threads), torch.random.fork_rng():

@@ -175,7 +175,7 @@ def ending(event: Finished | Failed, label: str, code: int) -> Exit:
         case "stopped":
             return Exit(state=RunState.STOPPED, step=event.step, sentence=f"{label} stopped {reached}")
         case "early_stopping":
-            sentence = f"{label} stopped early {reached}: it learned nothing more"
+            sentence = f"{label} stopped early {reached}: no improvement in the last validations"
             return Exit(state=RunState.FINISHED, step=event.step, sentence=sentence)
         case _:
             return Exit(state=RunState.FINISHED, step=event.step, sentence=f"{label} finished {reached}")

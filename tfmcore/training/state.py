@@ -112,7 +112,7 @@ def load_state(
                 if name in untold or f"weight.{name}" in tensors:
                     weight.copy_(tensors[f"weight.{name}"])
     except (OSError, safetensors.SafetensorError, KeyError) as error:
-        raise UserError(f"{folder} holds no training state to go on from: {error}") from None
+        raise UserError(f"{folder} holds no training state to resume from: {error}") from None
     for weight, keys in states_of(optimizer).items():
         state = {key: tensors[f"{names[weight]}.{key}"] for key in keys if f"{names[weight]}.{key}" in tensors}
         if len(state) == len(keys):
@@ -130,7 +130,7 @@ def load_counters(folder: Path) -> Counters:
     try:
         return Counters.model_validate_json((folder / COUNTERS).read_bytes())
     except (OSError, ValidationError) as error:
-        raise UserError(f"{folder} holds no training state to go on from: {error}") from None
+        raise UserError(f"{folder} holds no training state to resume from: {error}") from None
 
 
 def random_states() -> dict[str, Tensor]:

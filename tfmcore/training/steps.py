@@ -134,11 +134,11 @@ class Steps:
         return Examination(self.model, self.parallel) if every and self.step % every == 0 else None
 
     def _skip(self) -> Iterator[AnyEvent]:
-        """A step in whose batches nothing is to be predicted; it is said now and then."""
+        """A step whose batches have no labels to predict; a warning comes now and then."""
         self.counters.skipped_steps += 1
         count = self.counters.skipped_steps
         if count & (count - 1) == 0:  # 1, 2, 4, 8, …
-            sentence = f"nothing was to be predicted in the batch, so nothing was learned from it ({count} so far)"
+            sentence = f"the batch has no labels to predict, so the step was skipped ({count} so far)"
             yield Warned(step=self.step, sentence=sentence)
 
     def _rescaled(self, batches: list[Placed]) -> Iterator[AnyEvent]:
@@ -148,6 +148,6 @@ class Steps:
         if precision.overflowed:
             self.counters.overflows += 1
             if self.counters.overflows & (self.counters.overflows - 1) == 0:  # 1, 2, 4, 8, …
-                sentence = "the gradients were too large for fp16, so the step was left out and the loss is scaled less"
+                sentence = "the gradients overflowed in fp16, so the step was skipped and the loss scale lowered"
                 sentence = f"{sentence} ({self.counters.overflows} so far)"
                 yield self.health.noticed("overflow", self.step, sentence, batches)

@@ -127,7 +127,7 @@ class TransformerTrainer:
         trainer = cls(config, dataset, checkpoints, controls, checkpoint, parallel)
         if changes:
             trainer.counters.measure_anew()
-        trainer.warnings += [*changes, *(f"{fault}; training goes on from an older checkpoint" for fault in faults)]
+        trainer.warnings += [*changes, *(f"{fault}; training resumes from an older checkpoint" for fault in faults)]
         trainer.compile(progress)
         return trainer
 
@@ -156,7 +156,7 @@ class TransformerTrainer:
             self.compilation = choose(self.learner, self._work, steps_left, flops, before, progress)
         self.counters.compiled = known | {here: self.compilation.way}
         if before and before != self.compilation.way:
-            sentence = "results will differ in their last digits from those of an unbroken run"
+            sentence = "the resumed run will not be bit-identical to an uninterrupted one"
             self.warnings.append(f"{sentence}: {self.compilation.sentence}, unlike before")
 
     def _train(self) -> Iterator[AnyEvent]:
@@ -196,13 +196,11 @@ class TransformerTrainer:
         threads = checkpoint.manifest.threads if self.device.type == "cpu" else self.threads
         counts = {
             "threads": (threads, self.threads),
-            "sequences at once": (self.counters.batch_size or self.training.batch_size, self.training.batch_size),
+            "sequences per batch": (self.counters.batch_size or self.training.batch_size, self.training.batch_size),
             "batch shares": (self.counters.shares, self.parallel.num_shares),
         }
         if differ := [f"{old} {what} before, {new} now" for what, (old, new) in counts.items() if old != new]:
-            sentence = (
-                "results will differ in their last digits, and in what dropout draws, from those of an unbroken run"
-            )
+            sentence = "the resumed run, dropout included, will not be bit-identical to an uninterrupted one"
             self.warnings.append(f"{sentence}: {', '.join(differ)}")
 
     def _started(self) -> Started:
@@ -257,7 +255,7 @@ class TransformerTrainer:
         except Cancelled:
             return
         if not math.isfinite(found.loss):
-            yield Warned(step=self.step, sentence=f"the validation loss is {found.loss}, so nothing is kept of it")
+            yield Warned(step=self.step, sentence=f"the validation loss is {found.loss}, so this validation is ignored")
             return
         self.counters.evaluated = Evaluated(step=self.step, loss=found.loss, metrics=found.metrics)
         score, best = self._score, self.counters.best_score

@@ -357,7 +357,7 @@ def test_with_the_real_engine_a_table_is_read_prepared_and_measured(qtbot, sessi
     vocabulary = words(data, "prepared_counts").split("vocabulary ")[1].split(" ")[0]
     assert vocabulary in [label.text() for label in model.findChildren(QLabel)]
     qtbot.mouseClick(model.findChild(QPushButton, "action_try_batch"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "a step" in words(model, "try_outcome"), timeout=60_000)
+    qtbot.waitUntil(lambda: "per step" in words(model, "try_outcome"), timeout=60_000)
 
 
 def test_with_the_real_engine_a_wrong_file_is_said_with_its_row(qtbot, session, own_folders):

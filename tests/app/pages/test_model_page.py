@@ -52,7 +52,7 @@ def test_figures_follow_each_change_and_stay_through_a_wrong_one(page, session):
     session.draft.set("model.num_heads", 3)
     assert words(page, "parameters_total") == after
     assert "num_heads" in words(page, "preset_why")
-    assert page.findChild(QPushButton, "tab_model").text() == "Model (1 to mend)"
+    assert page.findChild(QPushButton, "tab_model").text() == "Model (1 to fix)"
     session.draft.undo()
     assert page.findChild(QPushButton, "tab_model").text() == "Model"
 
@@ -82,7 +82,7 @@ def test_a_batch_is_measured_and_kept_beside_the_config_it_was_of(qtbot, page, s
     assert words(page, "try_outcome") == "building the model"
     assert page.findChild(QPushButton, "action_cancel_try").isVisible()
     told.answer(request, BatchTried, seconds=0.1, tokens=2048, bytes=2**20, parameters=1)
-    assert "100 ms a step" in words(page, "try_outcome")
+    assert "100 ms per step" in words(page, "try_outcome")
     assert "1 min 40 s for 1,000 steps" in words(page, "try_outcome")
     session.draft.set("training.batch_size", 16)
     assert words(page, "try_outcome").startswith("Before the last change")
@@ -92,10 +92,10 @@ def test_what_is_measured_of_a_shared_design_is_one_process(qtbot, page, session
     session.draft.set("training.parallel", ["data"])
     click(qtbot, page, "action_try_batch")
     told.answer(told.requests(TryBatch)[-1], BatchTried, seconds=0.1, tokens=2048, bytes=2**20, parameters=1)
-    assert words(page, "try_outcome").endswith("1 MiB of memory, by one process alone")
+    assert words(page, "try_outcome").endswith("1 MiB of memory, on one process")
     click(qtbot, page, "action_largest_batch")
     told.answer(told.requests(FindBatch)[-1], BatchFound, batch_size=96, seconds=1.5, bytes=2**30, limit=2**31)
-    assert words(page, "try_outcome") == "A batch of 96 fits: 1 GiB, 1.5 s a step, by one process alone."
+    assert words(page, "try_outcome") == "A batch of 96 fits: 1 GiB, 1.5 s per step, on one process."
 
 
 def test_a_measurement_can_be_cancelled_and_can_fail(qtbot, page, told):
@@ -115,7 +115,7 @@ def test_the_largest_batch_is_found_and_taken_over(qtbot, page, session, told):
     told.answer(request, Progress, phase="trying a batch of 96", done=0, total=0)
     assert words(page, "try_outcome") == "trying a batch of 96"
     told.answer(request, BatchFound, batch_size=96, seconds=1.5, bytes=2**30, limit=2**31)
-    assert words(page, "try_outcome") == "A batch of 96 fits: 1 GiB, 1.5 s a step."
+    assert words(page, "try_outcome") == "A batch of 96 fits: 1 GiB, 1.5 s per step."
     click(qtbot, page, "action_take_batch")
     assert session.draft.value("training.batch_size") == 96
     assert not page.findChild(QPushButton, "action_take_batch").isVisible()
@@ -174,7 +174,7 @@ def test_a_model_to_begin_from_that_is_typed_brings_its_shape(qtbot, page, sessi
     with qtbot.waitSignal(session.draft.changed):
         page._forms["training"].fields["training.finetune_from"].edited.emit(session.model_path)
     assert session.draft.value("model.position") == "learned"
-    assert "Begins with the weights of gpt2-mini" in words(page, "preset_why")
+    assert "Fine-tunes gpt2-mini" in words(page, "preset_why")
     assert page._forms["training"].fields["training.freeze"].isVisibleTo(page._forms["training"].more.body)
     session.draft.set("model.position", "rotary")
     assert "model.position" in words(page, "preset_why")

@@ -77,7 +77,7 @@ def test_a_model_brings_its_panel_which_fits_and_answers(
 def test_tokens_stream_and_the_statistics_follow(generate: GeneratePanel) -> None:
     words = generate.written.statistics.text()
     assert len(generate.written.strip.pieces) == 20
-    for word in ("20 tokens", "tokens/s", "perplexity", "mean probability", "as long as asked"):
+    for word in ("20 tokens", "tokens/s", "perplexity", "mean probability", "maximum length"):
         assert word in words
     assert generate.written.whole.startswith("The value of ")
 
@@ -131,7 +131,7 @@ def test_a_model_that_ends_at_once_is_not_met_with_silence(generate: GeneratePan
     assert generate.written.statistics.text() == "", "nothing is said before it has answered"
     nothing = Generated(id=1, text="", prompt_tokens=["The"], num_tokens=0, seconds=0.1, reason="end")
     generate.take_reply(nothing, {})
-    assert generate.written.statistics.text() == "no token · ended by itself"
+    assert generate.written.statistics.text() == "no token · end token"
     generate.written.clear()
     assert generate.written.statistics.text() == ""
 

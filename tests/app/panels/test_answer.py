@@ -60,7 +60,7 @@ def test_a_text_without_an_answer_says_so(panel: AnswerPanel) -> None:
     found = FoundAnswer(text="The", start=2, end=5, score=1.0, probability=0.2)
     panel.take_reply(Answered(id=1, answers=[found], no_answer=0.8, num_windows=3), {})
     assert rows(panel) == [NONE, "The"]
-    assert "no answer, 80.0 %" in panel._best.text()
+    assert "the answer is not in the text, 80.0 %" in panel._best.text()
     assert "3 windows" in panel._best.text()
     assert lit(panel) == []
 

@@ -70,7 +70,7 @@ def test_what_cannot_be_shared_is_said_in_its_place(panel, session):
     session.draft.set("training.num_processes", 3)
     problem = panel.findChild(QLabel, "devices_problem")
     assert not problem.isHidden()
-    assert "cannot be shared by 3 processes" in problem.text()
+    assert "cannot be split among 3 processes" in problem.text()
     assert grid(panel).isHidden()
     session.draft.undo()
     assert problem.isHidden()

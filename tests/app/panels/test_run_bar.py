@@ -80,7 +80,7 @@ def test_an_act_under_way_is_shown_and_not_offered_again(bar: RunBar, run: Run, 
         (RunState.RUNNING, "pause", "pause", "pausing …"),
         (RunState.RUNNING, "stop", "stop", "stopping …"),
         (RunState.RUNNING, "save", "save_now", "saving …"),
-        (RunState.PAUSED, "resume", "resume", "going on …"),
+        (RunState.PAUSED, "resume", "resume", "resuming …"),
     ],
 )
 def test_commands_go_to_the_run_and_are_shown_at_once(
@@ -110,7 +110,7 @@ def test_a_learning_rate_is_sent_by_enter_and_nonsense_is_said(
         field.setText(nonsense)
         with qtbot.waitSignal(session.notified) as said:
             qtbot.keyClick(field, Qt.Key.Key_Return)
-        assert "is no learning rate" in said.args[1]
+        assert "is not a learning rate" in said.args[1]
     field.setText("3e-4")
     qtbot.keyClick(field, Qt.Key.Key_Return)
     qtbot.waitUntil((run.folder / "control.jsonl").exists)
@@ -181,7 +181,7 @@ def test_a_hung_trainer_shows_the_age_of_its_heartbeat_and_can_be_stopped_and_en
 ) -> None:
     until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.SILENT])
     bar.show_run(session.runs.facts[0])
-    assert "last heard of 30 s ago" in bar.findChild(QLabel, "run_words").text()
+    assert "last report 30 s ago" in bar.findChild(QLabel, "run_words").text()
     click(qtbot, bar, "stop")
     qtbot.waitUntil((run.folder / "control.jsonl").exists)
     click(qtbot, bar, "kill")

@@ -111,7 +111,7 @@ def test_a_run_that_goes_on_with_another_config_differs_in_more(
     Exit(state=RunState.STOPPED, step=20).write(runs[0].folder / "exit.json")
     runs[0].change(["training.batch_size=6", "training.accumulation=2"])
     until(qtbot, session, lambda: words(sheet) == "4 runs differ in 3 options")
-    assert "Batch" in " ".join(each.title for each in sheet.rows.columns)
+    assert "Batch size" in " ".join(each.title for each in sheet.rows.columns)
 
 
 def test_a_row_chooses_its_run_and_the_chosen_run_its_row(sheet: RunSheet, session: Session, runs: list[Run]) -> None:

@@ -66,7 +66,7 @@ def test_values_make_runs_and_the_runs_wait(sweep: Sweep, session: Session, qtbo
         ("training.learning_rate", "fast", "learning_rate"),
         ("training.learning_rate", "1e-3..1e-1", "--random"),
         ("training.seed", "5..1", "must go up"),
-        ("training.seed", "1,,2", "once, between commas"),
+        ("training.seed", "1,,2", "once, separated by commas"),
         ("training.seed", "0..999999", "too many"),
     ],
 )

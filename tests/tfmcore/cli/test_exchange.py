@@ -52,7 +52,7 @@ def test_refusals(tfm, bert, model_folder, tmp_path):
     assert (lacking.code, lacking.out) == (2, "")
     assert "transformers" in lacking.err
     tfm("export", bert, "-o", tmp_path / "hf")
-    assert "is there already" in tfm("export", bert, "-o", tmp_path / "hf").err
+    assert "exists already" in tfm("export", bert, "-o", tmp_path / "hf").err
     assert "is not a folder" in tfm("import", tmp_path / "nothing", "-o", tmp_path / "m").err
     assert "already" in tfm("import", bert, "-o", tmp_path / "m").err
     assert not (tmp_path / "m").exists()

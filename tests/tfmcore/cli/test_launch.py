@@ -80,7 +80,7 @@ def test_a_machine_that_cannot_be_reached_is_named(tfm, folder):
 def test_processes_must_come_out_even(tfm):
     result = tfm("launch", "nano-decoder", *SHARED, "--hosts", "a,b,c")
     assert result.code == 2
-    assert "2 processes cannot be shared by 3 machines (nearest valid: 3)" in result.err
+    assert "2 processes cannot be split evenly among 3 machines (nearest valid: 3)" in result.err
 
 
 def test_slurm_is_asked_for_one_launcher_a_node(tfm):

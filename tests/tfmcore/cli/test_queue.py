@@ -15,7 +15,7 @@ def waiting(tfm):
 
 def test_runs_wait_in_an_order_and_are_all_trained(tfm, workspace, monkeypatch):
     monkeypatch.setattr(queue, "POLL_SECONDS", 0.1)
-    assert "no run waits" in tfm("queue", "list").err
+    assert "the queue is empty" in tfm("queue", "list").err
     for name in ("first", "second", "third"):
         result = tfm("queue", "add", "reverse", "--name", name, *SMALL)
         assert result.code == 0, result.err
@@ -35,7 +35,7 @@ def test_runs_wait_in_an_order_and_are_all_trained(tfm, workspace, monkeypatch):
         "second": RunState.WAITING,
         "third": RunState.FINISHED,
     }
-    assert "is finished: there is nothing to wait for" in tfm("queue", "add", "--run", "first").err
+    assert "is finished: it cannot be queued" in tfm("queue", "add", "--run", "first").err
     assert tfm("queue", "add", "--run", "second").code == 0
     assert waiting(tfm) == ["second"]
     assert "name the place" in tfm("queue", "move", "second").err

@@ -101,5 +101,5 @@ def test_nonsense_beside_a_model_is_replaced_or_refused(base, begin):
 
 
 def test_a_model_that_is_not_there(begin):
-    with pytest.raises(UserError, match=r"training\.finetune_from: .* holds no model"):
+    with pytest.raises(UserError, match=r"training\.finetune_from: .* contains no model"):
         begin()

@@ -36,7 +36,7 @@ BROKEN = {
     "unknown field": (changed(auto_map={"AutoModel": "evil.Model"}), "auto_map"),
     "clash inside": (changed(model={"num_heads": 3}), "model.num_heads"),
     "out of bounds": (changed(model={"num_layers": 10**9}), "num_layers"),
-    "larger than a config": ('"' + "x" * 1_000_001, "larger than"),
+    "larger than a config": ('"' + "x" * 1_000_001, "too large"),
     "not UTF-8": (b"\xff\xfe\xfa", "not valid JSON"),
 }
 

@@ -109,10 +109,10 @@ def test_marian(tmp_path: Path) -> None:
     assert found.decode(found.encode("the lazy dog")) == "the lazy dog"
     assert (found.pad_id, found.start_ids, found.eos_id, found.unk_id) == (pad, (pad,), 0, 1)
     write(tmp_path, "vocab.json", vocabulary | {"more": len(vocabulary) + 1})
-    with pytest.raises(UserError, match="does not give the numbers 0, 1, 2"):
+    with pytest.raises(UserError, match="does not assign one token to each id"):
         read_tokenizer(tmp_path, config)
     write(tmp_path, "vocab.json", {"a": 0})
-    with pytest.raises(UserError, match=r"source\.spm and vocab\.json do not belong together"):
+    with pytest.raises(UserError, match=r"source\.spm and vocab\.json do not match"):
         read_tokenizer(tmp_path, config)
     (tmp_path / "vocab.json").unlink()
     with pytest.raises(UserError, match=r"vocab\.json"):
@@ -138,7 +138,7 @@ FAULTS = {
     "a vocab.json that is missing": ({"merges.txt": "a b\n"}, "vocab.json"),
     "no SentencePiece model": ({"spiece.model": "nothing"}, "is not a tokenizer that can be used"),
     "bytes in vocab.txt": ({"vocab.txt": b"\xff\xfe"}, "is not a tokenizer that can be used"),
-    "nothing": ({}, "holds no tokenizer"),
+    "nothing": ({}, "contains no tokenizer"),
 }
 
 

@@ -213,23 +213,23 @@ def test_what_is_cut_is_counted(config, cache):
 def test_unknown_tokens_are_counted(config, cache, file):
     text = "abcdefghij" * 100 + "xyz" * 20
     made = config("file", "language_modeling", data__path=str(file("a.txt", text)), model__context_length=8)
-    assert prepare(made, cache=cache).warnings[0].endswith("unknown to the tokenizer: enlarge tokenizer.vocab_size")
+    assert prepare(made, cache=cache).warnings[0].endswith("unknown to the tokenizer: increase tokenizer.vocab_size")
 
 
 def test_empty_texts_are_left_out_and_counted(config, cache, file):
     made = config("file", "classification", data__path=str(file("a.csv", ROWS + " ,odd\n")), data__header="no")
     dataset = prepare(made, cache=cache)
     assert dataset.counts["train"] + dataset.counts["validation"] == 100
-    assert dataset.warnings == ["examples that were left out because a text of theirs is empty: 1"]
+    assert dataset.warnings == ["examples skipped because one of their texts is empty: 1"]
 
 
 REFUSED = {
-    "empty": ("a.txt", "", "language_modeling", "holds no examples"),
-    "empty table": ("a.csv", "text,label\n", "classification", "holds no examples"),
+    "empty": ("a.txt", "", "language_modeling", "contains no examples"),
+    "empty table": ("a.csv", "text,label\n", "classification", "contains no examples"),
     "too short": ("a.txt", "short text", "language_modeling", "too few for one window of 65"),
     "one token": ("a.txt", "a", "language_modeling", "left for validation"),
     "one label": ("a.csv", "text,label\na,x\nb,x\n", "classification", "only one label, 'x'"),
-    "one example": ("a.csv", "text,label\na,x\na,y\n", "classification", "fewer than two different examples"),
+    "one example": ("a.csv", "text,label\na,x\na,y\n", "classification", "fewer than two distinct examples"),
     "all different labels": ("a.csv", "text,label\n" + "".join(f"a{n},b{n}\n" for n in range(2000)), "classification",
                              "2000 labels, more than 1000"),
 }  # fmt: skip

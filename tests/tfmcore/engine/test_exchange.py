@@ -31,7 +31,7 @@ def test_there_and_back(start_engine, bert, tmp_path, monkeypatch):
     assert described.parameters == imported.parameters
     again, _ = engine.answer(ImportModel, path=str(tmp_path / "hf"))
     assert isinstance(again, Refused)
-    assert "is there already" in again.sentence
+    assert "exists already" in again.sentence
     for name in ("..", "a/b", "a\\b"):
         refused, _ = engine.answer(ImportModel, path=str(tmp_path / "hf"), name=name)
         assert "plain name" in refused.sentence
@@ -42,7 +42,7 @@ def test_onnx(start_engine, bert, tmp_path):
     exported, _ = engine.answer(ExportModel, model=bert, path=str(tmp_path / "onnx"), format="onnx")
     assert isinstance(exported, ModelExported), exported
     assert exported.files == ["config.json", "model.onnx", "tokenizer.json"]
-    assert "onnxruntime gives the model's answers" in exported.notes[0]
+    assert "onnxruntime gives the model's outputs" in exported.notes[0]
 
 
 @pytest.mark.fault(33)

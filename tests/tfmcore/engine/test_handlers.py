@@ -123,7 +123,7 @@ def test_beams_stream_their_best_hypothesis(engine, model_folder):
     [
         (10, 10, ""),
         (100, 3, "The prompt has 100 tokens: the model read the last 64"),
-        (60, 10, "outgrown the context of 64"),
+        (60, 10, "is longer than the context of 64"),
     ],
 )
 def test_what_the_context_does_not_hold_is_said(engine, model_folder, length, new, notice):
@@ -220,7 +220,7 @@ def test_weights_cut_short_while_they_are_open_are_said(engine, model_folder, tm
     assert isinstance(engine.until(running)[-1][0], Generated)  # its weights are in memory, not mapped
     reply, _ = engine.answer(Generate, model=str(folder), prompt="The")
     assert isinstance(reply, Refused)
-    assert "cut short" in reply.sentence
+    assert "truncated" in reply.sentence
 
 
 @pytest.mark.fault(14)

@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[str, Mapping[str, Any], str]] = {
     "another type": ("llama", {"rope_scaling": {"type": "longrope"}}, "rope_type is 'longrope'"),
     "a type that is none": ("llama", {"rope_parameters": {"rope_type": ["yarn"]}}, "rope_type is"),
     "no table": ("llama", {"rope_parameters": [1]}, "not a table"),
-    "no factor": ("llama", {"rope_scaling": {"type": "dynamic"}}, "does not say the factor"),
+    "no factor": ("llama", {"rope_scaling": {"type": "dynamic"}}, "lacks the factor"),
     "a factor in words": ("llama", {"rope_scaling": {"type": "linear", "factor": "two"}}, "rope_factor"),
     "an unknown key": ("llama", {"rope_parameters": {"mrope_section": [1]}}, "mrope_section"),
     "part of a head": ("llama", {"rope_parameters": {"partial_rotary_factor": 0.5}}, "partial_rotary_factor"),

@@ -48,7 +48,7 @@ def test_a_model_of_ones_own(model_folder: ModelFolder, tmp_path: Path) -> None:
     folder = model_folder("masked", **switches("bert-mini"))
     written = export_model(folder, tmp_path / "hf")
     assert (written.family.name, written.architecture) == ("bert", "BertForMaskedLM")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         export_model(folder, tmp_path / "hf")
 
 

@@ -58,7 +58,7 @@ def test_a_model_folder_is_made(hf_folder: Path, tmp_path: Path) -> None:
         4,
     )
     assert set(phases) == {"Reading tensors", "Writing the model"}
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         import_model(hf_folder, tmp_path / "models" / "bert")
 
 
@@ -121,8 +121,8 @@ def test_other_dtypes_and_unexpected_tensors(hf_folder: Path, tmp_path: Path) ->
     edit_tensors(hf_folder, lambda t: {n: w.bfloat16() for n, w in t.items()} | {"stray": torch.zeros(2)})
     found = import_model(hf_folder, tmp_path / "model")
     assert found.ignored == ["stray"]
-    assert "1 tensors have no place" in found.notes[0]
-    assert found.notes[1] == "Weights in bfloat16 became float32: the same numbers in twice the memory."
+    assert "1 tensors do not belong" in found.notes[0]
+    assert found.notes[1] == "Weights in bfloat16 were converted to float32: the same values in twice the memory."
     assert {weight.dtype for weight in found.model.parameters()} == {torch.float32}
 
 
@@ -134,7 +134,7 @@ def test_the_tensors_decide_tying(hf_folder: Path, tmp_path: Path) -> None:
     edit_tensors(hf_folder, own)
     found = import_model(hf_folder, tmp_path / "model")
     assert not found.saved.model.tie_embeddings
-    assert "matrix of its own" in found.notes[0]
+    assert "its own matrix" in found.notes[0]
 
 
 def shards(folder: Path, names: dict[str, str] | None = None) -> dict[str, str]:
@@ -161,7 +161,7 @@ INDEXES: dict[str, tuple[Any, str]] = {
     "backslash": ({"weight_map": {"a": "..\\x.safetensors"}}, "no safetensors file of its own folder"),
     "folder": ({"weight_map": {"a": "b/x.safetensors"}}, "no safetensors file of its own folder"),
     "pickle": ({"weight_map": {"a": "x.bin"}}, "no safetensors file of its own folder"),
-    "missing": ({"weight_map": {"a": "x.safetensors"}}, "is not whole: x.safetensors is missing"),
+    "missing": ({"weight_map": {"a": "x.safetensors"}}, "is incomplete: x.safetensors is missing"),
     "no names": ({"weight_map": {"a": 3}}, "does not name"),
     "empty": ({"weight_map": {}}, "no usable"),
     "many names": ({"weight_map": {f"{n}": "x" for n in range(300_000)}}, "no usable|larger"),
@@ -192,15 +192,15 @@ CONFIGS: dict[str, tuple[Edit, str]] = {
     "heads that do not divide": (lambda c: c.update(num_attention_heads=3), "num_heads"),
     "layers below 0": (lambda c: c.update(num_hidden_layers=-1), "num_hidden_layers"),
     "text for a number": (lambda c: c.update(hidden_size="32"), "hidden_size"),
-    "another family": (lambda c: c.update(model_type="perceiver"), "no family for the model_type 'perceiver'"),
-    "another head": (lambda c: c.update(architectures=["BertForMultipleChoice"]), "does not know the head"),
+    "another family": (lambda c: c.update(model_type="perceiver"), "the model_type 'perceiver'"),
+    "another head": (lambda c: c.update(architectures=["BertForMultipleChoice"]), "is not supported; those of"),
     "another activation": (lambda c: c.update(hidden_act="mish"), "hidden_act is 'mish'"),
     "a list for an activation": (lambda c: c.update(hidden_act=["gelu"]), "hidden_act"),
-    "another position": (lambda c: c.update(position_embedding_type="relative_key"), "can only follow 'absolute'"),
+    "another position": (lambda c: c.update(position_embedding_type="relative_key"), "'absolute'"),
     "pruned": (lambda c: c.update(pruned_heads={"0": [1]}), "pruned_heads"),
     "code": (lambda c: c.update(auto_map={"AutoModel": "evil.Model"}), "auto_map"),
     "quantised": (lambda c: c.update(quantization_config={"bits": 4}), "quantization_config"),
-    "unknown": (lambda c: c.update(attention_sinks=4), "does not know what attention_sinks = 4 means"),
+    "unknown": (lambda c: c.update(attention_sinks=4), "unknown what attention_sinks = 4 means"),
     "a decoder": (lambda c: c.update(is_decoder=True), "is_decoder"),
 }
 
@@ -221,7 +221,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "deep": (b"[" * 100_000, "not valid JSON"),
     "no table": (b"[]", "not a table"),
     "not UTF-8": (b"\xff\xfe", "not valid JSON"),
-    "large": (b'{"a": "' + b"x" * 2_000_000 + b'"}', "larger"),
+    "large": (b'{"a": "' + b"x" * 2_000_000 + b'"}', "too large"),
 }
 
 
@@ -250,7 +250,7 @@ def test_files_that_are_cut(hf_folder: Path) -> None:
     whole = (hf_folder / WEIGHTS).read_bytes()
     for size in (0, 7, 100, len(whole) - 1):
         (hf_folder / WEIGHTS).write_bytes(whole[:size])
-        refused(hf_folder, "cut short")
+        refused(hf_folder, "truncated")
 
 
 @pytest.mark.fault(10)
@@ -260,11 +260,11 @@ def test_a_pickle_is_never_opened(hf_folder: Path, tmp_path: Path) -> None:
             return Path.touch, (tmp_path / "touched",)
 
     (hf_folder / WEIGHTS).unlink()
-    refused(hf_folder, "holds no weights")
+    refused(hf_folder, "contains no weights")
     (hf_folder / "pytorch_model.bin").write_bytes(pickle.dumps(Touch()))
     refused(hf_folder, "only pytorch_model.bin, a pickle, which can run code and is never opened")
     (hf_folder / "pytorch_model.bin").rename(hf_folder / WEIGHTS)
-    refused(hf_folder, "cut short")
+    refused(hf_folder, "truncated")
     assert not (tmp_path / "touched").exists()
 
 
@@ -273,7 +273,7 @@ def test_folders_that_are_none(tmp_path: Path, hf_folder: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "config.json is missing")
     import_model(hf_folder, tmp_path / "ours")
-    refused(tmp_path / "ours", "is a model of Transformer Playground already")
+    refused(tmp_path / "ours", "is already a model of Transformer Playground")
 
 
 @pytest.mark.fault(14)
@@ -281,14 +281,14 @@ def test_more_tokens_than_the_model_knows(hf_folder: Path, tmp_path: Path) -> No
     raw = json.loads((hf_folder / "tokenizer.json").read_text())
     raw["model"]["vocab"]["beyond"] = 60
     (hf_folder / "tokenizer.json").write_text(json.dumps(raw))
-    assert "1 tokens that the model does not" in import_model(hf_folder, tmp_path / "m").notes[0]
+    assert "1 more tokens than the model" in import_model(hf_folder, tmp_path / "m").notes[0]
     with pytest.raises(UserError, match="token ' beyond' at position 2 has the id 60"):
         open_model(tmp_path / "m").encode("word1 beyond")
 
 
 def test_no_tokenizer(hf_folder: Path) -> None:
     (hf_folder / "tokenizer.json").unlink()
-    refused(hf_folder, "holds no tokenizer")
+    refused(hf_folder, "contains no tokenizer")
 
 
 PANICS: dict[str, Edit] = {

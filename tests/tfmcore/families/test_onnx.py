@@ -89,17 +89,17 @@ def test_refusals(model_folder: ModelFolder, tmp_path: Path, monkeypatch: pytest
     """A file that is not the model, a folder that is there, a library that is not: one sentence, nothing written."""
     folder = model_folder("masked", num_layers=1)
     export_onnx(folder, tmp_path / "out")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         export_onnx(folder, tmp_path / "out")
     model, saved = load_model(folder)
     (graph,) = graphs(model, saved)
     assert compare(graph, tmp_path / "out" / "model.onnx") < 1e-4
     with torch.no_grad():
         model.encoder.layers[0].feed_forward.output.weight[0, 0] += 1.0
-    with pytest.raises(UserError, match=r"model\.onnx was not kept: onnxruntime computes something else, by"):
+    with pytest.raises(UserError, match=r"model\.onnx was not kept: onnxruntime gives different outputs, by"):
         compare(graph, tmp_path / "out" / "model.onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(UserError, match="onnxruntime, which is missing: pip install") as caught:
+    with pytest.raises(UserError, match="onnxruntime, which is not installed: pip install") as caught:
         export_onnx(folder, tmp_path / "again")
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

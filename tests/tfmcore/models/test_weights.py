@@ -80,17 +80,17 @@ HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "not a table": (lambda header: b"[1]", "not a table"),
     "deep": (lambda header: b"[" * 100_000, "damaged header"),
     "long number": (lambda header: b'{"a": ' + b"9" * 5000 + b"}", "damaged header"),
-    "twice": (lambda header: (text := json.dumps(header).encode())[:-1] + b", " + text[1:], "stands twice"),
+    "twice": (lambda header: (text := json.dumps(header).encode())[:-1] + b", " + text[1:], "occurs twice"),
     "overlap": (lambda header: header[NAME].update(data_offsets=[32, 384]), "overlap"),
     "gap": (lambda header: header.pop(NAME), "overlap or do not fill"),
-    "huge shape": (lambda header: header[NAME].update(shape=[2**40, 2**40]), "the dtype, shape or place"),
-    "negative": (lambda header: header[NAME].update(shape=[-11, -8]), "the dtype, shape or place"),
-    "bool": (lambda header: header[NAME].update(shape=[True, 88]), "the dtype, shape or place"),
+    "huge shape": (lambda header: header[NAME].update(shape=[2**40, 2**40]), "the dtype, shape or offset"),
+    "negative": (lambda header: header[NAME].update(shape=[-11, -8]), "the dtype, shape or offset"),
+    "bool": (lambda header: header[NAME].update(shape=[True, 88]), "the dtype, shape or offset"),
     "past the end": (lambda header: header[NAME].update(data_offsets=[2**62, 2**62 + 352]), "overlap"),
-    "unknown dtype": (lambda header: header[NAME].update(dtype="F8"), "the dtype, shape or place"),
-    "no shape": (lambda header: header[NAME].pop("shape"), "the dtype, shape or place"),
-    "three offsets": (lambda header: header[NAME].update(data_offsets=[0, 1, 2]), "the dtype, shape or place"),
-    "no tensor": (lambda header: header.update({NAME: 3}), "the dtype, shape or place"),
+    "unknown dtype": (lambda header: header[NAME].update(dtype="F8"), "the dtype, shape or offset"),
+    "no shape": (lambda header: header[NAME].pop("shape"), "the dtype, shape or offset"),
+    "three offsets": (lambda header: header[NAME].update(data_offsets=[0, 1, 2]), "the dtype, shape or offset"),
+    "no tensor": (lambda header: header.update({NAME: 3}), "the dtype, shape or offset"),
     "other shape": (lambda header: header[NAME].update(shape=[8, 11]), re.escape("[8, 11], the model's [11, 8]")),
     "missing": (lambda header: header.update(other=header.pop(NAME)), f"the tensor {NAME} is missing"),
     "300 000 names": (
@@ -117,9 +117,9 @@ def test_files_that_are_cut(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for size in (0, 1, 7, 8, 100, len(whole) - 1):
         path.write_bytes(whole[:size])
-        refused(tmp_path, "cut short")
+        refused(tmp_path, "truncated")
     path.write_bytes((2**63).to_bytes(8, "little") + whole[8:])
-    refused(tmp_path, "cut short")
+    refused(tmp_path, "truncated")
     path.write_bytes(whole + b"x")
     refused(tmp_path, "do not fill the file")
 
@@ -129,7 +129,7 @@ def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest
     write(tmp_path)
     path = tmp_path / "model.safetensors"
     monkeypatch.setattr(weights, "_compare", lambda *_: os.truncate(path, path.stat().st_size - 400))
-    refused(tmp_path, "was cut short while it was read")
+    refused(tmp_path, "was truncated while it was read")
 
 
 @pytest.mark.fault(9)
@@ -148,11 +148,11 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
 
     write(tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    refused(tmp_path, "holds no weights: model.safetensors is missing")
+    refused(tmp_path, "contains no weights: model.safetensors is missing")
     (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps(Touch()))
     refused(tmp_path, "only pytorch_model.bin, a pickle, which can run code and is never opened")
     (tmp_path / "pytorch_model.bin").rename(tmp_path / "model.safetensors")
-    refused(tmp_path, "cut short")
+    refused(tmp_path, "truncated")
     assert not (tmp_path / "touched").exists()
 
 

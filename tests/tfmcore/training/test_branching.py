@@ -147,7 +147,7 @@ def tuned(parent, tiny, tmp_path) -> Run:
 def test_low_rank_updates_stay_what_they_are(tuned):
     others = {"lora_rank": 0, "lora_alpha": 32.0, "lora_targets": ["feed_forward"], "freeze": ["head"]}
     for name, value in others.items():
-        with pytest.raises(ConfigError, match=f"training.{name}: the run that this one goes on from"):
+        with pytest.raises(ConfigError, match=f"training.{name}: the run that this one branches from"):
             branch(tuned, training__steps=15, **{f"training__{name}": value})
     child = branch(tuned, 9)
     list(train(child.config(), child.folder))
@@ -168,10 +168,10 @@ def test_parts_of_a_run_without_low_rank_updates_can_be_frozen_from_there_on(par
 
 
 def test_no_checkpoint_is_said(parent, tiny, tmp_path):
-    with pytest.raises(UserError, match="no checkpoint at or before step 2; it keeps those of"):
+    with pytest.raises(UserError, match="no checkpoint at or before step 2; it has"):
         parent.checkpoint_before(2)
     with pytest.raises(UserError, match="no checkpoint yet"):
         Run.create(tmp_path / "other", tiny(), "new").checkpoint_before()
     for wrong in (tmp_path, parent.folder / "checkpoints" / "step-00000001"):
-        with pytest.raises(UserError, match="is no checkpoint of a run"):
+        with pytest.raises(UserError, match="is not a checkpoint of a run"):
             Run.create(tmp_path / "runs", tiny("nano-decoder", f"training.branch_from={wrong}"), "x")

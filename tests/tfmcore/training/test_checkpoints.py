@@ -108,7 +108,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(run, harm, na
     assert len(faults) == 1
     assert str(Path("step-00000002") / name) in faults[0]
     harm(found.folder / name)
-    with pytest.raises(UserError, match="no checkpoint of the run is whole"):
+    with pytest.raises(UserError, match="no checkpoint of the run is intact"):
         checkpoints.newest_whole()
 
 
@@ -159,7 +159,7 @@ except Failure as failure:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "checkpoint of step 2 could not be written" in done.stdout
     assert "File too large" in done.stdout
-    assert "step 1 is whole" in done.stdout
+    assert "step 1 is intact" in done.stdout
     assert [path.name for path in (run.folder / "checkpoints").iterdir()] == ["step-00000001"]
     assert checkpoints.newest_whole()[0].step == 1
 

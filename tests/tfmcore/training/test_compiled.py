@@ -152,11 +152,11 @@ def test_after_an_error_the_layers_are_as_they_were(model, counted):
 
 def test_what_is_missing_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "no-such-compiler -O2")
-    assert missing_compiler("cpu") == "there is no C++ compiler here (no-such-compiler -O2)"
+    assert missing_compiler("cpu") == "no C++ compiler was found (no-such-compiler -O2)"
     monkeypatch.delenv("CXX")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert missing_compiler("cpu").startswith("there is no C++ compiler here (")
-    assert missing_compiler("mps") == "layers are compiled for processors and CUDA only"
+    assert missing_compiler("cpu").startswith("no C++ compiler was found (")
+    assert missing_compiler("mps") == "layers are compiled for the CPU and CUDA only"
     monkeypatch.setattr(compilers.shutil, "which", lambda name: name)
     monkeypatch.setattr(compilers.sysconfig, "get_path", lambda name: str(tmp_path))
     assert "Python.h" in missing_compiler("cpu")

@@ -76,7 +76,7 @@ def is_compiled(learner, work, calls):
 
 def test_never_is_never(case, compiler):
     learner, work = case("training.compile=never")
-    assert choose(learner, work, LONG, 1e15) == ("no", "not compiled, as training.compile has it")
+    assert choose(learner, work, LONG, 1e15) == ("no", "not compiled, as training.compile asks")
     assert not is_compiled(learner, work, compiler)
 
 
@@ -228,11 +228,11 @@ def test_what_cannot_be_compiled_any_more(case, compiler, monkeypatch):
 
 def test_without_a_compiler(case, no_compiler):
     learner, work = case()
-    expected = "not compiled: there is no C++ compiler here (no-such-compiler)"
+    expected = "not compiled: no C++ compiler was found (no-such-compiler)"
     assert choose(learner, work, LONG, 1e15) == ("no", expected)
     assert choose(learner, work, LONG, 1e15, "stacks") == ("no", expected)
     learner, work = case("training.compile=always")
-    with pytest.raises(UserError, match=r"training\.compile: there is no C\+\+ compiler here"):
+    with pytest.raises(UserError, match=r"training\.compile: no C\+\+ compiler was found"):
         choose(learner, work, LONG, 1e15)
 
 
@@ -243,7 +243,7 @@ def test_shared_steps_are_compiled_if_they_must_be(case, compiler):
     learner, work = case(parallel=Shared())
     assert choose(learner, work, LONG, 1e15) == ("no", "not compiled: they are shared")
     learner, work = case("training.compile=always", parallel=Shared())
-    assert choose(learner, work, LONG, 1e15) == ("stacks", "compiled, as training.compile has it")
+    assert choose(learner, work, LONG, 1e15) == ("stacks", "compiled, as training.compile asks")
 
 
 @pytest.mark.parametrize("word", ["training.parallel=['fsdp']", "training.parallel=['tensor']", "training.device=mps"])
@@ -265,7 +265,7 @@ def of(kind, events):
 
 
 def test_a_run_without_a_compiler_says_so_before_it_starts(tiny, tmp_path, no_compiler):
-    with pytest.raises(UserError, match=r"training\.compile: there is no C\+\+ compiler here"):
+    with pytest.raises(UserError, match=r"training\.compile: no C\+\+ compiler was found"):
         list(train(tiny("nano-decoder", "training.compile=always"), tmp_path / "run"))
 
 
@@ -313,7 +313,7 @@ def test_another_choice_is_allowed_and_warned_of(tiny, tmp_path, compiler, monke
     new = changed(config, ["training.compile=never"])
     (tmp_path / "run" / "run.toml").write_text(to_toml(new), encoding="utf-8")
     rest = list(train(new, tmp_path / "run"))
-    assert ["last digits" in event.sentence and "never" not in event.sentence for event in of(Warned, rest)] == [True]
+    assert ["bit-identical" in event.sentence and "never" not in event.sentence for event in of(Warned, rest)] == [True]
 
 
 @needs_compiler

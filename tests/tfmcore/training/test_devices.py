@@ -30,7 +30,7 @@ def test_processes_that_share_a_training_have_a_gpu_each_or_none(monkeypatch, nu
         assert choose_device("cuda", num_sharing=2).type == "cuda"
     else:
         reason = (
-            "2 processes need a GPU each, and here is 1" if num_gpus else "there is no cuda here; this machine has cpu"
+            "need a GPU each, and this machine has 1" if num_gpus else "there is no cuda here; this machine has cpu"
         )
         with pytest.raises(UserError, match=reason):
             choose_device("cuda", num_sharing=2)

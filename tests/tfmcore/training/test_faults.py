@@ -35,7 +35,7 @@ def test_the_unexpected_is_named_with_its_traceback():
     ("error", "amount"),
     [
         (lambda: torch.empty(2**50), "4.00 PiB"),
-        (lambda: bytearray(2**60), "what it needs"),
+        (lambda: bytearray(2**60), "could not allocate more"),
     ],
 )
 def test_too_little_memory_says_how_much_and_what_would_fit(error, amount, monkeypatch):
@@ -44,9 +44,9 @@ def test_too_little_memory_says_how_much_and_what_would_fit(error, amount, monke
     assert is_out_of_memory(raised.value)
     monkeypatch.setattr(faults, "memory_of_a_step", lambda error: 0)
     event = failed(1, raised.value, config(batch_size=12, accumulation=2))
-    assert amount in event.sentence or "GiB more could not be had" in event.sentence
+    assert amount in event.sentence or "could not allocate another" in event.sentence
     assert event.remedy == ["training.batch_size=6", "training.accumulation=4"]
-    assert "fits with training.batch_size=6 and training.accumulation=4" in event.sentence
+    assert "fits in memory with training.batch_size=6 and training.accumulation=4" in event.sentence
 
 
 def test_the_remedy_is_the_largest_batch_that_fits_or_layers_computed_twice():
@@ -72,5 +72,5 @@ def test_the_last_resort_is_a_smaller_model():
     training = config(batch_size=1, gradient_checkpointing=True)
     error = RuntimeError("CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has …")
     assert failed(1, error, training).sentence == (
-        "memory ran out after step 1: 1.50 GiB more could not be had; try a smaller model or a shorter context"
+        "memory ran out after step 1: could not allocate another 1.50 GiB; try a smaller model or a shorter context"
     )

@@ -104,7 +104,7 @@ def test_a_whole_stack_is_frozen(base, tmp_path):
 
 def test_nothing_left_to_learn_is_refused(base, tmp_path):
     config = begin(base("encoder", "classification"), "classification", freeze=["embedding", "encoder", "head"])
-    with pytest.raises(UserError, match="nothing is left that could learn"):
+    with pytest.raises(UserError, match="no weights are left to train"):
         trainer_of(config, tmp_path / "run")
 
 
@@ -173,7 +173,7 @@ def test_resume_comes_to_the_same_bit_for_bit_though_the_model_is_gone(base, tmp
 
 def test_a_model_of_another_shape_is_refused_by_field(base, tmp_path):
     config = begin(base("encoder", "classification"), "classification")
-    with pytest.raises(UserError, match=r"model\.norm: the model that training begins from has rms, not layer"):
+    with pytest.raises(UserError, match=r"model\.norm: the model to fine-tune has rms, not layer"):
         trainer_of(config.replaced(model__norm="layer"), tmp_path / "run")
 
 

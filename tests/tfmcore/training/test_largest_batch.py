@@ -69,6 +69,6 @@ def test_other_faults_are_raised_and_too_little_memory_is_said(monkeypatch):
     with pytest.raises(RuntimeError, match="something else"):
         largest_batch(CONFIG, 300, limit=LIMIT)
     monkeypatch.undo()
-    with pytest.raises(UserError, match="not even one sequence fits into 1 MiB"):
+    with pytest.raises(UserError, match="not even one sequence fits in 1 MiB"):
         largest_batch(CONFIG, 300, limit=2**20)
     assert room_of_process() > 2**20

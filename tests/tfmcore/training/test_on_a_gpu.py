@@ -189,7 +189,7 @@ def test_too_little_of_its_memory_says_how_much_and_what_would_fit(make_run):
     try:
         ended = run_trainer(run, lambda _: None)
         assert "memory ran out after step 0" in ended.sentence
-        assert "iB more could not be had" in ended.sentence
+        assert "could not allocate another" in ended.sentence
         assert ended.remedy[0].startswith("training.batch_size=")
         gc.collect()
         torch.cuda.empty_cache()

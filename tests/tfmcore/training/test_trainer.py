@@ -192,7 +192,7 @@ def test_a_run_goes_on_with_the_same_sequences_in_smaller_batches(make_run, tiny
     run.change(["training.batch_size=2", "training.accumulation=4"])
     events = play(run)
     assert [loss for _, loss, _ in losses(events)] == [pytest.approx(loss, rel=1e-6) for _, loss, _ in unbroken[3:]]
-    assert any("8 sequences at once before, 2 now" in event.sentence for event in of(Warned, events))
+    assert any("8 sequences per batch before, 2 now" in event.sentence for event in of(Warned, events))
 
 
 def test_clipping_bounds_the_gradient_but_not_what_is_said_of_it(make_run):
@@ -369,7 +369,7 @@ def test_what_is_no_number_stops_before_the_optimizer(make_run, monkeypatch, poi
     assert str(batches[0].example_ids[0]) in str(raised.value)
     assert all(str(id) in raised.value.details for id in batches[0].example_ids)
     if poison == "weight":
-        assert "the weights were harmed before" in str(raised.value)
+        assert "the weights already contain NaN or infinite values" in str(raised.value)
     else:
         assert "learning rate" in str(raised.value)
     assert torch.equal(weight.nan_to_num(9), before.nan_to_num(9))
@@ -449,7 +449,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(make_run):
     said = [event.sentence for event in of(Warned, events)]
     assert "step-00000006" in said[0]
     assert "damaged" in said[0]
-    assert any("step-00000006 was there already" in sentence for sentence in said)
+    assert any("step-00000006 was left by an earlier start" in sentence for sentence in said)
     assert events[-1].step == 9
 
 

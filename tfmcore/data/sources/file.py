@@ -45,7 +45,7 @@ def examples(data: DataConfig) -> Iterator[Example]:
         needed = "a second file (data.target_path) or a table" if data.task == "translation" else "a table"
         needed += " for its prompts" if data.columns.get("prompt") else ""
         endings = {"question_answering": "SQuAD's .json, .csv, .tsv or .jsonl"}.get(data.task, ".csv, .tsv or .jsonl")
-        raise UserError(f"{path} is one running text: {data.task} needs {needed} ({endings})")
+        raise UserError(f"{path} is one running text, and {data.task} needs {needed} ({endings})")
     return islice(found, data.max_examples if kind else None)
 
 

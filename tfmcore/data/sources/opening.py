@@ -40,7 +40,7 @@ def open_text(path: Path, encoding: str = UTF_8) -> Iterator[io.TextIOWrapper]:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is not a whole .gz file: {error}") from None
+        raise UserError(f"{path} is not a complete .gz file: {error}") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
 
@@ -61,22 +61,22 @@ class _Checked(io.RawIOBase):
         self._check(block)
         self.position += len(block)
         if self.position > max(RATIO_FREE_BYTES, MAX_RATIO * self.packed.tell()):
-            raise UserError(f"{self.path} unpacks to more than {MAX_RATIO} times its size: that is no text")
+            raise UserError(f"{self.path} unpacks to more than {MAX_RATIO} times its size: it is not text")
         buffer[: len(block)] = block
         return len(block)
 
     def _check(self, block: bytes) -> None:
         if self.encoding != "utf-16":
             if self.position == 0 and block[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                raise self._refused(0, "its byte order mark says UTF-16", "utf-16")
+                raise self._refused(0, "its byte order mark is that of UTF-16", "utf-16")
             if (nul := block.find(0)) >= 0:
-                raise self._refused(self.position + nul, "it holds a zero byte, as no text does", "")
+                raise self._refused(self.position + nul, "it contains a zero byte, as no text does", "")
         pending = len(self.decoder.getstate()[0])
         try:
             self.decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             at = self.position - pending + error.start
-            reason = f"byte 0x{error.object[error.start]:02x} begins no character"
+            reason = f"byte 0x{error.object[error.start]:02x} starts no character"
             raise self._refused(at, reason, self._likely(block)) from None
 
     def _likely(self, block: bytes) -> str:

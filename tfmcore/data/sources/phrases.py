@@ -78,7 +78,7 @@ def language(data: DataConfig) -> Iterator[Example]:
                 counts[code] += 1
                 idle[code] = 0
     if few := [code for code in locales if counts[code] < min(share, 10)]:
-        raise UserError(f"data.languages: too few phrases are in {few[0]} alone; leave out a language that is like it")
+        raise UserError(f"data.languages: too few phrases are only in {few[0]}; leave out a similar language")
     yield from (example for key, example in found.items() if len(languages[key]) == 1)
 
 

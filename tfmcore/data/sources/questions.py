@@ -19,7 +19,7 @@ def read(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
     text = file.read(MAX_CHARACTERS + 1)
     if len(text) > MAX_CHARACTERS:
         raise UserError(
-            f"{path} is larger than a file of questions can be ({MAX_CHARACTERS // 2**20} million characters)"
+            f"{path} is too large for a file of questions (more than {MAX_CHARACTERS // 2**20} million characters)"
         )
     try:
         whole = json.loads(text) if text.strip() else {"data": []}
@@ -60,7 +60,7 @@ def _each(path: Path, holder: Any, name: str, place: Place) -> Iterator[tuple[Pl
     here = f"{place}.{name}" if place else name
     found = holder.get(name) if isinstance(holder, dict) else None
     if not isinstance(found, list):
-        raise UserError(f"{path}: {here} is not a list, as SQuAD's files have there")
+        raise UserError(f"{path}: {here} is not a list, as in SQuAD's files")
     for number, item in enumerate(found):
         if not isinstance(item, dict):
             raise UserError(f"{path}: {here}[{number}] is not an object")
@@ -70,7 +70,7 @@ def _each(path: Path, holder: Any, name: str, place: Place) -> Iterator[tuple[Pl
 def _text(path: Path, holder: dict[str, Any], name: str, place: Place) -> str:
     value = holder.get(name)
     if not isinstance(value, str):
-        raise UserError(f"{path}: {place}.{name} is not a text")
+        raise UserError(f"{path}: {place}.{name} is not a string")
     if len(value) > MAX_FIELD:
         raise UserError(f"{path}: {place}.{name} is longer than {MAX_FIELD} characters")
     return value
@@ -87,6 +87,6 @@ def finish(example: Example) -> str:
     start = start or str(context.find(answer))
     if not start.isdecimal() or not context.startswith(answer, int(start)):
         where = f" at character {start}" if start.isdecimal() else ""
-        return f"the answer {answer[:60]!r} does not stand in the context{where}"
+        return f"the answer {answer[:60]!r} does not occur in the context{where}"
     example["answer_start"] = start
     return ""

@@ -52,7 +52,7 @@ class SpanCorruption(Rewriting):
         borders = np.flatnonzero(np.diff(taken, prepend=False, append=False)).reshape(-1, 2).tolist()
         if len(borders) > len(marks):
             raise UserError(
-                f"the tokenizer has {len(marks)} sentinels (<extra_id_0> …), but {len(borders)} spans are taken out of "
+                f"the tokenizer has {len(marks)} sentinels (<extra_id_0> …), but {len(borders)} spans are removed from "
                 "a text: lower data.noise_density or model.context_length"
             )
         source, target, end = list[int](), list[int](), 0

@@ -199,12 +199,12 @@ def _why(error: Exception, num_hosts: int) -> str:
 
     match error:
         case ChildFailedError():
-            sentence = f"a process of the run died, and was started again {MOST_RESTARTS} times without success"
-            return f"{sentence}; log.txt says more"
+            sentence = f"a worker process died and {MOST_RESTARTS} restarts failed"
+            return f"{sentence}; see log.txt"
         case RendezvousTimeoutError():
             patience = duration(MEETING_SECONDS)
-            return f"not all of its {num_hosts} machines came within {patience}: start it on each of them"
+            return f"not all {num_hosts} machines joined within {patience}: start it on each of them"
         case RendezvousClosedError():
             return f"another of its {num_hosts} machines has left: start it on each of them"
         case _:
-            return f"its processes could not be started: {first_line(error)}"
+            return f"the worker processes could not be started: {first_line(error)}"

@@ -1,6 +1,6 @@
-"""Pipeline parallel: every process has some of the layers, and the pieces of a batch pass from one to the next.
+"""Pipeline parallel: every process has some of the layers, and the micro-batches of a batch pass from one to the next.
 
-torch's schedule 1F1B keeps all stages at work while few pieces are on their way (https://arxiv.org/abs/1806.03377).
+torch's schedule 1F1B keeps all stages busy with few micro-batches in flight (https://arxiv.org/abs/1806.03377).
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class Pipeline:
         self._loss: Callable[[Tensor], Tensor] = lambda objective: objective
 
     def num_pieces(self, num_rows: int) -> int:
-        """Into how many pieces of the same size a batch is cut."""
+        """Into how many micro-batches of the same size a batch is cut."""
         return num_pieces(num_rows, self.count)
 
     def backward(self, pieces: Sequence[Placed], num_labels: int, precision: Precision) -> Tensor:

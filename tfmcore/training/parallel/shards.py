@@ -1,4 +1,4 @@
-"""Data parallel: every process has a share of each batch, and all of the model (DDP) or a shard of it (FSDP2)."""
+"""Data parallel: every process has a slice of each batch, and all of the model (DDP) or a shard of it (FSDP2)."""
 
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -24,7 +24,8 @@ def replicated(objective: Objective, group: dist.ProcessGroup, unused: bool) -> 
 
 def shard(objective: Objective, mesh: DeviceMesh) -> None:
     """FSDP2 (https://arxiv.org/abs/2304.11277): each process keeps a shard of every weight; a layer's are gathered when
-    the layer is computed. A mesh of two dimensions holds copies along the first."""
+    the layer is computed. On a mesh of two dimensions it is HSDP: sharded within
+    the second, replicated across the first."""
     for module in objective.modules():
         if isinstance(module, Stack):
             for layer in module.layers:

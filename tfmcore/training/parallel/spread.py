@@ -49,7 +49,7 @@ class Spread(Parallel):
     """This process's share of a training: stages of a pipeline, heads and features, shards or copies, in this order."""
 
     is_alone = False
-    uncompiled = "steps that several processes share are compiled where training.compile is always"
+    uncompiled = "with several processes, steps are compiled only if training.compile is always"
 
     def __init__(self, world: World, config: Config) -> None:
         self.world, self.first = world, world.first

@@ -119,7 +119,7 @@ def test_no_phrase_stands_in_two_languages():
 def test_languages_that_cannot_be_told_apart_are_refused(monkeypatch):
     monkeypatch.setattr(phrases, "PROBES", 50)
     monkeypatch.setattr(phrases, "_locale", lambda code: Locale.parse("en"))
-    with pytest.raises(UserError, match="leave out a language"):
+    with pytest.raises(UserError, match="leave out a similar language"):
         made("cldr_language", "classification", languages=["en", "de"])
 
 

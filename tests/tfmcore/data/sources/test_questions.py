@@ -61,19 +61,19 @@ def test_an_answer_over_two_lines_is_one(file):
 BAD = {
     "no JSON": ("{", r"is not JSON"),
     "deep": ("[" * 100_000, r"is not JSON"),
-    "a list": ("[]", r"data is not a list, as SQuAD's files have there"),
+    "a list": ("[]", r"data is not a list, as in SQuAD's files"),
     "no paragraphs": ('{"data": [{}]}', r"data\[0\]\.paragraphs is not a list"),
     "no object": ('{"data": [3]}', r"data\[0\] is not an object"),
-    "no context": ('{"data": [{"paragraphs": [{"qas": []}]}]}', r"data\[0\]\.paragraphs\[0\]\.context is not a text"),
+    "no context": ('{"data": [{"paragraphs": [{"qas": []}]}]}', r"data\[0\]\.paragraphs\[0\]\.context is not a string"),
     "a long context": (squad(context="x" * 200_000), r"context is longer than 131072"),
-    "no question": (squad({"answers": []}), r"qas\[0\]\.question is not a text"),
+    "no question": (squad({"answers": []}), r"qas\[0\]\.question is not a string"),
     "no start": (
         squad(question(("Rome", None))),
         r"qas\[0\]\.answers\[0\]: `answer_start` must be a whole number from 0",
     ),
     "a wrong place": (
         squad(question(("Rome", 3))),
-        r"row 1: the answer 'Rome' does not stand in the context at character 3",
+        r"row 1: the answer 'Rome' does not occur in the context at character 3",
     ),
 }
 
@@ -89,5 +89,5 @@ def test_what_is_wrong_is_said_with_its_place(file, content, sentence):
 
 def test_an_answer_that_stands_nowhere_is_refused(file):
     rows = "question,context,answer\nwhere?,Ann lives in Rome.,Paris\n"
-    with pytest.raises(UserError, match=r"row 2: the answer 'Paris' does not stand in the context$"):
+    with pytest.raises(UserError, match=r"row 2: the answer 'Paris' does not occur in the context$"):
         of(file("a.csv", rows))

@@ -73,7 +73,7 @@ def test_a_window_fills_the_context_and_fits_into_it(density, context, letters, 
     window = task.window(context)
     item = Item({"text": np.full(window, letters.encode("a")[0], np.uint32)})
     if len(task.extra_tokens(context)) > len(SENTINELS):
-        with pytest.raises(UserError, match=rf"has {len(SENTINELS)} sentinels .* but \d+ spans are taken out"):
+        with pytest.raises(UserError, match=rf"has {len(SENTINELS)} sentinels .* but \d+ spans are removed"):
             task.collate([item], letters, context, np.random.default_rng(0))
         return
     batch = task.collate([item], letters, context, np.random.default_rng(0))

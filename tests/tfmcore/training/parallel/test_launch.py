@@ -260,7 +260,7 @@ def test_hosts_that_wait_in_vain_say_so(tmp_path, host):
     run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
     waits = host(run, "launch.MEETING_SECONDS = 2")
     _, said = waits.communicate(timeout=60)
-    sentence = "not all of its 2 machines came within 2.0 s: start it on each of them"
+    sentence = "not all 2 machines joined within 2.0 s: start it on each of them"
     assert (waits.returncode, said) == (1, f"tfm: {sentence}\n")
     assert (run.exit().state, run.exit().sentence, run.exit().code) == (RunState.FAILED, sentence, 1)
     assert [event.sentence for event in run.events()] == [sentence]
