@@ -14,7 +14,7 @@ import torch
 from tests.bench.training_speed import SWITCHES
 from tfmcore.config import ModelConfig, SavedModel, TrainingConfig
 from tfmcore.models import build
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.learner import Learner
 from tfmcore.training.peak_memory import peak_memory
 
@@ -29,7 +29,7 @@ def ours(ids: torch.Tensor) -> None:
         "language_modeling",
         TrainingConfig(batch_size=BATCH),
     )
-    batch = Placed({"input_ids": ids}, ids, ids.numel(), ids.numel(), [])
+    batch = DeviceBatch({"input_ids": ids}, ids, ids.numel(), ids.numel(), [])
     for _ in range(2):
         learner.gradient([batch])
         learner.update(1e-3)

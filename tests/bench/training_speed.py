@@ -34,9 +34,9 @@ from tfmcore.config import Config, SavedModel
 from tfmcore.config.estimate import estimate
 from tfmcore.data import IGNORED, Batch
 from tfmcore.models import build
-from tfmcore.training.batches import Placed, place
+from tfmcore.training.batches import DeviceBatch, place
 from tfmcore.training.heap import freed_memory_kept
-from tfmcore.training.learner import Coming, Learner
+from tfmcore.training.learner import Learner, PendingNumbers
 from tfmcore.training.machine import probe
 from tfmcore.training.waiting import waiting
 
@@ -105,13 +105,13 @@ def batch_of(s: Setting) -> Batch:
     return Batch(inputs, labels.numpy())
 
 
-def our_step(s: Setting, config: Config, batches: Iterator[Placed], device: str = "cpu") -> Step:
+def our_step(s: Setting, config: Config, batches: Iterator[DeviceBatch], device: str = "cpu") -> Step:
     model = build(SavedModel(task=s.task, vocab_size=s.vocab_size, model=config.model)).train().to(device)
     learner = Learner(model, s.task, config.training)
     if config.training.compile == "always":
         learner.compiled.begin("stacks" if device == "cpu" else "layers")
 
-    untold: Coming | None = None
+    untold: PendingNumbers | None = None
 
     def step() -> float:
         """As a run has it: where the learner is guarded, the loss that is read is the last step's."""
@@ -126,7 +126,7 @@ def our_step(s: Setting, config: Config, batches: Iterator[Placed], device: str 
 
 
 def peer_step(
-    made: Made, precision: str, batches: Iterator[Placed], device: str = "cpu", compiled: bool = False
+    made: Made, precision: str, batches: Iterator[DeviceBatch], device: str = "cpu", compiled: bool = False
 ) -> Step:
     """The loop that nanoGPT and the libraries' own examples have; it does not wait for a GPU."""
     model, logits_of = made.model, made.logits_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, Part
 from tfmcore.config.model import ModelConfig
-from tfmcore.config.parallel import num_data_shares, num_pieces, sizes
+from tfmcore.config.parallel import num_data_shares, num_micro_batches, sizes
 from tfmcore.config.placement import StageLayers, stage_of
 from tfmcore.config.training import TrainingConfig
 
@@ -56,7 +56,7 @@ def device_of(cost: Estimate, training: TrainingConfig, length: int, index: int)
     early = "data" in found and "fsdp" not in found and stages == 1
     rows = -(-training.batch_size // num_data_shares(training))
     if stages > 1:
-        pieces = num_pieces(rows, stages)
+        pieces = num_micro_batches(rows, stages)
         early = pieces >= stages
         rows = rows // pieces * (min(stages - index, pieces) if early else pieces)
     if tensor > 1:

@@ -51,12 +51,12 @@ class _Moment:
 
 
 @functools.cache
-def judged_in_place(device: str) -> bool:
+def logits_become_gradients(device: str) -> bool:
     """Whether a kernel that is compiled for that kind of device writes the gradient of the logits over them."""
     return device == "cuda" and not missing_compiler(device)
 
 
-def num_loss_pieces(tokens: int, vocab_size: int, device: str, in_place: bool) -> int:
+def num_loss_chunks(tokens: int, vocab_size: int, device: str, in_place: bool) -> int:
     """In how many equal pieces the logits of so many tokens are made on that kind of device."""
     most = MOST_IN_PLACE if in_place else MOST_LOGITS.get(device, MOST_LOGITS["cpu"])
     return max(1, math.ceil(tokens / max(1, most // vocab_size)))
@@ -151,8 +151,8 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     before = every if training.accumulation > 1 or device.early else 0
     logits, of_head = 0.0, 0.0
     if writes:
-        in_place, copies = judged_in_place(kind), COPIES + narrow  # the shorter ones are one
-        pieces = num_loss_pieces(tokens, cost.vocab_size, kind, in_place)
+        in_place, copies = logits_become_gradients(kind), COPIES + narrow  # the shorter ones are one
+        pieces = num_loss_chunks(tokens, cost.vocab_size, kind, in_place)
         logits = (width if in_place else copies * BYTES) * cost.vocab_size * math.ceil(tokens / pieces)
         if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others
             logits, of_head = logits + matrix, matrix + BYTES * tokens * model.d_model

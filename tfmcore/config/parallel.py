@@ -141,7 +141,7 @@ def piece(size: int, index: int, count: int) -> range:
     return range(min(index * step, size), min((index + 1) * step, size))
 
 
-def num_pieces(num_rows: int, num_stages: int) -> int:
+def num_micro_batches(num_rows: int, num_stages: int) -> int:
     """Into how many pieces of the same size the rows are cut that pass a pipeline."""
     return max(n for n in range(1, MOST_PIECES * num_stages + 1) if num_rows % n == 0)
 

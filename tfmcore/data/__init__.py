@@ -1,7 +1,7 @@
 """Data: sources → examples → tokens → batches. It knows no model and no training."""
 
 from tfmcore.data.dataset import Dataset, evaluation_split, prepare
-from tfmcore.data.pieces import in_pieces
+from tfmcore.data.micro_batches import micro_batches
 from tfmcore.data.progress import Cancelled, Progress
 from tfmcore.data.sources import SOURCES, Example
 from tfmcore.data.splits import Split
@@ -20,6 +20,6 @@ __all__ = [
     "Split",
     "Tokenizer",
     "evaluation_split",
-    "in_pieces",
+    "micro_batches",
     "prepare",
 ]

@@ -18,7 +18,7 @@ SPARSE = 0.8
 
 
 @dataclass(frozen=True)
-class Placed:
+class DeviceBatch:
     """A batch on the device. `inputs` are the model's arguments; `num_tokens` counts real ones, `num_labels` those
     that the loss sees; `further` are labels of further heads, by the name of the model's output. `predicted` (P,) are
     the places of labels that the loss sees, where most of them are left out. Of a batch that several processes share,
@@ -36,7 +36,7 @@ class Placed:
     labels_per_example: float = 0.0
 
 
-def place(batch: Batch, device: torch.device) -> Placed:
+def place(batch: Batch, device: torch.device) -> DeviceBatch:
     """Copy a batch to the device; on a processor nothing is copied."""
     inputs = {name: _tensor(array, device) for name, array in batch.inputs.items()}
     further = {name: _tensor(array, device) for name, array in batch.further.items()}
@@ -45,12 +45,12 @@ def place(batch: Batch, device: torch.device) -> Placed:
     predicted = None
     if num_labels < batch.labels.size * SPARSE:  # found here, for a GPU would have to be waited for
         predicted = _tensor(np.flatnonzero(batch.labels != IGNORED), device)
-    return Placed(
+    return DeviceBatch(
         inputs, labels, num_tokens, num_labels, ids, further, predicted, labels_per_example=batch.labels_per_example
     )
 
 
-def share_of(whole: Placed, mine: Placed) -> Placed:
+def share_of(whole: DeviceBatch, mine: DeviceBatch) -> DeviceBatch:
     """Some rows of a batch, which are computed here, with the counts of the whole."""
     return replace(
         mine,
@@ -61,14 +61,14 @@ def share_of(whole: Placed, mine: Placed) -> Placed:
     )
 
 
-def shares_of(whole: Placed, count: int) -> list[Placed]:
+def shares_of(whole: DeviceBatch, count: int) -> list[DeviceBatch]:
     """A batch in `count` shares, or in as many as it has rows."""
     size = len(whole.labels)
     count = min(count, size)
     return [share_of(whole, _rows(whole, even_rows(number, count, size))) for number in range(count)]
 
 
-def _rows(batch: Placed, rows: range) -> Placed:
+def _rows(batch: DeviceBatch, rows: range) -> DeviceBatch:
     def cut(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor[rows.start : rows.stop] for name, tensor in tensors.items()}
 

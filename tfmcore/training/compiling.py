@@ -14,7 +14,7 @@ from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.compilers import missing_compiler
 from tfmcore.config.estimate import estimate
 from tfmcore.data.progress import Cancelled, Progress, silent
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.faults import first_line
 from tfmcore.training.learner import Learner
 from tfmcore.training.state import Way, random_states, set_random_states
@@ -67,7 +67,7 @@ def check_compiler(training: TrainingConfig, device: str) -> None:
 
 def choose(
     learner: Learner,
-    work: Callable[[], Iterable[list[Placed]]],
+    work: Callable[[], Iterable[list[DeviceBatch]]],
     num_steps: int,
     flops: float,
     before: Way | None = None,
@@ -108,7 +108,9 @@ def _against(learner: Learner, num_steps: int, flops: float, before: Way | None)
     return ""
 
 
-def _begun(learner: Learner, groups: Sequence[list[Placed]], way: Way, why: str, progress: Progress) -> Compilation:
+def _begun(
+    learner: Learner, groups: Sequence[list[DeviceBatch]], way: Way, why: str, progress: Progress
+) -> Compilation:
     """Compile as is known, unless that fails."""
     progress("compiling the layers", 0, 1)
     learner.compiled.begin(way)
@@ -126,7 +128,7 @@ def _cannot(trouble: str) -> UserError:
     return UserError(f"training.compile: the layers cannot be compiled ({trouble}), so choose auto or never")
 
 
-def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, progress: Progress) -> Compilation:
+def _tried(learner: Learner, groups: Sequence[list[DeviceBatch]], num_steps: int, progress: Progress) -> Compilation:
     """Compile, and take what is fastest; with training.compile always, of what is compiled."""
     device, always = learner.device.type, learner.training.compile == "always"
     if not (possible := list(ways(learner, groups))):
@@ -159,7 +161,7 @@ def _tried(learner: Learner, groups: Sequence[list[Placed]], num_steps: int, pro
     return Compilation(best, f"compiled{as_graphs} in {took}: steps take {1 / found[best]:.0%} of the time")
 
 
-def ways(learner: Learner, groups: Sequence[list[Placed]]) -> Iterator[Way]:
+def ways(learner: Learner, groups: Sequence[list[DeviceBatch]]) -> Iterator[Way]:
     """How this learner's steps are compiled, if they are. A CUDA graph is of one shape, and what it leaves is
     overwritten when it runs again, so that gradients cannot be added up. A processor's stacks are compiled for each
     shape; its layers, which gain nothing, only if they must be."""
@@ -176,7 +178,7 @@ def ways(learner: Learner, groups: Sequence[list[Placed]]) -> Iterator[Way]:
         yield "layers"
 
 
-def _gain(learner: Learner, groups: Sequence[list[Placed]], plain: float, progress: Progress) -> float:
+def _gain(learner: Learner, groups: Sequence[list[DeviceBatch]], plain: float, progress: Progress) -> float:
     """How many times as fast the compiled steps are; raises ArithmeticError where they compute something else."""
     near, checks = CLOSE[learner.training.precision], 2 * len(groups)  # other lengths are compiled anew, once
     for first in range(0, checks, len(groups)):
@@ -194,7 +196,7 @@ def _gain(learner: Learner, groups: Sequence[list[Placed]], plain: float, progre
     )
 
 
-def _gradient(learner: Learner, batches: Sequence[Placed], compiled: bool = False) -> Taken:
+def _gradient(learner: Learner, batches: Sequence[DeviceBatch], compiled: bool = False) -> Taken:
     """Compute a gradient and forget it, with the random numbers of the next step."""
     before, begin = random_states(), time.perf_counter()
     num_labels = sum(batch.num_labels for batch in batches)

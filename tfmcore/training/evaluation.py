@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from tfmcore.config import UserError
-from tfmcore.config.memory import num_loss_pieces
-from tfmcore.data import Batch, Example, Progress, Split, in_pieces
+from tfmcore.config.memory import num_loss_chunks
+from tfmcore.data import Batch, Example, Progress, Split, micro_batches
 from tfmcore.data.tasks.question_answering import accepted
 from tfmcore.inference.answer import best_answer
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.inference.translate import translate_many
 from tfmcore.models import Model, ModelOutput
-from tfmcore.training.answers import best_match
-from tfmcore.training.batches import Placed, place
+from tfmcore.training.batches import DeviceBatch, place
 from tfmcore.training.losses import LOSSES
 from tfmcore.training.meters import METRICS, Total, alone, exact_sum
 from tfmcore.training.precision import PRECISIONS
+from tfmcore.training.squad import best_match
 
 BATCH_SIZE = 32
 MOST_TEXTS = 2000
@@ -38,7 +38,7 @@ class Evaluation:
 @torch.inference_mode()
 def evaluate(
     model: Model,
-    batches: Iterable[Placed],
+    batches: Iterable[DeviceBatch],
     task: str,
     precision: str = "fp32",
     labels: Sequence[str] = (),
@@ -87,8 +87,8 @@ def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Prog
 
 def in_measure(batch: Batch, vocab_size: int, device: torch.device, num_shares: int = 1) -> list[Batch]:
     """A batch in pieces: of each, every one of its shares has no more logits at once than a step of the training."""
-    count = num_loss_pieces(math.ceil(batch.labels.size / num_shares), vocab_size, device.type, in_place=False)
-    return in_pieces(batch, max(1, min(count, len(batch.labels) // num_shares)))
+    count = num_loss_chunks(math.ceil(batch.labels.size / num_shares), vocab_size, device.type, in_place=False)
+    return micro_batches(batch, max(1, min(count, len(batch.labels) // num_shares)))
 
 
 def first_batches(split: Split, total: int, progress: Progress) -> Iterator[Batch]:

@@ -10,7 +10,7 @@ from tfmcore.config.memory import same_step_within
 from tfmcore.config.parallel import num_data_shares
 from tfmcore.memory_faults import is_out_of_memory, missing_memory
 from tfmcore.messages import Failed
-from tfmcore.training.room import room_of_process
+from tfmcore.training.free_memory import free_memory
 
 IDLE_BYTES = 300 * 2**20
 """What a process takes that has loaded torch and nothing else, about."""
@@ -61,7 +61,7 @@ def memory_of_a_step(error: BaseException) -> float:
         free, total = torch.cuda.mem_get_info()
         allowed = torch.cuda.get_per_process_memory_fraction() * total
         return SURE * min(allowed, torch.cuda.memory_reserved() + free)
-    return SURE * (max(0, psutil.Process().memory_info().rss - IDLE_BYTES) + room_of_process())
+    return SURE * (max(0, psutil.Process().memory_info().rss - IDLE_BYTES) + free_memory())
 
 
 def smaller_step(config: Config, limit: float) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tfmcore.data import Tokenizer
 from tfmcore.messages import LayerState, Noticed
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 
 WINDOW, LEAST = 100, 20
 """A loss is compared with the last ones: so many, and at least so many."""
@@ -102,18 +102,20 @@ class Health:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer, self._losses, self._layers = tokenizer, LossWatch(), LayerWatch()
 
-    def of_loss(self, step: int, loss: float, batches: Sequence[Placed]) -> Iterator[Noticed]:
+    def of_loss(self, step: int, loss: float, batches: Sequence[DeviceBatch]) -> Iterator[Noticed]:
         """A spike, where this step's loss is one."""
         if (score := self._losses.score(loss)) is not None:
             sentence = f"the loss jumped to {loss:.4f}, {score:.0f} times the usual spread above its recent values"
             yield self.noticed("loss_spike", step, sentence, batches)
 
-    def of_layers(self, step: int, layers: Mapping[str, LayerState], batches: Sequence[Placed]) -> Iterator[Noticed]:
+    def of_layers(
+        self, step: int, layers: Mapping[str, LayerState], batches: Sequence[DeviceBatch]
+    ) -> Iterator[Noticed]:
         """Layers that are dead or explode."""
         for kind, name, sentence in self._layers.faults(layers):
             yield self.noticed(kind, step, sentence, batches, name)
 
-    def noticed(self, what: str, step: int, sentence: str, batches: Sequence[Placed], layer: str = "") -> Noticed:
+    def noticed(self, what: str, step: int, sentence: str, batches: Sequence[DeviceBatch], layer: str = "") -> Noticed:
         """An event with the ids of the batch's examples and the beginning of some, as the model reads them."""
         ids = [id for batch in batches for id in batch.example_ids][:NUM_IDS]
         return Noticed.model_validate(
@@ -121,6 +123,6 @@ class Health:
              "texts": self.texts(batches)}
         )  # fmt: skip
 
-    def texts(self, batches: Sequence[Placed]) -> list[str]:
+    def texts(self, batches: Sequence[DeviceBatch]) -> list[str]:
         rows = batches[0].inputs["input_ids"][:NUM_TEXTS, :NUM_TOKENS].tolist() if batches else []
         return [self._tokenizer.decode(row, skip_special=False) for row in rows]

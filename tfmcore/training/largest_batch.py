@@ -11,8 +11,8 @@ from tfmcore.config.parallel import num_data_shares
 from tfmcore.data.progress import Progress, silent
 from tfmcore.memory_faults import is_out_of_memory
 from tfmcore.training.devices import choose_device
+from tfmcore.training.free_memory import free_memory
 from tfmcore.training.measure import BatchTrial, try_batch
-from tfmcore.training.room import room_of_process
 
 SHARE = 0.8
 """So much of what there is may be taken: others want some too, and an allocator keeps some."""
@@ -64,4 +64,4 @@ def largest_batch(
 
 def available_memory(device: torch.device) -> int:
     """Bytes that this process may still take: of the device, or of the machine, within what it is limited to."""
-    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else room_of_process()
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_memory()

@@ -11,7 +11,7 @@ from tfmcore.config import TrainingConfig
 from tfmcore.config.shares import num_shares
 from tfmcore.models import Model
 from tfmcore.training.averages import Averages
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.compiled import CompiledLayers
 from tfmcore.training.losses import Objective
 from tfmcore.training.optimizers import is_guarded, make_optimizer, set_learning_rate, step_guarded
@@ -20,7 +20,7 @@ from tfmcore.training.parallel.threads import Threads
 from tfmcore.training.precision import PRECISIONS
 
 
-class Coming:
+class PendingNumbers:
     """Numbers on their way from a device, which is waited for when they are read."""
 
     def __init__(self, numbers: Tensor) -> None:
@@ -52,13 +52,13 @@ class Learner:
         self.is_guarded = self.parallel.is_alone and self.precision.scale is None and is_guarded(self.optimizer)
         """A step whose loss is no number leaves the weights as they are: `update` need not wait for it to be read."""
 
-    def gradient(self, batches: Sequence[Placed]) -> tuple[float, float]:
+    def gradient(self, batches: Sequence[DeviceBatch]) -> tuple[float, float]:
         """Loss (nats per label) and the gradient's norm, over all labels of the batches, so that accumulation equals a
         large batch; the norm is taken before clipping."""
         loss, norm = self.begin(batches).read()
         return loss, norm
 
-    def begin(self, batches: Sequence[Placed]) -> Coming:
+    def begin(self, batches: Sequence[DeviceBatch]) -> PendingNumbers:
         """`gradient`, for whose numbers nobody waits yet."""
         num_labels = sum(batch.num_labels for batch in batches)
         with self.parallel.in_step(), self.compiled.in_step():
@@ -66,7 +66,7 @@ class Learner:
             self.precision.unscale(self.optimizer)
             nats, self.norm = self.parallel.totals(nats, self.weights)
         self._found = torch.stack([nats / num_labels, self.norm])
-        return Coming(self._found)
+        return PendingNumbers(self._found)
 
     def update(self, learning_rate: float) -> None:
         """Clip the gradient, and step."""

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from tfmcore.config.memory import judged_in_place, num_loss_pieces
+from tfmcore.config.memory import logits_become_gradients, num_loss_chunks
 from tfmcore.data import IGNORED
 from tfmcore.models import Model, ModelOutput
 from tfmcore.nn.heads import VocabularyHead
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 
 FEW_LOGITS = 2**20
 """Fewer are made as they are: what would spare their memory takes longer."""
@@ -32,12 +32,12 @@ class Sums(NamedTuple):
     nats: Tensor
 
 
-Judge = Callable[[Tensor, Tensor, float, int], tuple[Sums, Tensor]]
+LossAndGradient = Callable[[Tensor, Tensor, float, int], tuple[Sums, Tensor]]
 """Of logits (N, C or more), labels (N,), a smoothing and the number C of classes: the sums, and the gradient of the
 objective with respect to the logits, which may take their place."""
 
 
-class Unwritten(NamedTuple):
+class LazyLogits(NamedTuple):
     """Logits (N, V) that are made and dropped chunk by chunk: what `head` makes of `hidden` (N, D), or of those rows
     alone that are `predicted` (P,)."""
 
@@ -47,15 +47,15 @@ class Unwritten(NamedTuple):
     predicted: Tensor | None = None
 
 
-Answers = Mapping[str, Tensor | Unwritten | None]
+Answers = Mapping[str, Tensor | LazyLogits | None]
 """Logits of the heads, by the names of ModelOutput."""
 
 
-def cross_entropy(logits: Tensor | Unwritten, labels: Tensor, label_smoothing: float = 0.0) -> Sums:
+def cross_entropy(logits: Tensor | LazyLogits, labels: Tensor, label_smoothing: float = 0.0) -> Sums:
     """Logits (…, C) and labels (…), summed over all labels that are not IGNORED
     (smoothing: https://arxiv.org/abs/1512.00567, §7)."""
-    if isinstance(logits, Unwritten):
-        return _piece_by_piece(logits, labels.flatten(), label_smoothing)
+    if isinstance(logits, LazyLogits):
+        return _chunked_cross_entropy(logits, labels.flatten(), label_smoothing)
     logits, labels = logits.flatten(0, -2).float(), labels.flatten()
     if not label_smoothing:
         nats = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
@@ -66,7 +66,7 @@ def cross_entropy(logits: Tensor | Unwritten, labels: Tensor, label_smoothing: f
     return Sums((1 - label_smoothing) * nats + label_smoothing * spread, nats)
 
 
-def judge(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: int) -> tuple[Sums, Tensor]:
+def loss_and_gradient(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: int) -> tuple[Sums, Tensor]:
     """As `cross_entropy`, with the gradient: softmax(logits) - target. Logits after the first `num_classes`, if any,
     mean nothing."""
     ignored, places = (labels == IGNORED)[:, None], labels.clamp(min=0)[:, None]
@@ -86,17 +86,17 @@ def judge(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: i
 
 
 @functools.cache
-def judge_on(device: str) -> Judge:
+def loss_and_gradient_on(device: str) -> LossAndGradient:
     """The fastest that works on that kind of device."""
-    if not judged_in_place(device):
-        return judge
+    if not logits_become_gradients(device):
+        return loss_and_gradient
     try:
-        from tfmcore.training.fused_judge import fused_judge  # triton, which is there for GPUs only
+        from tfmcore.training.fused_loss import fused_loss  # triton, which is there for GPUs only
 
-        fused_judge(torch.zeros(1, 1, device=device), torch.zeros(1, dtype=torch.long, device=device), 0.0, 1)
+        fused_loss(torch.zeros(1, 1, device=device), torch.zeros(1, dtype=torch.long, device=device), 0.0, 1)
     except Exception:  # whatever a compiler says
-        return judge
-    return fused_judge
+        return loss_and_gradient
+    return fused_loss
 
 
 def _of_classes(logits: Tensor, num_classes: int) -> Tensor:
@@ -106,18 +106,19 @@ def _of_classes(logits: Tensor, num_classes: int) -> Tensor:
     return logits.float().masked_fill(torch.arange(logits.shape[1], device=logits.device) >= num_classes, -math.inf)
 
 
-def _piece_by_piece(logits: Unwritten, labels: Tensor, label_smoothing: float) -> Sums:
+def _chunked_cross_entropy(logits: LazyLogits, labels: Tensor, label_smoothing: float) -> Sums:
     hidden = logits.hidden
     if logits.predicted is not None:
         hidden, labels = hidden[logits.predicted], labels[logits.predicted]
     if len(labels) * logits.vocab_size < FEW_LOGITS:
         return cross_entropy(logits.head(hidden), labels, label_smoothing)
     device = hidden.device.type
-    pieces = num_loss_pieces(len(labels), logits.vocab_size, device, in_place=judge_on(device) is not judge)
-    rows = math.ceil(len(labels) / pieces)
+    in_place = loss_and_gradient_on(device) is not loss_and_gradient
+    rows = math.ceil(len(labels) / num_loss_chunks(len(labels), logits.vocab_size, device, in_place))
     hidden = _as_used(hidden)
     weights = logits.head.weights_for(hidden)
-    return Sums(*_Pieces.apply(logits, rows, label_smoothing, labels, hidden, [*weights], *weights.values()))  # type: ignore[no-untyped-call]
+    chunked: Any = _ChunkedCrossEntropy.apply
+    return Sums(*chunked(logits, rows, label_smoothing, labels, hidden, [*weights], *weights.values()))
 
 
 def _as_used(matrix: Tensor) -> Tensor:
@@ -127,14 +128,14 @@ def _as_used(matrix: Tensor) -> Tensor:
     return matrix.to(torch.get_autocast_dtype(device)) if is_plain and torch.is_autocast_enabled(device) else matrix
 
 
-class _Pieces(torch.autograd.Function):
+class _ChunkedCrossEntropy(torch.autograd.Function):
     """The head and its cross-entropy on some rows at a time. Each piece's gradients are taken as soon as its loss is
     known, so that neither its logits nor theirs outlive it."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        logits: Unwritten,
+        logits: LazyLogits,
         rows: int,
         label_smoothing: float,
         labels: Tensor,
@@ -149,14 +150,14 @@ class _Pieces(torch.autograd.Function):
         }
         learning = [weight for weight in head.values() if weight.requires_grad]
         totals, of_hidden, of_weights = torch.zeros(2, device=hidden.device), torch.empty_like(hidden), list[Tensor]()
-        judge = judge_on(hidden.device.type)
+        loss_and_gradient = loss_and_gradient_on(hidden.device.type)
         twin = _twin(logits.head)  # which takes other weights, while other threads may use the head
         for start in range(0, len(labels), rows):
             piece = slice(start, start + rows)
             x = hidden[piece].detach().requires_grad_()
             with torch.enable_grad():
                 made: Tensor = functional_call(twin, head, (x,))
-            sums, of_logits = judge(made.detach(), labels[piece], label_smoothing, logits.vocab_size)
+            sums, of_logits = loss_and_gradient(made.detach(), labels[piece], label_smoothing, logits.vocab_size)
             totals += torch.stack(sums)
             of_hidden[piece], *more = torch.autograd.grad(made, (x, *learning), of_logits)
             if of_weights:
@@ -180,11 +181,11 @@ def _twin(module: nn.Module) -> nn.Module:
     return twin
 
 
-def _labels(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:
+def _labels(answers: Answers, batch: DeviceBatch, label_smoothing: float) -> Sums:
     return cross_entropy(_logits(answers, "logits"), batch.labels, label_smoothing)
 
 
-def _with_further_heads(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:
+def _with_further_heads(answers: Answers, batch: DeviceBatch, label_smoothing: float) -> Sums:
     """The sum of the heads' mean losses (BERT, https://arxiv.org/abs/1810.04805, §A.2), times the number of labels."""
     objective, nats = _labels(answers, batch, label_smoothing)
     for name, labels in batch.further.items():
@@ -194,7 +195,7 @@ def _with_further_heads(answers: Answers, batch: Placed, label_smoothing: float)
     return Sums(objective, nats)
 
 
-def _places(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:
+def _places(answers: Answers, batch: DeviceBatch, label_smoothing: float) -> Sums:
     """Logits (B, T, 2) and the places of start and end (B, 2): cross-entropy over the places, the mean of both. Nothing
     is smoothed, for padding is a place too, and its probability is always 0."""
     logits = _logits(answers, "logits")
@@ -202,13 +203,13 @@ def _places(answers: Answers, batch: Placed, label_smoothing: float) -> Sums:
     return cross_entropy(logits.transpose(1, 2), batch.labels)
 
 
-def _logits(answers: Answers, name: str) -> Tensor | Unwritten:
+def _logits(answers: Answers, name: str) -> Tensor | LazyLogits:
     logits = answers[name]
     assert logits is not None, f"the model has no head for {name}"
     return logits
 
 
-LOSSES: dict[str, Callable[[Answers, Placed, float], Sums]] = {
+LOSSES: dict[str, Callable[[Answers, DeviceBatch, float], Sums]] = {
     "language_modeling": _labels,
     "masked_language_modeling": _with_further_heads,
     "span_corruption": _labels,
@@ -230,12 +231,14 @@ class Objective(nn.Module):
         self.is_compiled = False
         """Its layers are a compiler's, which may be at work when they are first called with inputs of a new shape."""
 
-    def forward(self, batch: Placed) -> Sums:
+    def forward(self, batch: DeviceBatch) -> Sums:
         hidden: Tensor = self.model.features(**batch.inputs).hidden  # (B, T, D)
         mask, head = batch.inputs.get("attention_mask"), self.model.head
-        answers: dict[str, Tensor | Unwritten | None] = {"next_sentence_logits": self.model.next_sentence(hidden, mask)}
+        answers: dict[str, Tensor | LazyLogits | None] = {
+            "next_sentence_logits": self.model.next_sentence(hidden, mask)
+        }
         if isinstance(head, VocabularyHead):
-            answers["logits"] = Unwritten(head, hidden.flatten(0, 1), self.model.vocab_size, batch.predicted)
+            answers["logits"] = LazyLogits(head, hidden.flatten(0, 1), self.model.vocab_size, batch.predicted)
         else:
             answers["logits"] = head(hidden, mask)
         return self.loss(answers, batch, self.label_smoothing)

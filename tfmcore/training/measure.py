@@ -14,7 +14,7 @@ from tfmcore.config.memory import training_memory
 from tfmcore.data import prepare
 from tfmcore.data.progress import Progress
 from tfmcore.models import build
-from tfmcore.training.batches import Placed, place
+from tfmcore.training.batches import DeviceBatch, place
 from tfmcore.training.compiling import NUM_TRIED, check_compiler, ways
 from tfmcore.training.devices import choose_device, threads_chosen
 from tfmcore.training.finetuning import choose_trained
@@ -62,7 +62,7 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
         if dataset:
             saved = saved.model_copy(update={"vocab_size": dataset.tokenizer.vocab_size, "labels": dataset.labels})
 
-        def batches(number: int) -> Iterator[Placed]:
+        def batches(number: int) -> Iterator[DeviceBatch]:
             if dataset is None:
                 return (random_batch(config, vocab_size, device) for _ in range(number))
             own = dataset.train.batches(config.training.batch_size, config.training.seed)
@@ -89,7 +89,7 @@ def _beyond(plain: Config, config: Config, cost: Estimate) -> int:
 
 
 def _take_steps(
-    config: Config, saved: SavedModel, batches: Iterator[Placed], device: torch.device, compiled: bool = False
+    config: Config, saved: SavedModel, batches: Iterator[DeviceBatch], device: torch.device, compiled: bool = False
 ) -> tuple[list[dict[str, float]], list[int], int]:
     """Seconds of each part of a step on each batch, its tokens, and the model's parameters."""
     training, watch = config.training, Stopwatch(device)
@@ -116,7 +116,7 @@ def _take_steps(
     return taken, tokens, model.num_parameters()
 
 
-def random_batch(config: Config, vocab_size: int, device: torch.device) -> Placed:
+def random_batch(config: Config, vocab_size: int, device: torch.device) -> DeviceBatch:
     """A batch of the config's size and context, such as its task makes."""
     shape = (config.training.batch_size, config.model.context_length)
     ids = torch.randint(vocab_size, shape, device=device)
@@ -125,7 +125,7 @@ def random_batch(config: Config, vocab_size: int, device: torch.device) -> Place
         inputs["decoder_input_ids"] = ids
     labels = RANDOM_LABELS[config.data.task](ids) if config.data.task in RANDOM_LABELS else ids
     further = {"next_sentence_logits": ids[:, 0].remainder(2)} if config.data.next_sentence_prediction else {}
-    return Placed(inputs, labels, ids.numel() * len(inputs), labels.numel(), [], further)
+    return DeviceBatch(inputs, labels, ids.numel() * len(inputs), labels.numel(), [], further)
 
 
 RANDOM_LABELS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -11,7 +11,7 @@ from tfmcore.config.labels import mark_spans
 from tfmcore.data import IGNORED
 from tfmcore.data.entities import count_entities, f1_of
 from tfmcore.models import ModelOutput
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.losses import cross_entropy
 
 Total = Callable[[Tensor], Tensor]
@@ -37,7 +37,7 @@ class Meter(ABC):
         self.labels = labels
 
     @abstractmethod
-    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+    def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         """Count a batch, whose loss is `nats` in all."""
 
     @abstractmethod
@@ -53,7 +53,7 @@ class Hits(Meter):
         super().__init__(labels)
         self.hits, self.num_labels = list[Tensor](), 0
 
-    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+    def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         self.hits.append((output.logits.argmax(-1) == batch.labels).sum())
         self.num_labels += batch.num_labels
 
@@ -73,7 +73,7 @@ class Perplexity(Hits):
         self.nats, self.further = list[Tensor](), dict[str, list[Tensor]]()
         self.num_examples = 0
 
-    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+    def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         super().add(output, batch, nats)
         self.nats.append(cross_entropy(output.logits, batch.labels)[1] if batch.further else nats)
         self.num_examples += batch.num_examples or len(batch.labels)
@@ -96,7 +96,7 @@ class Confusion(Meter):
         super().__init__(labels)
         self.counts = list[Tensor]()
 
-    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+    def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         size = output.logits.shape[-1]
         pairs = (batch.labels * size + output.logits.argmax(-1))[batch.labels != IGNORED]
         self.counts.append(torch.bincount(pairs, minlength=size**2).reshape(size, size))
@@ -115,7 +115,7 @@ class Entities(Hits):
         super().__init__(labels)
         self.pairs = list[tuple[Tensor, Tensor]]()
 
-    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+    def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         super().add(output, batch, nats)
         self.pairs.append((output.logits.argmax(-1), batch.labels))
 
@@ -139,7 +139,7 @@ class Places(Meter):
         super().__init__(labels)
         self.exact, self.f1, self.num_examples = list[Tensor](), list[Tensor](), 0
 
-    def add(self, output: ModelOutput, batch: Placed, nats: Tensor) -> None:
+    def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         predicted, true = output.logits.argmax(1), batch.labels  # (B, 2)
         shared = (torch.minimum(predicted, true)[:, 1] - torch.maximum(predicted, true)[:, 0] + 1).clamp(min=0)
         lengths = (predicted[:, 1] - predicted[:, 0] + 1).clamp(min=0) + true[:, 1] - true[:, 0] + 1

@@ -36,7 +36,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:
         return adamw
     groups = [group for group in _groups(weights, hidden, scales, config.weight_decay) if group["params"]]
     muon = Muon(groups, lr=config.learning_rate, momentum=config.momentum, adjust_lr_fn="match_rms_adamw")
-    return Together([muon, adamw])
+    return ChainedOptimizer([muon, adamw])
 
 
 def is_hidden(name: str, weight: nn.Parameter) -> bool:
@@ -61,7 +61,7 @@ def _groups(
     ]
 
 
-class Together(Optimizer):
+class ChainedOptimizer(Optimizer):
     """Several optimizers as one: their groups, their states, and a step of each."""
 
     def __init__(self, parts: Sequence[Optimizer]) -> None:
@@ -79,7 +79,7 @@ class Together(Optimizer):
 
 def states_of(optimizer: Optimizer) -> dict[nn.Parameter, tuple[str, ...]]:
     """What is kept of each weight, by name."""
-    parts = optimizer.parts if isinstance(optimizer, Together) else [optimizer]
+    parts = optimizer.parts if isinstance(optimizer, ChainedOptimizer) else [optimizer]
     return {weight: STATE[type(part)] for part in parts for group in part.param_groups for weight in group["params"]}
 
 

@@ -10,21 +10,21 @@ from tfmcore.config.schedules import learning_rate
 from tfmcore.data import Tokenizer
 from tfmcore.memory_faults import is_out_of_memory
 from tfmcore.messages import AnyEvent, Changed, Examined, Stepped, Warned
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.divergence import diverged
 from tfmcore.training.examination import Examination
 from tfmcore.training.health import Health
-from tfmcore.training.learner import Coming, Learner
+from tfmcore.training.learner import Learner, PendingNumbers
 from tfmcore.training.state import Counters, random_states, set_random_states
 
 
-class Begun(NamedTuple):
+class PendingStep(NamedTuple):
     """A step whose gradient a device computes, and when it began."""
 
     step: int
-    batches: list[Placed]
+    batches: list[DeviceBatch]
     rate: float
-    numbers: Coming
+    numbers: PendingNumbers
     at: float
 
 
@@ -39,20 +39,20 @@ class Steps:
         self.learner, self.counters, self.health = learner, counters, Health(tokenizer)
         self.model, self.training, self.parallel = learner.objective.model, learner.training, learner.parallel
         self.whole = True
-        self._untold: Begun | None = None
+        self._pending: PendingStep | None = None
         self._told_at = 0.0
 
     @property
     def step(self) -> int:
         return self.counters.step
 
-    def learn(self, batches: list[Placed]) -> Iterator[AnyEvent]:
+    def learn(self, batches: list[DeviceBatch]) -> Iterator[AnyEvent]:
         """One optimizer step, on the mean over all labels of its batches, so that accumulation equals a large batch."""
         self.whole = False
         yield from self._learn(batches)
         self.whole = True
 
-    def _learn(self, batches: list[Placed]) -> Iterator[AnyEvent]:
+    def _learn(self, batches: list[DeviceBatch]) -> Iterator[AnyEvent]:
         at = time.perf_counter()
         self.counters.step += 1
         if not any(batch.num_labels for batch in batches):
@@ -61,11 +61,11 @@ class Steps:
             return
         rate = self.counters.learning_rate or learning_rate(self.training, self.model.config.d_model, self.step)
         examination = self._examination()
-        begun = Begun(self.step, batches, rate, self._begin(batches), at)
+        begun = PendingStep(self.step, batches, rate, self._begin(batches), at)
         yield from self.told()
         if self.learner.is_guarded and not examination:
             self.learner.update(rate)
-            self._untold = begun
+            self._pending = begun
             return
         loss, norm = self._read(begun)
         scale = self.learner.precision.scale
@@ -84,11 +84,11 @@ class Steps:
 
     def told(self) -> Iterator[AnyEvent]:
         """What is still to be said of the last step."""
-        if self._untold:
-            begun, self._untold = self._untold, None
+        if self._pending:
+            begun, self._pending = self._pending, None
             yield from self._tell(begun, *self._read(begun, updated=True))
 
-    def _tell(self, begun: Begun, loss: float, norm: float) -> Iterator[AnyEvent]:
+    def _tell(self, begun: PendingStep, loss: float, norm: float) -> Iterator[AnyEvent]:
         """A step was taken."""
         now = time.perf_counter()
         seconds, self._told_at = now - max(begun.at, self._told_at), now
@@ -102,7 +102,7 @@ class Steps:
         )
         yield from self.health.of_loss(begun.step, loss, begun.batches)
 
-    def _read(self, begun: Begun, updated: bool = False) -> tuple[float, float]:
+    def _read(self, begun: PendingStep, updated: bool = False) -> tuple[float, float]:
         """Loss and norm of a step, as soon as they are known; raises Failure where they are no numbers."""
         loss, norm = begun.numbers.read()
         if not (math.isfinite(loss) and (math.isfinite(norm) or self.learner.precision.forgives)):
@@ -114,7 +114,7 @@ class Steps:
             raise diverged(begun.step, loss, norm, ids, self.model, begun.rate, self.training)
         return loss, norm
 
-    def _begin(self, batches: list[Placed]) -> Coming:
+    def _begin(self, batches: list[DeviceBatch]) -> PendingNumbers:
         """The learner's; where it needs more memory than there is, all is again as it was before the step."""
         before = random_states()
         try:
@@ -141,7 +141,7 @@ class Steps:
             sentence = f"the batch has no labels to predict, so the step was skipped ({count} so far)"
             yield Warned(step=self.step, sentence=sentence)
 
-    def _rescaled(self, batches: list[Placed]) -> Iterator[AnyEvent]:
+    def _rescaled(self, batches: list[DeviceBatch]) -> Iterator[AnyEvent]:
         """The loss has another scale now: the gradients were too large, or have fitted for long."""
         precision = self.learner.precision
         yield Changed(step=self.step, setting="loss_scale", value=precision.scale or 1.0)

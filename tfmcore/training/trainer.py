@@ -14,14 +14,14 @@ import torch
 from tfmcore.config import TASKS, Config, SavedModel, UserError
 from tfmcore.config.branching import parent_of
 from tfmcore.config.parallel import num_data_shares
-from tfmcore.data import Cancelled, Dataset, Progress, in_pieces
+from tfmcore.data import Cancelled, Dataset, Progress, micro_batches
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.memory_faults import is_out_of_memory
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Saved, Started, Warned
 from tfmcore.models.weights import FILE as WEIGHTS
 from tfmcore.nn.low_rank import merged
 from tfmcore.runs import Checkpoint, Manifest, Run
-from tfmcore.training.batches import Placed, ahead
+from tfmcore.training.batches import DeviceBatch, ahead
 from tfmcore.training.checkpoints import Checkpoints
 from tfmcore.training.compiling import Compilation, check_compiler, choose, flops_of_step
 from tfmcore.training.controls import Controls
@@ -217,14 +217,14 @@ class TransformerTrainer:
             loss_scale=self.learner.precision.scale,
         )
 
-    def _work(self) -> Iterator[list[Placed]]:
+    def _work(self) -> Iterator[list[DeviceBatch]]:
         """The batches of each step that is still to be taken, by seed and step alone: the same sequences, however many
         are computed at once."""
         training = self.training
         size = training.batch_size * training.accumulation
         steps = self.dataset.train.batches(size, training.seed, self.step)
         placed = (
-            [self.parallel.place(piece, self.device) for piece in in_pieces(batch, training.accumulation)]
+            [self.parallel.place(piece, self.device) for piece in micro_batches(batch, training.accumulation)]
             for batch in steps
         )
         return islice(placed, training.steps - self.step)
@@ -271,7 +271,7 @@ class TransformerTrainer:
             if opened is not None:
                 yield from draw_samples(opened, self.prompts, self.step)
 
-    def _held_out(self) -> Iterator[Placed]:
+    def _held_out(self) -> Iterator[DeviceBatch]:
         size = max(self.training.batch_size, EVALUATION_TOKENS // self.config.model.context_length)
         for batch in islice(self.dataset.validation.once(size), self.training.eval_batches):
             for piece in in_measure(batch, self.saved.vocab_size, self.device, num_data_shares(self.training)):

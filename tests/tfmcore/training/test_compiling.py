@@ -9,7 +9,7 @@ from tests.tfmcore.training.compilers import count_compiled_calls, needs_compile
 from tfmcore.config import ConfigError, SavedModel, UserError
 from tfmcore.config.config import to_toml
 from tfmcore.config.resuming import changed
-from tfmcore.data import in_pieces
+from tfmcore.data import micro_batches
 from tfmcore.data.progress import Cancelled
 from tfmcore.messages import Saved, Started, Stepped, Warned
 from tfmcore.models import build
@@ -56,7 +56,7 @@ def case(make_run):
         learner = Learner(build(saved), config.data.task, config.training, parallel)
         device = learner.device
         return learner, lambda: (
-            [place(piece, device) for piece in in_pieces(batch, 2)] for batch in dataset.train.batches(8, 0)
+            [place(piece, device) for piece in micro_batches(batch, 2)] for batch in dataset.train.batches(8, 0)
         )
 
     return make

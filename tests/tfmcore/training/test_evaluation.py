@@ -13,7 +13,7 @@ from tfmcore.data import IGNORED, Batch, Example
 from tfmcore.inference.answer import best_answer
 from tfmcore.inference.opened import open_model
 from tfmcore.models import ModelOutput, build
-from tfmcore.training.batches import Placed, place
+from tfmcore.training.batches import DeviceBatch, place
 from tfmcore.training.evaluation import COMPARISONS, evaluate, evaluate_texts, in_measure
 from tfmcore.training.learner import Learner
 from tfmcore.training.peak_memory import peak_memory
@@ -29,8 +29,8 @@ class Oracle(nn.Module):
         return ModelOutput(hidden=logits, logits=logits)
 
 
-def batch(logits: Tensor, labels: Tensor) -> Placed:
-    return Placed({"logits": logits}, labels, labels.numel(), int((labels != IGNORED).sum()), [])
+def batch(logits: Tensor, labels: Tensor) -> DeviceBatch:
+    return DeviceBatch({"logits": logits}, labels, labels.numel(), int((labels != IGNORED).sum()), [])
 
 
 @pytest.mark.parametrize("task", [*TEXT_TASKS, "translation"])

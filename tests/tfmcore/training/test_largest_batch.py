@@ -7,9 +7,9 @@ from tfmcore.config.estimate import estimate
 from tfmcore.config.memory import largest_batch as largest_by_estimate
 from tfmcore.config.memory import training_memory
 from tfmcore.training import largest_batch as module
+from tfmcore.training.free_memory import free_memory
 from tfmcore.training.largest_batch import SMALLER, largest_batch
 from tfmcore.training.measure import BatchTrial
-from tfmcore.training.room import room_of_process
 
 CONFIG = Config.parse({"model": {"context_length": 128}, "training": {"threads": 1}})
 LIMIT = 200 * 2**20
@@ -71,4 +71,4 @@ def test_other_faults_are_raised_and_too_little_memory_is_said(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(UserError, match="not even one sequence fits in 1 MiB"):
         largest_batch(CONFIG, 300, limit=2**20)
-    assert room_of_process() > 2**20
+    assert free_memory() > 2**20

@@ -7,7 +7,7 @@ from tfmcore.config import SavedModel, memory
 from tfmcore.models import build
 from tfmcore.nn import heads
 from tfmcore.training import losses
-from tfmcore.training.batches import Placed, place
+from tfmcore.training.batches import DeviceBatch, place
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
 
@@ -32,7 +32,7 @@ def case(request, tiny, make_run):
     return make, batch
 
 
-def gradients(learner: Learner, batches: list[Placed]) -> list[torch.Tensor]:
+def gradients(learner: Learner, batches: list[DeviceBatch]) -> list[torch.Tensor]:
     learner.gradient(batches)
     return [weight.grad.clone() for weight in learner.weights if weight.grad is not None]
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from tfmcore.data import IGNORED
-from tfmcore.training.losses import cross_entropy, judge
+from tfmcore.training.losses import cross_entropy, loss_and_gradient
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 7)])
@@ -43,7 +43,7 @@ def test_a_judge_says_the_gradient_too(smoothing, further, dtype):
     expected = cross_entropy(logits, labels, smoothing)
     [of_logits] = torch.autograd.grad(expected.objective, logits)
     more = torch.cat((logits.detach(), torch.randn(4, further)), -1).to(dtype)
-    sums, found = judge(more, labels, smoothing, 11)
+    sums, found = loss_and_gradient(more, labels, smoothing, 11)
     torch.testing.assert_close(sums, expected)
     torch.testing.assert_close(found[:, :11], of_logits)
     assert found.dtype == dtype

@@ -10,7 +10,7 @@ from torch.nn.functional import one_hot
 from tfmcore.config import TASKS
 from tfmcore.data import IGNORED
 from tfmcore.models import ModelOutput
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.losses import cross_entropy
 from tfmcore.training.meters import METRICS, macro_f1
 
@@ -23,7 +23,7 @@ def measured(task: str, batches: list[tuple[Tensor, Tensor]], labels: tuple[str,
     for logits, right in batches:
         output = ModelOutput(hidden=logits, logits=logits, **{name: pair[0] for name, pair in more.items()})
         further = {name: pair[1] for name, pair in more.items()}
-        placed = Placed({}, right, right.numel(), int((right != IGNORED).sum()), [], further)
+        placed = DeviceBatch({}, right, right.numel(), int((right != IGNORED).sum()), [], further)
         nats = cross_entropy(logits, right).nats if task not in ("question_answering",) else torch.zeros(())
         meter.add(output, placed, nats)
     return meter.metrics()

@@ -25,7 +25,7 @@ from tfmcore.runs import Run, RunState
 from tfmcore.training.batches import place
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
-from tfmcore.training.losses import judge, judge_on
+from tfmcore.training.losses import loss_and_gradient, loss_and_gradient_on
 from tfmcore.training.measure import random_batch, try_batch
 from tfmcore.training.process import run_trainer
 from tfmcore.training.trainer import train
@@ -211,9 +211,9 @@ def test_the_kernel_judges_as_what_it_stands_for(dtype, label_smoothing, num_cla
     logits[:, num_classes:] = 30.0
     labels = torch.randint(num_classes, (50,), device=GPU)
     labels[[3, 20]], labels[5] = IGNORED, num_classes - 1
-    sums, gradient = judge(logits.clone(), labels, label_smoothing, num_classes)
-    found, in_place = judge_on("cuda")(logits, labels, label_smoothing, num_classes)
-    assert judge_on("cuda") is not judge
+    sums, gradient = loss_and_gradient(logits.clone(), labels, label_smoothing, num_classes)
+    found, in_place = loss_and_gradient_on("cuda")(logits, labels, label_smoothing, num_classes)
+    assert loss_and_gradient_on("cuda") is not loss_and_gradient
     assert in_place is logits
     torch.testing.assert_close(torch.stack(found), torch.stack(sums), rtol=1e-5, atol=0)
     near = 1e-6 if dtype == torch.float32 else 4e-3

@@ -5,7 +5,7 @@ import torch
 
 from tfmcore.config import SavedModel, TrainingConfig, presets
 from tfmcore.models import build
-from tfmcore.training.optimizers import Together, make_optimizer, set_learning_rate
+from tfmcore.training.optimizers import ChainedOptimizer, make_optimizer, set_learning_rate
 
 SMALL = [name for name, preset in presets().items() if not preset.reading]
 
@@ -38,7 +38,7 @@ def test_muon_has_the_matrices_within_layers_and_adamw_the_rest(name):
     config = presets()[name].config(["training.optimizer=muon", "training.momentum=0.8"])
     model = build(SavedModel(task=config.data.task, vocab_size=40, model=config.model, labels=["a", "b"]))
     optimizer = make_optimizer(model, config.training)
-    assert isinstance(optimizer, Together)
+    assert isinstance(optimizer, ChainedOptimizer)
     muon, adamw = optimizer.parts
     names = {weight: name for name, weight in model.named_parameters()}
     hidden, rest = ({names[w] for group in part.param_groups for w in group["params"]} for part in (muon, adamw))

@@ -20,7 +20,7 @@ from tfmcore.training import trainer as trainer_module
 from tfmcore.training.controls import Controls
 from tfmcore.training.evaluation import Evaluation
 from tfmcore.training.faults import Failure
-from tfmcore.training.learner import Coming, Learner
+from tfmcore.training.learner import Learner, PendingNumbers
 from tfmcore.training.losses import LOSSES, Sums
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.trainer import TransformerTrainer, train
@@ -331,9 +331,9 @@ def test_a_step_with_nothing_to_predict_is_skipped_and_counted(make_run):
 def test_steps_that_are_told_of_once_the_next_has_begun_are_the_same(make_run, monkeypatch, preset):
     """As on a GPU, which then has something to do all the time."""
     found, calls = [], []
-    begin, read = Learner.begin, Coming.read
+    begin, read = Learner.begin, PendingNumbers.read
     monkeypatch.setattr(Learner, "begin", lambda *given: (calls.append("b"), begin(*given))[1])
-    monkeypatch.setattr(Coming, "read", lambda coming: (calls.append("r"), read(coming))[1])
+    monkeypatch.setattr(PendingNumbers, "read", lambda coming: (calls.append("r"), read(coming))[1])
     for ahead in (False, True):
         monkeypatch.setattr(learner_module, "is_guarded", lambda _, ahead=ahead: ahead)
         due = ["training.eval_every=3", "training.save_every=4", "training.health_every=6", "training.steps=8"]

@@ -13,7 +13,7 @@ from tfmcore.data import Batch
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.models import Model, ModelOutput, save_weights
 from tfmcore.runs import Manifest
-from tfmcore.training.batches import Placed, place
+from tfmcore.training.batches import DeviceBatch, place
 from tfmcore.training.checkpoints import Checkpoints, Written
 from tfmcore.training.devices import choose_device
 from tfmcore.training.losses import Objective
@@ -51,12 +51,12 @@ class Parallel:
         """What a gradient, and an update by it, are computed in."""
         return contextlib.nullcontext()
 
-    def place(self, batch: Batch, device: torch.device) -> Placed:
+    def place(self, batch: Batch, device: torch.device) -> DeviceBatch:
         """This process's share of a batch, on the device; its counts are those of the whole batch."""
         return place(batch, device)
 
     def backward(
-        self, objective: Objective, batches: Sequence[Placed], num_labels: int, precision: Precision
+        self, objective: Objective, batches: Sequence[DeviceBatch], num_labels: int, precision: Precision
     ) -> Tensor:
         """The gradient of the mean loss over `num_labels` labels; the sum of the loss (nats) over this share."""
         nats = torch.zeros((), device=objective.model.device)
@@ -88,7 +88,7 @@ class Parallel:
         results, and how many counted in that."""
         return sums
 
-    def held_out(self, batch: Batch, device: torch.device) -> Placed:
+    def held_out(self, batch: Batch, device: torch.device) -> DeviceBatch:
         """This process's share of a batch that is only asked about; its counts are those of the whole batch."""
         return place(batch, device)
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
 
-from tfmcore.config.parallel import num_pieces
+from tfmcore.config.parallel import num_micro_batches
 from tfmcore.models import ModelOutput
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.stages import Stage, meta
 from tfmcore.training.precision import Precision
@@ -32,26 +32,28 @@ class Pipeline:
         self._schedules: dict[tuple[object, ...], Schedule] = {}
         self._loss: Callable[[Tensor], Tensor] = lambda objective: objective
 
-    def num_pieces(self, num_rows: int) -> int:
+    def num_micro_batches(self, num_rows: int) -> int:
         """Into how many micro-batches of the same size a batch is cut."""
-        return num_pieces(num_rows, self.count)
+        return num_micro_batches(num_rows, self.count)
 
-    def backward(self, pieces: Sequence[Placed], num_labels: int, precision: Precision) -> Tensor:
+    def backward(self, micro_batches: Sequence[DeviceBatch], num_labels: int, precision: Precision) -> Tensor:
         """The gradient of this stage's weights; the loss (nats), which the last stage alone knows."""
         self._loss = lambda objective: precision.scaled(objective / num_labels)
-        self.stage.batches, self.stage.nats = list(pieces), []
-        turns = torch.zeros(len(pieces), 1)  # the batches are at hand in every stage; what a schedule cuts are turns
+        self.stage.batches, self.stage.nats = list(micro_batches), []
+        turns = torch.zeros(
+            len(micro_batches), 1
+        )  # the batches are at hand in every stage; what a schedule cuts are turns
         with precision.forward():
-            self._schedule(pieces).step(
+            self._schedule(micro_batches).step(
                 *([turns] if self.stage.is_first else []), target=turns, losses=[], return_outputs=False
             )
         return torch.stack(self.stage.nats).sum() if self.stage.nats else torch.zeros((), device=self.device)
 
-    def _schedule(self, pieces: Sequence[Placed]) -> Schedule:
-        """The order of work for pieces of these shapes, whose buffers are made once."""
-        inputs = pieces[0].inputs
+    def _schedule(self, micro_batches: Sequence[DeviceBatch]) -> Schedule:
+        """The order of work for micro_batches of these shapes, whose buffers are made once."""
+        inputs = micro_batches[0].inputs
         # by all inputs, whatever this stage sees of them: all stages must make a new schedule at the same time
-        key = (len(pieces), *(tuple(inputs[name].shape) for name in sorted(inputs)))
+        key = (len(micro_batches), *(tuple(inputs[name].shape) for name in sorted(inputs)))
         if (known := self._schedules.get(key)) is not None:
             return known
         arriving = [meta(shape) for shape in self.stage.shapes(inputs, True)] or [torch.empty(1, 1, device="meta")]
@@ -60,8 +62,8 @@ class Pipeline:
             self.stage, self.index, self.count, self.device,
             input_args=tuple(arriving), output_args=tuple(leaving), group=self.group,
         )  # fmt: skip
-        kind = Schedule1F1B if len(pieces) >= self.count else ScheduleGPipe
-        self._schedules[key] = made = kind(stage, len(pieces), lambda x, _: self._loss(x), scale_grads=False)
+        kind = Schedule1F1B if len(micro_batches) >= self.count else ScheduleGPipe
+        self._schedules[key] = made = kind(stage, len(micro_batches), lambda x, _: self._loss(x), scale_grads=False)
         return made
 
     def answer(self, **inputs: Tensor) -> ModelOutput:

@@ -20,7 +20,7 @@ from tfmcore.inference.opened import OpenedModel
 from tfmcore.models import Model
 from tfmcore.models.weights import allocate, skeleton, write_tensors
 from tfmcore.runs import Manifest
-from tfmcore.training.batches import Placed, place, share_of
+from tfmcore.training.batches import DeviceBatch, place, share_of
 from tfmcore.training.checkpoints import Checkpoints, Written
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Objective
@@ -39,10 +39,10 @@ SEED_STEP = 1_000_003
 
 
 @dataclass(frozen=True)
-class Pieces(Placed):
-    """A batch, of which the pipeline is passed by this process's share, in `pieces`."""
+class MicroBatches(DeviceBatch):
+    """A batch, of which the pipeline is passed by this process's share, in `micro_batches`."""
 
-    pieces: list[Placed] = field(default_factory=list)
+    micro_batches: list[DeviceBatch] = field(default_factory=list)
 
 
 class Spread(Parallel):
@@ -115,13 +115,13 @@ class Spread(Parallel):
         if not self.holdings.own_random and (number := self.world.share + stage * self.world.num_shares):
             torch.manual_seed(seed + number * SEED_STEP)
 
-    def place(self, batch: Batch, device: torch.device) -> Placed:
+    def place(self, batch: Batch, device: torch.device) -> DeviceBatch:
         if self.pipeline is None:
             return self.held_out(batch, device)
         whole, mine = place(batch, device), self._rows(batch, self.world.share, self.world.num_shares)
-        count = self.pipeline.num_pieces(len(mine.labels))
-        pieces = [share_of(whole, place(self._rows(mine, number, count), device)) for number in range(count)]
-        return Pieces(**vars(whole), pieces=pieces)
+        count = self.pipeline.num_micro_batches(len(mine.labels))
+        micro_batches = [share_of(whole, place(self._rows(mine, number, count), device)) for number in range(count)]
+        return MicroBatches(**vars(whole), micro_batches=micro_batches)
 
     def _rows(self, batch: Batch, number: int, count: int) -> Batch:
         """One of `count` shares of the rows; where there are too few, a row that counts for nothing."""
@@ -133,13 +133,13 @@ class Spread(Parallel):
         return replace(row, labels=row.labels * 0 + IGNORED, further=further)
 
     def backward(
-        self, objective: Objective, batches: Sequence[Placed], num_labels: int, precision: Precision
+        self, objective: Objective, batches: Sequence[DeviceBatch], num_labels: int, precision: Precision
     ) -> Tensor:
         nats = torch.zeros((), device=objective.model.device)
         for number, batch in enumerate(batches, 1):
             if self.pipeline is not None:
-                assert isinstance(batch, Pieces)
-                nats += self.pipeline.backward(batch.pieces, num_labels, precision)
+                assert isinstance(batch, MicroBatches)
+                nats += self.pipeline.backward(batch.micro_batches, num_labels, precision)
                 continue
             set_gradient_sync(self.module, number == len(batches))
             with precision.forward():
@@ -202,7 +202,7 @@ class Spread(Parallel):
         if self.first:
             self.world.store.set("done", "")
 
-    def held_out(self, batch: Batch, device: torch.device) -> Placed:
+    def held_out(self, batch: Batch, device: torch.device) -> DeviceBatch:
         mine = self._rows(batch, self.world.share, self.world.num_shares)
         return share_of(place(batch, device), place(mine, device))
 

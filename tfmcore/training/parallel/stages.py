@@ -13,7 +13,7 @@ from tfmcore.config.placement import stage_of
 from tfmcore.models import EncoderDecoderTransformer, ModelOutput
 from tfmcore.nn.positions import Positions
 from tfmcore.nn.stacks import EncoderStack, Stack
-from tfmcore.training.batches import Placed
+from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.losses import Objective, Sums
 
 
@@ -44,7 +44,7 @@ class Stage(nn.Module):
     def __init__(self, objective: Objective, index: int, count: int) -> None:
         super().__init__()
         self.objective, self.model = objective, objective.model
-        self.batches: list[Placed] = []
+        self.batches: list[DeviceBatch] = []
         self.nats: list[Tensor] = []
         stacks = [(n, s) for n, s in self.model.named_children() if isinstance(s, Stack)]
         plan = stage_of(self.model.config, index, count)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tfmcore.nn.kernels.dropout import SEEDS, own_random_numbers
-from tfmcore.training.batches import Placed, shares_of
+from tfmcore.training.batches import DeviceBatch, shares_of
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.part import Parallel
 from tfmcore.training.precision import Precision
@@ -44,11 +44,11 @@ class Threads(Parallel):
             torch.set_num_threads(threads)
 
     def backward(
-        self, objective: Objective, batches: Sequence[Placed], num_labels: int, precision: Precision
+        self, objective: Objective, batches: Sequence[DeviceBatch], num_labels: int, precision: Precision
     ) -> Tensor:
         own = torch.get_num_threads()
 
-        def other(share: Placed, seed: int) -> tuple[Tensor, Gradients]:
+        def other(share: DeviceBatch, seed: int) -> tuple[Tensor, Gradients]:
             torch.set_num_threads(own)
             with own_random_numbers(seed):
                 with precision.forward():
@@ -77,7 +77,7 @@ class Threads(Parallel):
                 _add_to_gradients(self._weights, found)
         return nats
 
-    def _are_compiled(self, shares: Sequence[Placed]) -> bool:
+    def _are_compiled(self, shares: Sequence[DeviceBatch]) -> bool:
         """From the second time on that shares have these shapes."""
         shapes = tuple(tensor.shape for share in shares for tensor in share.inputs.values())
         known = shapes in self._compiled

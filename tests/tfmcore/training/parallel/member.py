@@ -34,7 +34,7 @@ def holds(trainer: TransformerTrainer) -> dict:
     attentions = [m for m in modules.values() if isinstance(m, MultiHeadSelfAttention)]
     batch = next(trainer.dataset.train.batches(trainer.training.batch_size, trainer.training.seed))
     placed = trainer.parallel.place(batch, trainer.device)
-    ids = torch.cat([piece.inputs["input_ids"] for piece in getattr(placed, "pieces", [placed])])
+    ids = torch.cat([piece.inputs["input_ids"] for piece in getattr(placed, "micro_batches", [placed])])
     places = range(len(batch.labels) - len(ids) + 1)
     start = next(n for n in places if (batch.inputs["input_ids"][n : n + len(ids)] == ids.numpy()).all())
     return {

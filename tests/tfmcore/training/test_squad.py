@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfmcore.training.answers import best_match, match
+from tfmcore.training.squad import best_match, match
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import psutil
 GROUP = Path("/sys/fs/cgroup")
 
 
-def room_of_process() -> int:
+def free_memory() -> int:
     """Bytes: what the machine has left, the process's own limit and its container's, whichever is least."""
-    return max(0, min(int(psutil.virtual_memory().available), _own_room(), _room_of_container()))
+    return max(0, min(int(psutil.virtual_memory().available), _own_limit(), _limit_of_container()))
 
 
-def _own_room() -> int:
+def _own_limit() -> int:
     """What RLIMIT_AS leaves of the addresses."""
     if sys.platform == "win32":
         return sys.maxsize
@@ -23,7 +23,7 @@ def _own_room() -> int:
     return sys.maxsize if limit == resource.RLIM_INFINITY else int(limit - psutil.Process().memory_info().vms)
 
 
-def _room_of_container() -> int:
+def _limit_of_container() -> int:
     try:
         limit, used = (GROUP / "memory.max").read_text().strip(), (GROUP / "memory.current").read_text()
         return sys.maxsize if limit == "max" else int(limit) - int(used)

@@ -1,5 +1,5 @@
-"""`losses.judge` as one kernel of a GPU (https://triton-lang.org): it fetches each logit from memory once, and writes
-its gradient in its place."""
+"""`losses.loss_and_gradient` as one kernel of a GPU (https://triton-lang.org): it fetches each logit from memory once,
+and writes its gradient in its place."""
 
 import torch
 import triton
@@ -19,19 +19,19 @@ LEAST = tl.constexpr(-1e30)
 """Stands for no logit; the difference of two is a number."""
 
 
-def fused_judge(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: int) -> tuple[Sums, Tensor]:
-    """As `judge`; the gradient is in the memory of the logits."""
+def fused_loss(logits: Tensor, labels: Tensor, label_smoothing: float, num_classes: int) -> tuple[Sums, Tensor]:
+    """As `loss_and_gradient`; the gradient is in the memory of the logits."""
     found = torch.empty(2, len(labels), device=logits.device)
     facts = num_classes, logits.shape[1], 1 - label_smoothing, label_smoothing / num_classes
     lanes = min(LANES, triton.next_power_of_2(logits.shape[1]))
-    _judge[(len(labels),)](
+    _row_loss[(len(labels),)](
         logits, labels, found, logits.stride(0), *facts, IGNORED, lanes, num_warps=max(1, lanes // PER_WARP)
     )
     return Sums(*found.sum(1)), logits
 
 
 @triton.jit
-def _judge(
+def _row_loss(
     logits, labels, found, stride, num_classes: tl.constexpr, num_columns: tl.constexpr, one: tl.constexpr,
     others: tl.constexpr, IGNORED: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip

@@ -9,7 +9,7 @@ from tfmcore.data.packing import DOCUMENTS, MASK
 from tfmcore.data.tasks import Batch
 
 
-def in_pieces(batch: Batch, count: int) -> list[Batch]:
+def micro_batches(batch: Batch, count: int) -> list[Batch]:
     """Its rows in `count` even pieces, or in as many as it has rows; none is wider than its longest text."""
     size = len(batch.labels)
     if count == 1:

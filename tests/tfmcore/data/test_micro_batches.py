@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from tfmcore.data import IGNORED, Batch, in_pieces, prepare
+from tfmcore.data import IGNORED, Batch, micro_batches, prepare
 
 CASES = {
     "running text": ("python_manual", "language_modeling", {}),
@@ -35,7 +35,7 @@ def real(batch: Batch) -> dict[str, list[list[int]]]:
 def test_pieces_have_all_rows_in_their_order(config, source, task, fields, count):
     dataset = prepare(config(source, task, data__max_examples=300, model__context_length=64, **fields))
     for batch in islice(dataset.train.batches(12, seed=0), 4):
-        pieces, whole = in_pieces(batch, count), real(batch)
+        pieces, whole = micro_batches(batch, count), real(batch)
         assert len(pieces) == min(count, len(batch.labels))
         for name, rows in whole.items():
             assert [row for piece in pieces for row in real(piece)[name]] == rows
@@ -52,5 +52,5 @@ def test_pieces_have_all_rows_in_their_order(config, source, task, fields, count
 def test_of_sorted_texts_pieces_are_narrower(config):
     dataset = prepare(config("sort", "translation", data__max_examples=300, model__context_length=64))
     batch = next(dataset.train.batches(64, seed=0))
-    widths = [piece.inputs["input_ids"].shape[1] for piece in in_pieces(batch, 8)]
+    widths = [piece.inputs["input_ids"].shape[1] for piece in micro_batches(batch, 8)]
     assert min(widths) < max(widths) == batch.inputs["input_ids"].shape[1]
