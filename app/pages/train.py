@@ -35,7 +35,8 @@ class TrainPage(QWidget):
     help: ClassVar[str] = (
         "Every run trains in a process of its own and goes on when the window is closed. Choose a run on the left to "
         "see its curves live: blue is the training loss (smoothed; the raw line stays, faint), orange the validation "
-        "loss, dashed the planned learning rate. Pause, resume and stop act after the current step; a stopped or "
+        "loss, dashed the planned learning rate; a ring tells the best checkpoint, and beside the loss are the metrics "
+        "of the validations where the task has some. Pause, resume and stop act after the current step; a stopped or "
         "interrupted run goes on from its last checkpoint. The right button, or the three dots, renames a run, makes a "
         "new design of its config, goes on from its last checkpoint as another run, or deletes it; in the loss plot it "
         "offers every checkpoint that is kept to branch from. The scales above the list lead to Compare, where all "
@@ -144,6 +145,8 @@ class TrainPage(QWidget):
         elif chosen and self._shown and chosen.state != self._shown.state:
             self._log.look_again()
             self._config.show_run(chosen.run)  # it may go on with a smaller batch
+        if chosen:
+            self._curves.show_best(chosen.best_step)
         self._shown = chosen
 
     def _instead(self) -> RunFacts:
@@ -167,6 +170,7 @@ class TrainPage(QWidget):
             self._follower.failed.connect(lambda sentence: self._session.notify("error", sentence))
             self._bar.show_rate(None)
             self._curves.show_run(self._follower.history, facts.config)
+            self._curves.show_best(facts.best_step)
             self._layers.show_run(self._follower.history)
             self._samples.show_run(self._follower.history)
             self._log.show_run(facts.run)
