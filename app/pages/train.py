@@ -20,8 +20,9 @@ from app.lineage import Lineage, lineage
 from app.panels.curves import Curves
 from app.panels.layer_curves import LayerCurves
 from app.panels.run_bar import RunBar
-from app.panels.run_record import ConfigText, Log, Samples
+from app.panels.run_record import ConfigText, Log
 from app.panels.run_table import RunTable
+from app.panels.samples import Samples
 from app.run_actions import RunActions
 from app.run_watch import RunFacts, RunFollower
 from app.session import Session
@@ -39,9 +40,10 @@ class TrainPage(QWidget):
         "of the validations where the task has some. Pause, resume and stop act after the current step; a stopped or "
         "interrupted run goes on from its last checkpoint. The right button, or the three dots, renames a run, makes a "
         "new design of its config, goes on from its last checkpoint as another run, or deletes it; in the loss plot it "
-        "offers every checkpoint that is kept to branch from. The scales above the list lead to Compare, where all "
-        "runs lie side by side. In a plot the wheel zooms, dragging pans, L switches to a logarithmic axis and R shows "
-        "everything."
+        "offers every checkpoint that is kept to branch from. Samples shows what the model makes of each prompt, and "
+        "of the chosen one at every step: the newest is followed unless an older one is chosen; Ctrl+C copies the "
+        "output. The scales above the list lead to Compare, where all runs lie side by side. In a plot the wheel "
+        "zooms, dragging pans, L switches to a logarithmic axis and R shows everything."
     )
 
     def __init__(self, session: Session) -> None:
