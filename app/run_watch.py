@@ -38,6 +38,10 @@ class RunFacts:
     has_checkpoint: bool
     best_loss: float | None = None
     """The validation loss of the checkpoint that is used."""
+    best_step: int | None = None
+    """The step of that checkpoint, where it has been validated."""
+    best_metric: float | None = None
+    """Its task's metric, where that is what makes it the best."""
     stamp: Stamp = field(default=(0,), compare=False)
     asked: str = ""
     """What it was asked to do and has not yet done, such as "pausing"."""
@@ -137,8 +141,10 @@ class RunList(QObject):
         config = seen.config if seen and seen.config and seen.stamp[-1] == stamp[-1] else _config(run)
         status, ended = run.status(), run.exit()
         state = state_of(status, ended)
-        loss = best.manifest.validation_loss if best else None
-        return RunFacts(run, run.id, run.label, state, status, ended, config, best is not None, loss, stamp)
+        facts = RunFacts(run, run.id, run.label, state, status, ended, config, best is not None, stamp=stamp)
+        if not best or best.manifest.validation_loss is None:
+            return facts
+        return replace(facts, best_loss=best.manifest.validation_loss, best_step=best.step, best_metric=best.metric)
 
     def _on_looked(self, found: list[RunFacts]) -> None:
         self._looking, self._fault = False, ""

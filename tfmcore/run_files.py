@@ -146,6 +146,12 @@ class Checkpoint:
         return next(score for score in known if score is not None)
 
     @property
+    def metric(self) -> float | None:
+        """The task's metric, where that is what the score is of; None where it is the validation loss."""
+        score = self.manifest.score
+        return None if score in (None, self.manifest.validation_loss) else -(score or 0.0)
+
+    @property
     def step(self) -> int:
         return self.manifest.step
 

@@ -20,8 +20,9 @@ from app.lineage import Lineage, lineage
 from app.panels.curves import Curves
 from app.panels.layer_curves import LayerCurves
 from app.panels.run_bar import RunBar
-from app.panels.run_record import ConfigText, Log, Samples
+from app.panels.run_record import ConfigText, Log
 from app.panels.run_table import RunTable
+from app.panels.samples import Samples
 from app.run_actions import RunActions
 from app.run_watch import RunFacts, RunFollower
 from app.session import Session
@@ -35,12 +36,14 @@ class TrainPage(QWidget):
     help: ClassVar[str] = (
         "Every run trains in its own process and continues when the window is closed. Choose a run on the left to "
         "see its curves live: blue is the training loss (smoothed, with the raw line faint), orange the validation "
-        "loss, dashed the planned learning rate. Pause, resume and stop act after the current step; a stopped or "
+        "loss, dashed the planned learning rate; a ring marks the best checkpoint, and beside the loss are the "
+        "validation metrics where the task has some. Pause, resume and stop act after the current step; a stopped or "
         "interrupted run resumes from its last checkpoint. The right button, or the three dots, renames a run, makes a "
         "new design from its config, branches another run from its last checkpoint, or deletes it; in the loss plot it "
-        "offers every saved checkpoint to branch from. The scales above the list lead to Compare, where all "
-        "runs lie side by side. In a plot the wheel zooms, dragging pans, L switches to a logarithmic axis and R shows "
-        "everything."
+        "offers every saved checkpoint to branch from. Samples shows the model's answer to each prompt, and to the "
+        "chosen one at every step: the newest is followed unless an older one is chosen; Ctrl+C copies the output. "
+        "The scales above the list lead to Compare, where all runs lie side by side. In a plot the wheel "
+        "zooms, dragging pans, L switches to a logarithmic axis and R shows everything."
     )
 
     def __init__(self, session: Session) -> None:
@@ -144,6 +147,8 @@ class TrainPage(QWidget):
         elif chosen and self._shown and chosen.state != self._shown.state:
             self._log.look_again()
             self._config.show_run(chosen.run)  # it may go on with a smaller batch
+        if chosen:
+            self._curves.show_best(chosen.best_step)
         self._shown = chosen
 
     def _instead(self) -> RunFacts:
@@ -167,6 +172,7 @@ class TrainPage(QWidget):
             self._follower.failed.connect(lambda sentence: self._session.notify("error", sentence))
             self._bar.show_rate(None)
             self._curves.show_run(self._follower.history, facts.config)
+            self._curves.show_best(facts.best_step)
             self._layers.show_run(self._follower.history)
             self._samples.show_run(self._follower.history)
             self._log.show_run(facts.run)

@@ -1,26 +1,29 @@
-"""The live curves of a run: loss, learning rate with its whole plan, gradient norm, tokens per second, and of one in
-fp16 what its loss is multiplied by."""
+"""The live curves of a run: loss, the task's metrics, learning rate with its whole plan, gradient norm, tokens per
+second, and of one in fp16 what its loss is multiplied by."""
 
 from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QSlider, QWidget
 
 from app.background import in_background
 from app.history import MEASURES, Block, History
 from app.lineage import Lineage
+from app.panels.metric_plot import MetricPlot, draw_ring
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
-from tfmcore.config import Config
+from tfmcore.config import TASKS, Config
 from tfmcore.config.schedules import learning_rate
 from tfmcore.messages import Changed, Evaluated, Noticed, Started, Warned
 from tfmcore.runs import Checkpoint
 
 PLAN_POINTS = 400
+COLUMNS = 12
+"""Of the grid: of three plots side by side each takes four, of four three."""
 PLOTS = {
     "loss": ("Loss", "nats", "loss"),
     "learning_rate": ("Learning rate", "", "learning_rate"),
@@ -38,7 +41,11 @@ class Curves(QWidget):
             name: LivePlot(title=title, unit=unit, objectName=f"plot_{name}")
             for name, (title, unit, _) in PLOTS.items()
         }
-        self._scale = LivePlot(title="Loss scale", log=True, smoothing=0.0, objectName="plot_loss_scale")
+        self._scale = LivePlot(self, title="Loss scale", log=True, smoothing=0.0, objectName="plot_loss_scale")
+        self._metrics = MetricPlot()
+        self._history = History()
+        self._best: int | None = None
+        self._arranged: tuple[bool, bool] | None = None
         self._smoothing = QSlider(
             Qt.Orientation.Horizontal, objectName="field_smoothing", minimum=0, maximum=99, value=90
         )
@@ -49,13 +56,13 @@ class Curves(QWidget):
         self._lay_out()
         self._smoothing.valueChanged.connect(self._on_smoothing_changed)
         self._smoothing.sliderReleased.connect(self._remember_smoothing)
-        for plot in (*self.plots.values(), self._scale):
+        for plot in self._all:
             plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
         self.plots["loss"].chart.asked.connect(self._on_loss_asked)
         self._session = session
         self._smoothing.setValue(session.settings.get("train.smoothing", self._smoothing.value()))
-        first, *others = self.plots.values()
-        for plot in (*others, self._scale):
+        first, *others = self._all
+        for plot in others:
             plot.link_x(first)
 
     def _lay_out(self) -> None:
@@ -65,26 +72,62 @@ class Curves(QWidget):
         label.setProperty("role", "muted")
         row.addWidget(label)
         row.addWidget(self._smoothing)
+        self._grid = QGridLayout(self, horizontalSpacing=2 * GRID, verticalSpacing=GRID)
+        self._grid.setContentsMargins(0, GRID, 0, 0)
+        for column in range(COLUMNS):
+            self._grid.setColumnStretch(column, 1)
+        self._grid.setRowStretch(0, 3)
+        self._grid.setRowStretch(1, 2)
+        self._arrange()
+
+    @property
+    def _all(self) -> list[LivePlot]:
+        return [*self.plots.values(), self._metrics, self._scale]
+
+    def _arrange(self) -> None:
+        """The loss, and as wide as one of those below the metrics where there are any; below as many as there are."""
+        there = bool(self._metrics.curves), bool(self._scale.curves)
+        if there == self._arranged:
+            return
+        self._arranged = there
         loss, *others = self.plots.values()
-        below = QHBoxLayout(spacing=2 * GRID)
-        for plot in (*others, self._scale):
-            below.addWidget(plot, 1)
-        column = QVBoxLayout(self, spacing=GRID)
-        column.setContentsMargins(0, GRID, 0, 0)
-        column.addWidget(loss, 3)
-        column.addLayout(below, 2)
+        below = [*others, self._scale] if self._scale.curves else others
+        width = COLUMNS // len(below)
+        room = COLUMNS - width if self._metrics.curves else COLUMNS
+        for plot in self._all:
+            self._grid.removeWidget(plot)
+        self._grid.addWidget(loss, 0, 0, 1, room)
+        self._grid.addWidget(self._metrics, 0, COLUMNS - width, 1, width)
+        for place, plot in enumerate(below):
+            self._grid.addWidget(plot, 1, place * width, 1, width)
+        for plot in (self._metrics, self._scale):
+            plot.setVisible(bool(plot.curves))
 
     def show_run(self, history: History, config: Config | None) -> None:
         """Draw another run from its beginning."""
-        for plot in (*self.plots.values(), self._scale):
+        for plot in self._all:
             plot.clear()
+        self._metrics.main = TASKS[config.data.task].metric if config else ""
+        self._history, self._best = history, None
         self.plots["learning_rate"].add_series("training", CurveStyle(colour="training", bold=True), title="done")
         if config:
             self._draw_plan(config)
         self._redraw(history)
         self._draw_scale(history)
+        self._arrange()
         for item in history.notables:
             self._mark(item)
+
+    def show_best(self, step: int | None) -> None:
+        """Put a ring around what the validation found at the step of the best checkpoint."""
+        if step != self._best:
+            self._best = step
+            self._draw_best()
+
+    def _draw_best(self) -> None:
+        found = [event for event in self._history.evaluations if event.step == self._best][-1:]
+        draw_ring(self.plots["loss"], [(event.step, event.loss) for event in found])
+        self._metrics.draw_best(found)
 
     def show_lineage(self, found: Lineage) -> None:
         """Draw what the run's ancestors learned before it, faint; the legend hides it."""
@@ -105,7 +148,9 @@ class Curves(QWidget):
             evaluations = [(item.step, item.loss) for item in items if isinstance(item, Evaluated)]
             if evaluations:
                 self.plots["loss"].extend("validation", *np.array(evaluations, dtype=float).T)
+                self._draw_metrics(history)
         self._draw_scale(history)
+        self._arrange()
         for item in items:
             self._mark(item)
 
@@ -120,13 +165,19 @@ class Curves(QWidget):
         for name, (_, _, measure) in PLOTS.items():
             self.plots[name].set_series("training", *history.series(measure))
         self.plots["loss"].set_series("validation", *history.validation())
+        self._draw_metrics(history)
+
+    def _draw_metrics(self, history: History) -> None:
+        self._metrics.draw(history)
+        self._draw_best()
 
     def _draw_scale(self, history: History) -> None:
         """Each step down is a step of the training that was left out; other precisions have no such plot."""
         steps, scales = history.loss_scale()
-        self._scale.setVisible(len(steps) > 0)
         if len(steps):
             self._scale.set_series("scale", steps, scales)
+        else:
+            self._scale.remove_series("scale")
 
     def _draw_plan(self, config: Config) -> None:
         """The whole planned schedule: as many points as a screen shows of all, and as many that are denser the nearer

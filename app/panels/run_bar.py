@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from app.actions import PAGE, keys_words, make_action
 from app.forms.numbers import number_text
 from app.run_actions import RunActions
-from app.run_rows import progress_words, tone
+from app.run_rows import best_words, progress_words, tone
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
@@ -148,7 +148,9 @@ class RunBar(QWidget):
         sentence = facts.exit.sentence if facts.exit else SENTENCES.get(state, "")
         if facts.place:
             sentence = "It starts by itself when its turn comes, whether this window is open or not."
-        _set_tone(self._sentence, sentence, "bad" if state == RunState.FAILED else "muted")
+        failed = state == RunState.FAILED  # whose sentence is red, and the best is no part of what went wrong
+        sentence = sentence if failed else " · ".join(filter(None, (sentence, best_words(facts))))
+        _set_tone(self._sentence, sentence, "bad" if failed else "muted")
         self._sentence.setVisible(bool(sentence))
         for name, visible in _possible(facts).items():
             self._buttons[name].setVisible(visible)
@@ -198,6 +200,8 @@ def _words(facts: RunFacts) -> list[str]:
         words.append(f"{units.duration(status.seconds_left)} left")
     if facts.state == RunState.SILENT and status:
         words.append(f"last report {units.duration(status.age)} ago")
+    if facts.state == RunState.FAILED and (best := best_words(facts)):
+        words.append(best)
     return words
 
 

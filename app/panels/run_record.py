@@ -1,42 +1,24 @@
-"""What a run has left in words: its samples over time, its log, the config that ran."""
+"""What a run has left in words: its log, the config that ran."""
 
 import re
 import time
-from pathlib import Path
 
-from PySide6.QtGui import QGuiApplication, QTextCursor
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QPlainTextEdit,
-    QPushButton,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QTextCursor
+from PySide6.QtWidgets import QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from app.background import in_background
-from app.history import History
+from app.panels.text_acts import TextActs
 from app.session import Session
-from app.theme import GRID, icon, mono_font
+from app.theme import GRID, mono_font
 from app.widgets.empty_state import EmptyState
-from app.widgets.export import write_atomically
-from app.widgets.file_dialogs import ask_where
-from tfmcore.messages import Changed, Evaluated, Event, Failed, Finished, Noticed, Sampled, Saved, Started, Warned
+from tfmcore.messages import Changed, Evaluated, Event, Failed, Finished, Noticed, Saved, Started, Warned
 from tfmcore.runs import Run
 
 LOG_BYTES = 200_000
 OF_EVENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  step [\d,]+: ")
 """How a line of log.txt begins that tells of an event."""
 MOST_LINES = 20_000
-
-
-def sample_words(sample: Sampled) -> str:
-    """A sample as a block of text: step, prompt, what came out and, where there is one, the right answer."""
-    lines = [f"── step {sample.step:,} " + "─" * 40, f"▸ {sample.prompt}" if sample.prompt else "", sample.text]
-    if sample.expected:
-        right = "✓" if sample.expected.strip() == sample.text.strip() else "✗"
-        lines.append(f"{right} {sample.expected}")
-    return "\n".join(line for line in lines if line)
 
 
 def line_of_log(event: object) -> str:
@@ -81,21 +63,15 @@ class TextRecord(QWidget):
 
     def __init__(self, session: Session, name: str, what: str, empty: str) -> None:
         super().__init__(objectName=name)
-        self._session, self._name = session, name
         self._text = QPlainTextEdit(objectName=f"{name}_text", readOnly=True, font=mono_font(), accessibleName=what)
         self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         self._text.setMaximumBlockCount(MOST_LINES)
         self._empty = EmptyState(icon_name="text-box-outline", heading=f"No {what.lower()} yet", sentence=empty)
-        self._copy = self._button("copy", "Copy", "content-copy")
-        self._save = self._button("save", "Save as…", "download")
-        row = QHBoxLayout(spacing=0)
-        row.addStretch(1)
-        row.addWidget(self._copy)
-        row.addWidget(self._save)
+        self.acts = TextActs(session, name, lambda: self.text)
         written = QWidget()
         column = QVBoxLayout(written, spacing=GRID // 2)
         column.setContentsMargins(0, GRID // 2, 0, 0)
-        column.addLayout(row)
+        column.addWidget(self.acts, alignment=Qt.AlignmentFlag.AlignRight)
         column.addWidget(self._text, 1)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self._empty)
@@ -103,13 +79,6 @@ class TextRecord(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self._stack)
-        self._copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text))
-        self._save.clicked.connect(self._on_save_clicked)
-
-    def _button(self, act: str, text: str, glyph: str) -> QPushButton:
-        button = QPushButton(text, objectName=f"action_{act}_{self._name}", icon=icon(glyph, "muted"))
-        button.setProperty("kind", "quiet")
-        return button
 
     @property
     def text(self) -> str:
@@ -124,40 +93,6 @@ class TextRecord(QWidget):
         if text:
             self._text.appendPlainText(text)
             self._stack.setCurrentIndex(1)
-
-    def save(self, path: str) -> None:
-        """Write the text as UTF-8; a failure is said in the one place."""
-        content = self.text.encode()
-        in_background(
-            self,
-            lambda: write_atomically(Path(path), content),
-            lambda _: None,
-            lambda error: self._session.notify("error", str(error)),
-        )
-
-    def _on_save_clicked(self) -> None:
-        name = f"{self._session.run_id}-{self._name}.txt"
-        ask_where(self, "Save as text", name, self.save, "Text (*.txt *.toml)")
-
-
-class Samples(TextRecord):
-    """What the run made of its prompts, oldest first."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(
-            session, "samples", "Samples", "The model's answers to the prompts appear here every few hundred steps."
-        )
-
-    def show_run(self, history: History) -> None:
-        self.set_text("".join(sample_words(sample) + "\n\n" for sample in history.samples).rstrip())
-
-    def advance(self, history: History, items: list[object]) -> None:
-        """Add the new ones; a restart, which voids some, writes all anew."""
-        if any(isinstance(item, Started) for item in items):
-            self.show_run(history)
-            return
-        new = "\n\n".join(sample_words(item) for item in items if isinstance(item, Sampled))
-        self.append(f"\n{new}" if new and self.text else new)
 
 
 class Log(TextRecord):

@@ -17,6 +17,8 @@ from tfmcore import units
 
 FEW_POINTS = 200
 BOLD = 2
+DOT, RING = 6, 12
+"""The widths of a point in pixels."""
 
 
 def colour_of(name: str) -> QColor:
@@ -31,7 +33,8 @@ def colour_of(name: str) -> QColor:
 class CurveStyle:
     """`colour` is a theme token, "series:3" of the palette, or "#rrggbb"; `planned` is faint and dashed.
 
-    `smoothed` draws the moving average bold over the faint raw line; `bold` suits curves without noise.
+    `smoothed` draws the moving average bold over the faint raw line; `bold` suits curves without noise; `ring` goes
+    around one point of another curve.
     """
 
     colour: str
@@ -39,6 +42,7 @@ class CurveStyle:
     bold: bool = False
     points: bool = False
     planned: bool = False
+    ring: bool = False
 
 
 class Curve:
@@ -52,7 +56,7 @@ class Curve:
         self.area = pg.PlotCurveItem(fillLevel="enclosed", pen=None, connect="finite", skipFiniteCheck=False)
         self.raw = pg.PlotCurveItem(connect="finite", antialias=True, skipFiniteCheck=False)
         self.line = pg.PlotCurveItem(connect="finite", antialias=True, skipFiniteCheck=False)
-        self.dots = pg.ScatterPlotItem(size=6, pxMode=True)
+        self.dots = pg.ScatterPlotItem(size=RING if style.ring else DOT, pxMode=True)
         self.line.setZValue(1 if style.planned else 3)
         self.dots.setZValue(4)
         for item in self._items:
@@ -147,8 +151,8 @@ class Curve:
         self.line.setPen(pen)
         self.raw.setPen(pg.mkPen(translucent(colour.name(), 0.35), width=1))
         self.area.setBrush(translucent(colour.name(), 0.15))
-        self.dots.setBrush(colour)
-        self.dots.setPen(None)
+        self.dots.setBrush(None if self.style.ring else colour)
+        self.dots.setPen(pg.mkPen(colour, width=BOLD) if self.style.ring else None)
         self.button.setIcon(dot(colour, filled=self.shown, dashed=self.style.planned))
 
 

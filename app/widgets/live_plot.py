@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout
 
 from app.theme import GRID, body_font, icon, theme, themes
 from app.widgets.chart import Chart
-from app.widgets.curve import Curve, CurveStyle
+from app.widgets.curve import RING, Curve, CurveStyle
 from app.widgets.elided_label import ElidedLabel
 from app.widgets.export import Exporter
 from app.widgets.flow import Flow
@@ -250,7 +250,8 @@ class LivePlot(QWidget):
             drawn = max((c.series.x[-1] for c in shown if not c.style.planned), default=low)
             if drawn > low:
                 high = min(high, low + (drawn - low) * AHEAD)
-            self.chart.show_x(float(low), float(high), pad=0.02)
+            widths = [p.chart.columns for p in self._linked if p.isVisible() and any(c.style.ring for c in shown)]
+            self.chart.show_x(float(low), float(high), pad=max(0.02, RING / min(widths, default=1000)))
 
     def _schedule_points(self) -> None:
         self._schedule(DATA_MS + APART_MS * self._linked.index(self))

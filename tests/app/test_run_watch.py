@@ -7,7 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from app.run_watch import RunFollower, RunList
 from tests.app.conftest import add_checkpoint, stepped_event, write_events, write_status
-from tfmcore.runs import Exit, Run, RunState
+from tfmcore.runs import Exit, Manifest, Run, RunState
 
 
 def test_the_list_shows_state_steps_and_label(qtbot: QtBot, run: Run) -> None:
@@ -19,6 +19,19 @@ def test_the_list_shows_state_steps_and_label(qtbot: QtBot, run: Run) -> None:
     Exit(state=RunState.FINISHED, step=1000).write(run.folder / "exit.json")
     qtbot.waitUntil(lambda: runs.facts[0].label == "Another name")
     assert runs.facts[0].state == RunState.FINISHED
+
+
+def test_the_best_checkpoint_is_known_by_its_step_and_metric(qtbot: QtBot, run: Run) -> None:
+    add_checkpoint(run, step=10, loss=0.5)
+    runs = RunList(run.folder.parent)
+    qtbot.waitUntil(lambda: bool(runs.facts))
+    facts = runs.facts[0]
+    assert (facts.best_step, facts.best_loss, facts.best_metric) == (10, 0.5, None)
+    manifest = Manifest(step=20, validation_loss=0.6, score=-0.75, files={})
+    manifest.write(add_checkpoint(run, step=20) / "manifest.json")
+    runs.refresh()
+    qtbot.waitUntil(lambda: runs.facts[0].best_step == 20)
+    assert (runs.facts[0].best_loss, runs.facts[0].best_metric) == (0.6, 0.75)
 
 
 def test_a_folder_that_is_no_run_and_a_broken_config_harm_nobody(qtbot: QtBot, run: Run) -> None:

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.history import MEASURES, Block, History, blocks
 from app.panels.curves import Curves
+from app.panels.metric_plot import MetricPlot
 from app.session import Session
 from app.widgets.live_plot import LivePlot
 from tests.app.conftest import stepped_event
@@ -104,6 +105,66 @@ def test_fp16_has_a_plot_of_its_scale_whose_steps_down_are_steps_left_out(curves
     assert list(zip(drawn.x, drawn.y, strict=True)) == [(0, 1024), (2, 1024), (2, 1024), (3, 1024)]
     curves.show_run(History(), None)
     assert not scale.isVisible()
+
+
+def shown(curves: Curves) -> list[LivePlot]:
+    return [plot for plot in curves.findChildren(LivePlot) if plot.isVisible()]
+
+
+def metrics_of(curves: Curves) -> MetricPlot:
+    return curves.findChild(MetricPlot)
+
+
+def test_the_metrics_that_are_shares_have_a_plot_beside_the_loss(curves: Curves, qtbot: QtBot) -> None:
+    history, config = History(), Config()
+    config = config.model_copy(update={"data": config.data.model_copy(update={"task": "token_tagging"})})
+    curves.show_run(history, config)
+    plot = metrics_of(curves)
+    assert not plot.isVisible()
+    found = {"accuracy": 0.9, "perplexity": 3.0, "entity_recall": 0.4, "entity_f1": 0.5}
+    advance(curves, history, [STARTED, stepped_event(1), Evaluated(step=1, loss=2.0, metrics=found)])
+    assert plot.isVisible()
+    assert plot.names == ["entity_f1", "accuracy", "entity_recall"], "the task's own comes first"
+    assert [curve.style.bold for curve in plot.curves.values()] == [True, False, False]
+    assert [curve.short for curve in plot.curves.values()] == ["F1", "accuracy", "recall"]
+    advance(curves, history, [Evaluated(step=2, loss=1.0, metrics=found | {"entity_f1": 0.6})])
+    assert plot.curves["entity_f1"].series.y.tolist() == [0.5, 0.6]
+    assert plot.chart.x_range == curves.plots["loss"].chart.x_range
+    qtbot.waitUntil(lambda: plot.geometry().left() == curves.plots["speed"].geometry().left())
+    qtbot.waitUntil(lambda: plot.geometry().right() == curves.plots["speed"].geometry().right())
+    advance(curves, history, [STARTED])
+    assert not plot.isVisible(), "what was validated is trained again"
+    qtbot.waitUntil(lambda: curves.plots["loss"].geometry().right() == curves.plots["speed"].geometry().right())
+
+
+def test_what_the_best_checkpoint_was_validated_with_is_ringed(curves: Curves, qtbot: QtBot) -> None:
+    history = History()
+    curves.show_run(history, None)
+    curves.show_best(20)
+    advance(curves, history, [STARTED, Evaluated(step=10, loss=2.0, metrics={"accuracy": 0.5})])
+    assert "best" not in curves.plots["loss"].curves
+    advance(curves, history, [Evaluated(step=20, loss=1.0, metrics={"accuracy": 0.75})])
+    advance(curves, history, [Evaluated(step=30, loss=1.5, metrics={"accuracy": 0.7})])
+    for plot, value in ((curves.plots["loss"], 1.0), (metrics_of(curves), 0.75)):
+        best = plot.curves["best"]
+        assert (best.series.x.tolist(), best.series.y.tolist(), best.style.ring) == ([20], [value], True)
+    curves.show_best(30)
+    assert steps(curves, "loss", "best") == [30]
+    qtbot.waitUntil(lambda: curves.plots["loss"].curves["best"].button.text() == "best 1.5")
+    curves.show_best(None)
+    assert "best" not in curves.plots["loss"].curves
+    assert "best" not in metrics_of(curves).curves
+
+
+def test_four_plots_below_share_the_width(curves: Curves, qtbot: QtBot) -> None:
+    history = History()
+    curves.show_run(history, None)
+    started = STARTED.model_copy(update={"loss_scale": 1024.0})
+    advance(curves, history, [started, stepped_event(1), Evaluated(step=1, loss=2.0, metrics={"accuracy": 0.5})])
+    assert len(shown(curves)) == 6
+    scale, loss = curves.findChild(LivePlot, "plot_loss_scale"), curves.plots["loss"]
+    qtbot.waitUntil(lambda: scale.geometry().left() == metrics_of(curves).geometry().left())
+    assert loss.geometry().right() == curves.plots["speed"].geometry().right()
 
 
 def test_the_slider_smooths_all_plots(curves: Curves) -> None:

@@ -15,6 +15,7 @@ from app.panels.run_bar import RunBar
 from app.run_actions import RunActions
 from app.session import Session
 from tests.app.conftest import add_checkpoint, facts_of, until, write_status
+from tfmcore.config import Config
 from tfmcore.messages import Command
 from tfmcore.runs import Exit, Run, RunState
 
@@ -65,6 +66,23 @@ def test_each_state_has_its_acts_its_word_and_fits(bar: RunBar, run: Run, state:
     bar.show_run(facts_of(run, state, has_checkpoint=True, label="a long label " * 30))
     assert shown(bar) == ACTS[state] | {"use", "inspect"}
     assert bar.minimumSizeHint().width() <= 860
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [(RunState.RUNNING, "run_sentence"), (RunState.FINISHED, "run_sentence"), (RunState.FAILED, "run_words")],
+)
+def test_the_best_checkpoint_is_said(bar: RunBar, run: Run, state: RunState, name: str) -> None:
+    config = Config()
+    config = config.model_copy(update={"data": config.data.model_copy(update={"task": "classification"})})
+    bar.show_run(facts_of(run, state, config=config, best_loss=0.6055, best_step=1090, best_metric=0.682))
+    said = bar.findChild(QLabel, name)
+    assert said.text().endswith("best at step 1,090: accuracy 0.682, validation loss 0.6055")
+    assert said.isVisible()
+    bar.show_run(facts_of(run, state, best_loss=0.6055, best_step=1090))
+    assert said.text().endswith("best at step 1,090: validation loss 0.6055")
+    bar.show_run(facts_of(run, state))
+    assert "best" not in said.text()
 
 
 @pytest.mark.parametrize("state", RunState)

@@ -1,4 +1,4 @@
-"""A run in words: samples, log and config, to read, to copy and to save."""
+"""A run in words: log and config, to read, to copy and to save."""
 
 from pathlib import Path
 
@@ -8,11 +8,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
-from app.history import History, blocks
-from app.panels.run_record import OF_EVENT, ConfigText, Log, Samples, TextRecord, event_words
+from app.panels.run_record import OF_EVENT, ConfigText, Log, TextRecord, event_words
 from app.session import Session
 from tests.app.conftest import add_run
-from tfmcore.messages import Changed, Evaluated, Event, Failed, Finished, Sampled, Saved, Started, Warned
+from tfmcore.messages import Changed, Evaluated, Event, Failed, Finished, Saved, Started, Warned
 from tfmcore.runs import Run, RunState
 
 STARTED = Started(steps=9, parameters=1, vocab_size=2, num_train=3, num_validation=4, device="cpu", threads=1)
@@ -27,7 +26,7 @@ EVENTS: list[Event] = [
 ]
 
 
-@pytest.mark.parametrize("record", [Samples, Log, ConfigText])
+@pytest.mark.parametrize("record", [Log, ConfigText])
 def test_an_empty_record_says_what_will_stand_here(session: Session, qtbot: QtBot, record: type[TextRecord]) -> None:
     widget = record(session)
     qtbot.addWidget(widget)
@@ -81,37 +80,19 @@ def test_the_words_of_a_run_never_appear_under_another(
     qtbot.waitUntil(lambda: log.text == "of the second" and "[data]" in config.text)
 
 
-def test_samples_show_the_right_answer_and_are_voided_by_a_restart(session: Session, qtbot: QtBot) -> None:
-    samples, history = Samples(session), History()
-    qtbot.addWidget(samples)
-    for items in (
-        [STARTED, Sampled(step=2, prompt="abc", text="cba", expected="cba")],
-        [Sampled(step=4, prompt="abc", text="cab", expected="cba")],
-    ):
-        history.extend(blocks(items))
-        samples.advance(history, items)
-    assert "✓ cba" in samples.text
-    assert "✗ cba" in samples.text
-    again = [STARTED.model_copy(update={"step": 2})]
-    history.extend(blocks(again))
-    samples.advance(history, again)
-    assert "step 2" in samples.text
-    assert "step 4" not in samples.text
-
-
 def test_a_record_is_copied_and_saved(session: Session, qtbot: QtBot, tmp_path: Path) -> None:
-    samples = Samples(session)
-    qtbot.addWidget(samples)
-    samples.show()
-    samples.set_text("Übung 🙂")
-    qtbot.mouseClick(samples.findChild(QPushButton, "action_copy_samples"), Qt.MouseButton.LeftButton)
+    log = Log(session)
+    qtbot.addWidget(log)
+    log.show()
+    log.set_text("Übung 🙂")
+    qtbot.mouseClick(log.findChild(QPushButton, "action_copy_log"), Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text() == "Übung 🙂"
-    qtbot.mouseClick(samples.findChild(QPushButton, "action_save_samples"), Qt.MouseButton.LeftButton)
-    dialog = samples.findChild(QFileDialog)
-    dialog.fileSelected.emit(str(tmp_path / "samples.txt"))
+    qtbot.mouseClick(log.findChild(QPushButton, "action_save_log"), Qt.MouseButton.LeftButton)
+    dialog = log.findChild(QFileDialog)
+    dialog.fileSelected.emit(str(tmp_path / "log.txt"))
     dialog.reject()
-    qtbot.waitUntil((tmp_path / "samples.txt").exists)
-    assert (tmp_path / "samples.txt").read_text(encoding="utf-8") == "Übung 🙂"
+    qtbot.waitUntil((tmp_path / "log.txt").exists)
+    assert (tmp_path / "log.txt").read_text(encoding="utf-8") == "Übung 🙂"
     with qtbot.waitSignal(session.notified) as said:
-        samples.save(str(tmp_path / "no" / "such" / "folder.txt"))
+        log.acts.save(str(tmp_path / "no" / "such" / "folder.txt"))
     assert "could not be written" in said.args[1]

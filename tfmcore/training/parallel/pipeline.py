@@ -40,9 +40,7 @@ class Pipeline:
         """The gradient of this stage's weights; the loss (nats), which the last stage alone knows."""
         self._loss = lambda objective: precision.scaled(objective / num_labels)
         self.stage.batches, self.stage.nats = list(micro_batches), []
-        turns = torch.zeros(
-            len(micro_batches), 1
-        )  # the batches are at hand in every stage; what a schedule cuts are turns
+        turns = torch.zeros(len(micro_batches), 1)  # each stage has the batches; what a schedule cuts are turns
         with precision.forward():
             self._schedule(micro_batches).step(
                 *([turns] if self.stage.is_first else []), target=turns, losses=[], return_outputs=False
@@ -50,7 +48,7 @@ class Pipeline:
         return torch.stack(self.stage.nats).sum() if self.stage.nats else torch.zeros((), device=self.device)
 
     def _schedule(self, micro_batches: Sequence[DeviceBatch]) -> Schedule:
-        """The order of work for micro_batches of these shapes, whose buffers are made once."""
+        """The order of work for micro-batches of these shapes, whose buffers are made once."""
         inputs = micro_batches[0].inputs
         # by all inputs, whatever this stage sees of them: all stages must make a new schedule at the same time
         key = (len(micro_batches), *(tuple(inputs[name].shape) for name in sorted(inputs)))
