@@ -31,11 +31,14 @@ MOST_LINES = 20_000
 
 
 def sample_words(sample: Sampled) -> str:
-    """A sample as a block of text: step, prompt, what came out and, where there is one, the right answer."""
-    lines = [f"── step {sample.step:,} " + "─" * 40, f"▸ {sample.prompt}" if sample.prompt else "", sample.text]
-    if sample.expected:
-        right = "✓" if sample.expected.strip() == sample.text.strip() else "✗"
-        lines.append(f"{right} {sample.expected}")
+    """A sample as a block of text: step, prompt, what came out and, where that is wrong, the right answer."""
+    lines = [f"── step {sample.step:,} " + "─" * 40, f"▸ {sample.prompt}" if sample.prompt else ""]
+    if not sample.expected:
+        lines += [sample.text]
+    elif sample.expected.strip() == sample.text.strip():
+        lines += [f"✓ {sample.text}"]
+    else:
+        lines += [f"✗ {sample.text}", f"✓ {sample.expected}"]
     return "\n".join(line for line in lines if line)
 
 
