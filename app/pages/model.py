@@ -87,7 +87,7 @@ class ModelPage(QWidget):
         self._splitter = QSplitter(Qt.Orientation.Horizontal, objectName="model_splitter", childrenCollapsible=False)
         column.addWidget(self._splitter, 1)
         forms, picture, costs = QWidget(), QWidget(), QWidget()
-        for side in (forms, picture, ColumnArea(costs, "scroll_costs")):
+        for side in (forms, picture, ColumnArea(costs, "scroll_costs", "Costs")):
             self._splitter.addWidget(side)
         self._lay_out_forms(forms)
         self._lay_out_picture(picture)

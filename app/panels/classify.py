@@ -66,7 +66,7 @@ class ClassifyPanel(UsePanel):
         inside.setContentsMargins(0, 0, GRID, 0)
         inside.addWidget(widget)
         inside.addStretch(1)
-        area = QScrollArea(widgetResizable=True, objectName=name)
+        area = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName=name)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(holder)
         return area

@@ -33,7 +33,9 @@ class DataForm(QScrollArea):
     """A choice that others depend on (source, file, task) changes them with it, in one step of undo, and says so."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(objectName="scroll_data", widgetResizable=True, minimumWidth=340)
+        super().__init__(
+            objectName="scroll_data", widgetResizable=True, minimumWidth=340, focusPolicy=Qt.FocusPolicy.NoFocus
+        )
         self._session, self._preparation = session, Preparation.of(session)
         self._guess_task = False
         self._preview: DataPreviewed | None = None

@@ -82,7 +82,7 @@ class FillPanel(UsePanel):
         inside.addWidget(self._tokens_heading)
         inside.addWidget(self.strip)
         inside.addStretch(1)
-        area = QScrollArea(widgetResizable=True, objectName="fill_scroll")
+        area = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="fill_scroll")
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(holder)
         return area

@@ -53,7 +53,7 @@ class Prepared(QWidget):
         self._counts.setProperty("role", "muted")
         self._batch_note.setProperty("role", "muted")
         self._warnings.setProperty("role", "warning")
-        tokens = QScrollArea(widgetResizable=True)
+        tokens = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True)
         tokens.setWidget(self._tokens)
         sample = QVBoxLayout(spacing=GRID // 2)
         sample.addWidget(self._sample)

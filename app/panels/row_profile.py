@@ -51,7 +51,7 @@ class RowProfile(QWidget):
         inside.setContentsMargins(0, 0, GRID, 0)
         inside.addWidget(self.strip)
         inside.addStretch(1)
-        self._scroll = QScrollArea(widgetResizable=True, objectName="row_scroll")
+        self._scroll = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="row_scroll")
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidget(holder)
         column = QVBoxLayout(self, spacing=GRID)

@@ -54,7 +54,7 @@ class TagPanel(UsePanel):
             self.say_exports(exporter)
 
     def _scrolling_strip(self) -> QScrollArea:
-        area = QScrollArea(widgetResizable=True, objectName="tagged_scroll")
+        area = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="tagged_scroll")
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(self.strip)
         return area

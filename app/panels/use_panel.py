@@ -154,7 +154,12 @@ class UsePanel(QWidget):
         for half, side in zip(halves, (self._left, self._right), strict=True):
             half.setLayout(side)
             side.setContentsMargins(2 * GRID, 0, 2 * GRID, GRID)
-        scroll = QScrollArea(widgetResizable=True, objectName=f"scroll_{self.verb}", minimumWidth=36 * GRID)
+        scroll = QScrollArea(
+            focusPolicy=Qt.FocusPolicy.NoFocus,
+            widgetResizable=True,
+            objectName=f"scroll_{self.verb}",
+            minimumWidth=36 * GRID,
+        )
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(halves[0])
         splitter.addWidget(scroll)

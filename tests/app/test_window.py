@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt, QTimer
-from PySide6.QtGui import QAction, QScreen, QWheelEvent
+from PySide6.QtGui import QAccessible, QAction, QScreen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QSlider,
+    QTabWidget,
     QToolButton,
     QWidget,
 )
@@ -130,6 +131,21 @@ def test_every_action_and_button_has_a_name_that_stays(whole: MainWindow) -> Non
     assert len(buttons) > 100
     for button in buttons:
         assert name_of(button), (button.text(), button.parent().objectName())
+
+
+def test_whatever_tab_reaches_can_be_read_aloud(whole: MainWindow) -> None:
+    """A field has the name of its label; a button without one has none to show yet."""
+    found = [
+        widget
+        for widget in whole.findChildren(QWidget)
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.window() is whole and not widget.focusProxy()
+    ]
+    assert len(found) > 200
+    for widget in found:
+        read = QAccessible.queryAccessibleInterface(widget)
+        if not isinstance(widget, QAbstractButton):
+            assert read.text(QAccessible.Text.Name), (widget.objectName(), widget.parent().objectName())
+    assert whole.findChild(QTabWidget, "run_tabs").tabBar().accessibleName()
 
 
 def name_of(button: QAbstractButton) -> str:
