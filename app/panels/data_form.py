@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from app import fitting
 from app.forms.editors import ChoiceEditor
+from app.forms.field import titled
 from app.forms.roles import RolesEditor
 from app.forms.section_form import SectionForm
 from app.preparation import Preparation
@@ -237,7 +238,7 @@ class DataForm(QScrollArea):
         self._progress.setMaximum(progress.total if progress else 0)
         self._progress.setValue(progress.done if progress else 0)
         if preparation.refused:
-            self._say(preparation.refused.sentence, "error", preparation.refused.details)
+            self._say(titled(preparation.refused.sentence), "error", preparation.refused.details)
             self._offer(preparation.refused.sentence, preparation.refused.fix)
         else:
             self._say(progress.phase if progress else "", "muted")
