@@ -1,7 +1,5 @@
 """The window's header: the open model (kind, parameters, step) and what is running."""
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
@@ -61,10 +59,8 @@ class Header(QWidget):
             self._show_name()
 
     def _show_name(self) -> None:
-        """The label of the run that the model comes from, else the folder's name."""
-        if saved := self._session.model:
-            facts = self._session.runs.find(saved.run)
-            self._name.setText(facts.label if facts else Path(self._session.model_path).name)
+        if self._session.model:
+            self._name.setText(self._session.model_name)
             self._name.setToolTip(self._session.model_path)
 
     def _show_running(self) -> None:

@@ -7,10 +7,14 @@ from PySide6.QtCore import QObject, Signal
 from app.session import Session
 from tfmcore.messages import AnyReply, Arrays, Cancelled, ModelRequest, Progress, Refused
 
-GONE = (
-    "The files of this model are no longer where they were. If its run has replaced this checkpoint by a better one, "
-    "open that with the circling arrow beside the model."
-)
+
+def gone(session: Session) -> str:
+    """That the open model's files are not there, and what to open instead."""
+    words = f"The files of “{session.model_name}” were removed: {session.model_path} is no longer there."
+    facts = session.runs.find(session.model.run) if session.model else None
+    if facts and facts.run.folder.is_dir():
+        return f"{words} Open its run's best checkpoint of now with the circling arrow beside the model."
+    return f"{words} Open another model."
 
 
 class Question(QObject):
@@ -63,7 +67,7 @@ class Question(QObject):
                 self.progressed.emit(reply)
             case Refused():
                 here = Path(self._session.model_path, "config.json").exists()
-                self.refused.emit(reply.sentence if here else GONE, reply.details or reply.sentence)
+                self.refused.emit(reply.sentence if here else gone(self._session), reply.details or reply.sentence)
             case Cancelled():
                 pass
             case _:

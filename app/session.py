@@ -64,6 +64,7 @@ class Session(QObject):
         self._under_way: set[str] = set()
         self._offer_holds: Callable[[], bool] = lambda: True
         self.model_path: str = ""
+        self.model_name: str = ""
         self.model: SavedModel | None = None
         self.run_id: str = self.settings.get("train.run", "")
         self.pinned_text: str = ""
@@ -74,6 +75,7 @@ class Session(QObject):
         self.data_engine.died.connect(lambda sentence: self.notify("warning", sentence))
         self.runs.failed.connect(lambda sentence: self.notify("error", sentence))
         self.runs.changed.connect(self._end_offer)
+        self.runs.changed.connect(self._name_model)
         self._do(self._trash.sweep)
         self._recall()
 
@@ -175,9 +177,15 @@ class Session(QObject):
 
     def _on_opened(self, found: tuple[str, Path, SavedModel]) -> None:
         path, folder, self.model = found
-        self.model_path = str(folder)
+        self.model_path, self.model_name = str(folder), folder.name
+        self._name_model()
         self.settings.set("open.model", path)
         self.model_changed.emit()
+
+    def _name_model(self) -> None:
+        """As the run that it comes from, also once that is gone; else its folder's name stays."""
+        if self.model and (facts := self.runs.find(self.model.run)):
+            self.model_name = facts.label
 
     def open_folder(self, path: str) -> None:
         """Open the model of a folder that was chosen or dropped; one of another program is imported first."""

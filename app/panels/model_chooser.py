@@ -1,7 +1,5 @@
 """Which model is open, chosen from the runs with a checkpoint or from a folder; and what stands there if none is."""
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
@@ -84,7 +82,7 @@ class ModelChooser(QWidget):
         choices = [(describe(facts), str(facts.run.folder)) for facts in usable(self._session)]
         mine = self._run_folder(saved.run) if saved else ""
         if saved and mine not in [path for _, path in choices]:
-            choices.insert(0, (Path(self._session.model_path).name, self._session.model_path))
+            choices.insert(0, (self._session.model_name, self._session.model_path))
             mine = self._session.model_path
         if choices != self._shown and not self.combo.view().isVisible():
             self._shown = choices
