@@ -50,6 +50,16 @@ class Question(QObject):
             request, on_reply, panel=self._panel, model=self._session.model_path, **fields
         )
 
+    @property
+    def _act(self) -> str:
+        return f"ask {self._panel}"
+
+    def say_refusals(self) -> None:
+        """Show what is refused in the one place for errors, until it is answered."""
+        self.refused.connect(
+            lambda sentence, details: self._session.notify("error", sentence, details, self._session.until(self._act))
+        )
+
     def stop(self) -> None:
         """Ask the engine to give it up; it says so, and `busy_changed` follows."""
         if self.busy:
@@ -71,6 +81,8 @@ class Question(QObject):
             case Cancelled():
                 pass
             case _:
+                if reply.final:
+                    self._session.succeed(self._act)
                 self.replied.emit(reply, arrays)
 
     def _set_busy(self, busy: bool) -> None:

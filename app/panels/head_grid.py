@@ -38,7 +38,7 @@ class HeadGrid(QWidget):
         self.kinds.chosen.connect(self.kind_chosen)
         self.grid.selected.connect(session.choose_head)
         self._question.replied.connect(self._on_replied)
-        self._question.refused.connect(lambda sentence, details: session.notify("error", sentence, details))
+        self._question.say_refusals()
         self.grid.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
 
     def _lay_out(self) -> None:

@@ -41,7 +41,7 @@ class RowProfile(QWidget):
         self.bars.clicked.connect(self._on_bar_clicked)
         self.strip.clicked.connect(self._on_token_clicked)
         self._question.replied.connect(self._on_replied)
-        self._question.refused.connect(lambda sentence, details: session.notify("error", sentence, details))
+        self._question.say_refusals()
         for exporter in (self.bars.exporter, self.strip.exporter):
             exporter.failed.connect(lambda sentence: session.notify("error", sentence))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEvent
@@ -18,6 +18,17 @@ _LOOKS = {
     "warning": ("alert-outline", "warning"),
     "error": ("alert-circle-outline", "bad"),
 }
+
+
+class Message(NamedTuple):
+    """What is shown while it `holds`; `act` is what the button `word` does, if it has one."""
+
+    level: str
+    sentence: str
+    details: str
+    holds: Callable[[], bool]
+    word: str = ""
+    act: Callable[[], None] | None = None
 
 
 class ErrorBar(QWidget):
@@ -35,7 +46,7 @@ class ErrorBar(QWidget):
         self.sentence.setTextFormat(Qt.TextFormat.PlainText)
         self.sentence.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.act = QPushButton(objectName=f"{name}_act")
-        self._act: Callable[[], None] | None = None
+        self._message: Message | None = None
         self.more = QPushButton("Details", checkable=True, objectName=f"{name}_details")
         self.copy = QPushButton("Copy", objectName=f"{name}_copy", icon=icon("content-copy", "muted"))
         self.close_button = QPushButton(objectName=f"{name}_dismiss", icon=icon("close", "muted"))
@@ -66,33 +77,48 @@ class ErrorBar(QWidget):
         layout.addLayout(line)
         layout.addWidget(self.details)
 
-    def show_message(self, level: str, sentence: str, details: str = "") -> None:
-        """Show one sentence; `level` is info, warning or error. Raises ValueError for another level."""
+    def show_message(
+        self, level: str, sentence: str, details: str = "", holds: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Show one sentence, while it `holds`; `level` is info, warning or error. Raises ValueError for another
+        level."""
         if level not in LEVELS:
             raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}")
+        self._message = Message(level, sentence, details, holds)
+        self._show()
+
+    def offer(
+        self, sentence: str, word: str, act: Callable[[], None], holds: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Show a sentence and a button, `word`, that does `act` and takes the message away."""
+        self._message = Message("info", sentence, "", holds, word, act)
+        self._show()
+
+    def look_again(self) -> None:
+        """Take the message away if it no longer holds."""
+        if self._message and not self._message.holds():
+            self.dismiss()
+
+    def dismiss(self) -> None:
+        """Hide the message."""
+        self._message = None
+        self.hide()
+        self.dismissed.emit()
+
+    def _show(self) -> None:
+        assert self._message
+        level, sentence, details, _, word, _ = self._message
         self.level = level
         self._recolour()
         self.sentence.setText(sentence)
         self.details.setPlainText(details)
-        self._act = None
-        self.act.hide()
+        self.act.setText(word)
+        self.act.setVisible(bool(word))
         self.more.setVisible(bool(details))
         self.more.setChecked(False)
         self.details.hide()
         self.setAccessibleDescription(sentence)
         self.show()
-
-    def offer(self, sentence: str, word: str, act: Callable[[], None]) -> None:
-        """Show a sentence and a button, `word`, that does `act` and takes the message away."""
-        self.show_message("info", sentence)
-        self._act = act
-        self.act.setText(word)
-        self.act.show()
-
-    def dismiss(self) -> None:
-        """Hide the message."""
-        self.hide()
-        self.dismissed.emit()
 
     def _recolour(self) -> None:
         self.icon.setPixmap(icon(*_LOOKS[self.level]).pixmap(20, 20))
@@ -112,10 +138,10 @@ class ErrorBar(QWidget):
             super().keyPressEvent(event)
 
     def _on_act_clicked(self) -> None:
-        act = self._act
+        message = self._message
         self.dismiss()
-        if act:
-            act()
+        if message and message.act:
+            message.act()
 
     def _on_more_toggled(self, shown: bool) -> None:
         self.details.setVisible(shown)

@@ -74,7 +74,7 @@ def test_where_one_cannot_be_deleted_those_before_it_can_come_back(
     (in_the_way / "file").touch()
     with qtbot.waitSignal(session.offered) as offered:
         session.delete_runs([first, second, third])
-    sentence, _, undo = offered.args
+    sentence, _, undo, _ = offered.args
     assert f"{first.label!r} was deleted" in sentence
     assert f"{second.label!r} cannot be deleted" in sentence
     until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {second.id, third.id})
@@ -91,7 +91,7 @@ def test_a_deleted_run_leaves_the_list_and_comes_back(
 ) -> None:
     with qtbot.waitSignal(session.offered) as offered:
         trigger(actions, "delete_run")
-    sentence, word, undo = offered.args
+    sentence, word, undo, _ = offered.args
     assert "A first run" in sentence
     assert word == "Undo"
     assert (session.workspace / ".trash" / ended.id / "events.jsonl").exists()
@@ -113,7 +113,7 @@ def test_what_cannot_be_brought_back_is_offered_again(session: Session, qtbot: Q
     in_the_way.touch()
     with qtbot.waitSignal(session.offered) as again:
         offered.args[2]()
-    sentence, word, undo = again.args
+    sentence, word, undo, _ = again.args
     assert f"{first.label!r} was deleted" in sentence
     assert f"{first.label!r} cannot be brought back" in sentence
     assert word == "Undo"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -32,7 +33,7 @@ from app.main import install_hook, raise_other, server_name
 from app.session import Session
 from app.theme import DARK, LIGHT, apply_theme, contrast
 from app.window import PAGES, MainWindow
-from tests.app.conftest import until
+from tests.app.conftest import add_checkpoint, until
 from tests.app.fake_engine import FakeEngine, connect, open_task
 from tfmcore.config import TASKS
 from tfmcore.messages import Describe
@@ -290,6 +291,35 @@ def test_an_offer_goes_when_it_no_longer_holds(window: MainWindow, session: Sess
     holds.append(False)
     session.runs.changed.emit()
     assert not window.findChild(QWidget, "offer").isVisible()
+
+
+def test_why_an_act_failed_goes_when_it_succeeds(
+    window: MainWindow, session: Session, qtbot: QtBot, run: Run, tmp_path: Path
+) -> None:
+    notice, folder = window.findChild(QWidget, "notice"), add_checkpoint(run).parent.parent
+    session.open_model(str(tmp_path))
+    qtbot.waitUntil(notice.isVisible)
+    session.succeed("start")
+    assert notice.isVisible(), "that has nothing to do with it"
+    session.open_model(str(folder))
+    qtbot.waitUntil(lambda: not notice.isVisible())
+    assert session.model
+
+
+@pytest.mark.parametrize(
+    "mend", [lambda session: session.draft.set("model.num_heads", 4), lambda session: session.succeed("start")]
+)
+def test_why_a_run_cannot_start_goes_when_it_could_or_one_did(
+    window: MainWindow, session: Session, mend: Callable[[Session], None]
+) -> None:
+    notice = window.findChild(QWidget, "notice")
+    session.draft.set("model.num_heads", 3)
+    session.start_run()
+    assert "num_heads" in window.findChild(QLabel, "notice_sentence").text()
+    session.draft.set("model.dropout", 0.5)
+    assert notice.isVisible()
+    mend(session)
+    assert not notice.isVisible()
 
 
 def test_a_message_takes_no_offer_away(window: MainWindow, session: Session) -> None:

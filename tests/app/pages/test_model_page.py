@@ -156,7 +156,7 @@ def test_a_design_that_does_not_fit_the_machine_is_said_and_starts_only_when_ins
     assert "for reading" in words(page, "memory_shortage")
     with qtbot.waitSignal(session.offered) as offered:
         click(qtbot, page, "action_start_run")
-    sentence, word, insist = offered.args
+    sentence, word, insist, _ = offered.args
     assert "this machine has" in sentence
     assert word == "Train anyway"
     assert not started
