@@ -61,7 +61,6 @@ class Session(QObject):
         self.exchange = Exchange(self)
         self.queue = RunQueue(self)
         self._trash = Trash(workspace / ".trash")
-        self._deleted: list[list[Moved]] = []
         self._under_way: set[str] = set()
         self._successes = Counter[str]()
         self.model_path: str = ""
@@ -366,8 +365,7 @@ class Session(QObject):
 
         def done(_: None, why_not_all: str = "") -> None:
             self.runs.refresh()
-            self._deleted.append(moved)
-            self._offer_back(why_not_all)
+            self._offer_back(moved, why_not_all)
 
         def failed(error: Exception) -> None:
             if moved:
@@ -388,31 +386,22 @@ class Session(QObject):
                 self.close_model()
             self._do_once(f"delete {[facts.id for facts in ended]}", work, done, failed)
 
-    def _offer_back(self, why_not: str = "") -> None:
-        """What was deleted last, then what was before it."""
-        moved = self._deleted[-1]
+    def _offer_back(self, moved: list[Moved], why_not: str = "") -> None:
         words = f"{len(moved):,} runs were deleted; they stay"
         words = words if len(moved) > 1 else f"{moved[0].label!r} was deleted; it stays"
-        self.offer(f"{words} in {moved[0].kept.parent.name} for a week.{why_not}", "Undo", self._bring_back)
+        words = f"{words} in {moved[0].kept.parent.name} for a week.{why_not}"
+        self.offer(words, "Undo", lambda: self._bring_back(moved))
 
-    def _bring_back(self) -> None:
-        moved = self._deleted.pop()
-
+    def _bring_back(self, moved: list[Moved]) -> None:
         def work() -> None:
             while moved:
                 self._trash.give_back(moved[-1].kept, moved[-1].folder)
                 moved.pop()
 
-        def done(_: None) -> None:
-            self.queue.go_on()  # those that waited still do
-            if self._deleted:
-                self._offer_back()
-
         def failed(error: Exception) -> None:
-            self._deleted.append(moved)
-            self._offer_back(f" {moved[-1].label!r} cannot be brought back: {error}")
+            self._offer_back(moved, f" {moved[-1].label!r} cannot be brought back: {error}")
 
-        in_background(self, work, done, failed)
+        in_background(self, work, lambda _: self.queue.go_on(), failed)  # those that waited still do
 
     def close(self) -> None:
         """End the engines and look at the runs no more; they go on."""

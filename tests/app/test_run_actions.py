@@ -123,22 +123,19 @@ def test_what_cannot_be_brought_back_is_offered_again(session: Session, qtbot: Q
     until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {first.id, second.id})
 
 
-def test_after_an_undo_what_was_deleted_before_is_offered(session: Session, qtbot: QtBot, own_folders: Path) -> None:
+def test_each_undo_brings_back_its_own(session: Session, qtbot: QtBot, own_folders: Path) -> None:
     for number in range(3):
         add_run(own_folders / "runs", f"run {number}", RunState.FINISHED)
     until(qtbot, session, lambda: len(session.runs.facts) == 3)
     first, second, third = session.runs.facts
+    offers = []
     for facts in (first, second):
         with qtbot.waitSignal(session.offered) as offered:
             session.delete_runs([facts])
-    for facts, left in ((second, {second.id, third.id}), (first, {first.id, second.id, third.id})):
         assert f"{facts.label!r} was deleted" in offered.args[0]
-        if facts is second:
-            with qtbot.waitSignal(session.offered) as again:
-                offered.args[2]()
-            offered = again
-        else:
-            offered.args[2]()
+        offers.append(offered.args[2])
+    for undo, left in zip(offers, ({first.id, third.id}, {first.id, second.id, third.id}), strict=True):
+        undo()
         until(qtbot, session, lambda left=left: {each.id for each in session.runs.facts} == left)
 
 

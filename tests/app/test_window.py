@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt, QTimer
-from PySide6.QtGui import QAccessible, QAction, QScreen, QWheelEvent
+from PySide6.QtGui import QAccessible, QAction, QGuiApplication, QScreen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -291,6 +291,26 @@ def test_an_offer_goes_when_it_no_longer_holds(window: MainWindow, session: Sess
     holds.append(False)
     session.runs.changed.emit()
     assert not window.findChild(QWidget, "offer").isVisible()
+
+
+def test_an_offer_comes_back_when_the_one_upon_it_goes(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    bar, sentence = window.findChild(QWidget, "offer"), window.findChild(QLabel, "offer_sentence")
+    done, held = list[str](), {"B": True, "C": True, "D": True}
+    for name in "ABBCD":
+        session.offer(name, "Do it", lambda name=name: done.append(name), lambda name=name: held.get(name, True))
+    assert sentence.text() == "D"
+    held["C"] = held["D"] = False
+    session.runs.changed.emit()
+    assert sentence.text() == "B"
+    qtbot.wait(QGuiApplication.styleHints().mouseDoubleClickInterval() + 50)
+    for _ in range(2):  # the second of a double click is not for the one that has come back
+        window.findChild(QPushButton, "offer_dismiss").click()
+        window.findChild(QPushButton, "offer_act").click()
+    assert sentence.text() == "A", "the same is not said twice"
+    qtbot.wait(QGuiApplication.styleHints().mouseDoubleClickInterval() + 50)
+    window.findChild(QPushButton, "offer_act").click()
+    assert done == ["A"]
+    assert not bar.isVisible()
 
 
 def test_why_an_act_failed_goes_when_it_succeeds(
