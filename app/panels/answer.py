@@ -61,6 +61,7 @@ class AnswerPanel(UsePanel):
         self._go.clicked.connect(self.act)
         self._halt.clicked.connect(self.stop)
         self.table.chosen.connect(self._show_answer)
+        self.dim_after_change(self.text, self.context)
         self.say_exports(self.marked.exporter)
 
     def show_model(self, model: SavedModel) -> None:
@@ -85,7 +86,7 @@ class AnswerPanel(UsePanel):
         self.remember("text", question)
         self.remember("context", context)
         self._asked = context
-        self.question.ask(Answer, question=question, context=context)
+        self.ask(Answer, question=question, context=context)
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

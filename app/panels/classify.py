@@ -57,6 +57,7 @@ class ClassifyPanel(UsePanel):
         self._pause.timeout.connect(self.act)
         for field in (self.text, self.pair):
             field.textChanged.connect(self._ask_when_seen)
+        self.dim_after_change(self.text, self.pair)
         self.say_exports(self.bars.exporter)
         self.say_exports(self.strip.exporter)
 
@@ -101,9 +102,10 @@ class ClassifyPanel(UsePanel):
             return
         self.remember("text", text)
         self.remember("pair", pair)
-        self.question.ask(Classify, text=text, pair=pair)
+        self.ask(Classify, text=text, pair=pair)
 
     def _show_nothing(self) -> None:
+        self.forget_answer()
         self._best.setText("Type a text, or try one of the examples.")
         self.bars.set_bars([])
         self.strip.clear()

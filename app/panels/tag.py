@@ -50,6 +50,7 @@ class TagPanel(UsePanel):
         right.addWidget(self._scrolling_strip(), 1)
         self._pause.timeout.connect(self.act)
         self.text.textChanged.connect(self._ask_when_seen)
+        self.dim_after_change(self.text)
         for exporter in (self.tagged.exporter, self.strip.exporter):
             self.say_exports(exporter)
 
@@ -100,9 +101,10 @@ class TagPanel(UsePanel):
             self._show_nothing()
             return
         self.remember("text", text)
-        self.question.ask(Tag, text=text)
+        self.ask(Tag, text=text)
 
     def _show_nothing(self) -> None:
+        self.forget_answer()
         self._found.setText("Type a text, or try one of the examples.")
         self.tagged.set_text("")
         self.strip.clear()
