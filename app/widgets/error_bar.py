@@ -117,8 +117,8 @@ class ErrorBar(QWidget):
 
     def _show(self) -> None:
         """The newest, if there is one."""
-        self.setVisible(bool(self._messages))
         if not self._messages:
+            self.hide()
             return
         level, sentence, details, _, word, _ = self._messages[-1]
         self.level = level
@@ -131,6 +131,7 @@ class ErrorBar(QWidget):
         self.more.setChecked(False)
         self.details.hide()
         self.setAccessibleDescription(sentence)
+        self.show()
 
     def _recolour(self) -> None:
         self.icon.setPixmap(icon(*_LOOKS[self.level]).pixmap(20, 20))
