@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from app.bidirectional import isolated
 from app.model_actions import ModelActions
 from app.run_rows import progress_words
 from app.run_watch import RunFacts
@@ -71,7 +72,7 @@ class Header(QWidget):
             left = first.status.seconds_left if first.status and first.state == RunState.RUNNING else None
             eta = f", {units.duration(left)} left" if left else ""
             label = first.label if len(first.label) <= LABEL else f"{first.label[: LABEL - 1]}…"
-            words = f"{label}: {first.words}, {progress_words(first)}{eta}"
+            words = f"{isolated(label)}: {first.words}, {progress_words(first)}{eta}"
             self._running.setText((words + (f"; {more} more" if more else "")).replace("&", "&&"))
 
     def _running_runs(self) -> list[RunFacts]:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.bidirectional import isolated
 from app.session import Session
 from tfmcore.messages import AnyReply, Arrays, Cancelled, ModelRequest, Progress, Refused
 
 
 def gone(session: Session) -> str:
     """That the open model's files are not there, and what to open instead."""
-    words = f"The files of “{session.model_name}” were removed: {session.model_path} is no longer there."
+    words = f"The files of “{isolated(session.model_name)}” were removed: {session.model_path} is no longer there."
     facts = session.runs.find(session.model.run) if session.model else None
     if facts and facts.run.folder.is_dir():
         return f"{words} Open its run's best checkpoint of now with the circling arrow beside the model."

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app import fitting, machine
 from app.background import in_background
+from app.bidirectional import isolated
 from app.draft import Draft
 from app.engine_client import EngineClient
 from app.exchange import Exchange, is_foreign
@@ -281,7 +282,7 @@ class Session(QObject):
 
     def _on_run_waits(self, run: Run, other: RunFacts) -> None:
         self._on_run_started(run)
-        words = f"“{other.label}” is training, so “{run.label}” waits for its turn."
+        words = f"“{isolated(other.label)}” is training, so “{isolated(run.label)}” waits for its turn."
 
         def waits() -> bool:
             facts = self.runs.find(run.id)
@@ -332,7 +333,9 @@ class Session(QObject):
     def design_from(self, facts: RunFacts) -> None:
         """Design another run from the config of this one."""
         if facts.config is None:
-            self.notify("error", f"The config of {facts.label!r} cannot be read: {facts.run.folder / 'run.toml'}")
+            self.notify(
+                "error", f"The config of {isolated(repr(facts.label))} cannot be read: {facts.run.folder / 'run.toml'}"
+            )
             return
         self.draft.load(facts.config)
         self.show_page("model")
@@ -369,13 +372,16 @@ class Session(QObject):
 
         def failed(error: Exception) -> None:
             if moved:
-                done(None, f" {ended[len(moved)].label!r} cannot be deleted: {error}")
+                done(None, f" {isolated(repr(ended[len(moved)].label))} cannot be deleted: {error}")
             else:
                 self.say_failure(error)
 
         if len(alive) == 1:
             self.notify(
-                "warning", f"{alive[0].label!r} is {alive[0].words}: stop it before you delete it.", "", alive_still
+                "warning",
+                f"{isolated(repr(alive[0].label))} is {alive[0].words}: stop it before you delete it.",
+                "",
+                alive_still,
             )
         elif alive:
             self.notify(
@@ -388,7 +394,7 @@ class Session(QObject):
 
     def _offer_back(self, moved: list[Moved], why_not: str = "") -> None:
         words = f"{len(moved):,} runs were deleted; they stay"
-        words = words if len(moved) > 1 else f"{moved[0].label!r} was deleted; it stays"
+        words = words if len(moved) > 1 else f"{isolated(repr(moved[0].label))} was deleted; it stays"
         words = f"{words} in {moved[0].kept.parent.name} for a week.{why_not}"
         self.offer(words, "Undo", lambda: self._bring_back(moved))
 
@@ -399,7 +405,7 @@ class Session(QObject):
                 moved.pop()
 
         def failed(error: Exception) -> None:
-            self._offer_back(moved, f" {moved[-1].label!r} cannot be brought back: {error}")
+            self._offer_back(moved, f" {isolated(repr(moved[-1].label))} cannot be brought back: {error}")
 
         in_background(self, work, lambda _: self.queue.go_on(), failed)  # those that waited still do
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout
 
+from app.bidirectional import isolated
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID, icon
 from app.widgets.marked_text import Mark, MarkedText
@@ -109,7 +110,7 @@ class AnswerPanel(UsePanel):
         self.table.set_rows([self._row(found, reply.no_answer) for found in self._ranked])
         read = f"; the text was read in {reply.num_windows:,} windows" if reply.num_windows > 1 else ""
         best = self._ranked[0]
-        said = "Most likely the text holds no answer" if best is None else f"“{' '.join(best.text.split())}”"
+        said = "Most likely the text holds no answer" if best is None else f"“{isolated(' '.join(best.text.split()))}”"
         share = reply.no_answer if best is None else best.probability
         self._best.setText(f"{said}, {units.percent(share)}{read}")
 

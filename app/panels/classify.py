@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from app.bidirectional import isolated
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID
 from app.widgets.bars import ProbabilityBars
@@ -121,5 +122,5 @@ class ClassifyPanel(UsePanel):
         shares = [(label_name(self._model, label), probability) for label, probability in found]
         best = max(range(len(shares)), key=lambda index: shares[index][1])
         self.bars.set_bars(shares, best)
-        self._best.setText(f"{shares[best][0]}, {units.percent(shares[best][1])}")
+        self._best.setText(f"{isolated(shares[best][0])}, {units.percent(shares[best][1])}")
         self.strip.set_tokens(reply.tokens)

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from app.background import in_background
+from app.bidirectional import isolated
 from app.model_actions import ModelActions, ask_for_folder
 from app.run_watch import RunFacts
 from app.session import Session
@@ -27,7 +28,7 @@ def describe(facts: RunFacts) -> str:
     """ "A first run · translation · step 1,500"."""
     task = [TASKS[facts.config.data.task].title.lower()] if facts.config else []
     label = facts.label if len(facts.label) <= LABEL else f"{facts.label[: LABEL - 1]}…"
-    return " · ".join([label, *task, f"step {facts.step:,}"])
+    return " · ".join([isolated(label), *task, f"step {facts.step:,}"])
 
 
 class ModelChooser(QWidget):

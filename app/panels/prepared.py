@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
+from app.bidirectional import isolated
 from app.panels.batch_table import BatchTable
 from app.preparation import Preparation
 from app.session import Session
@@ -133,6 +134,6 @@ def _counts(result: DataPrepared) -> list[str]:
         f"vocabulary {result.vocab_size:,}",
     ]
     if result.labels:
-        names = ", ".join(result.labels[:6]) + (" …" if len(result.labels) > 6 else "")
+        names = ", ".join(map(isolated, result.labels[:6])) + (" …" if len(result.labels) > 6 else "")
         facts.append(f"{len(result.labels)} labels: {names}")
     return facts

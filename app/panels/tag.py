@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from app.bidirectional import isolated
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID
 from app.widgets.flow import Flow
@@ -131,5 +132,5 @@ class TagPanel(UsePanel):
     def _mark(self, reply: Tagged, number: int) -> Mark:
         span = reply.spans[number]
         share = units.percent(span.probability)
-        tip = f"“{reply.text[span.start : span.end]}”: {span.label}, {share}"
-        return Mark(span.start, span.end, f"{span.label} {share}", self.swatches[span.label].colour, tip)
+        tip = f"“{isolated(reply.text[span.start : span.end])}”: {isolated(span.label)}, {share}"
+        return Mark(span.start, span.end, f"{isolated(span.label)} {share}", self.swatches[span.label].colour, tip)
