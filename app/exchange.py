@@ -90,9 +90,11 @@ class Exchange(QObject):
                 self._session.notify("info", import_words(reply), import_details(reply))
                 self._session.open_model(reply.folder, then="use")
             case ModelExported():
+                self._session.succeed("export")
                 self._session.notify("info", export_words(reply), export_details(reply))
             case Refused():
-                self._session.notify("error", f"{words}: {reply.sentence}", reply.details)
+                until = self._session.until("export" if self._engine is self._session.engine else "open")
+                self._session.notify("error", f"{words}: {reply.sentence}", reply.details, until)
             case Cancelled():
                 self._session.notify("info", f"{words} was cancelled; nothing was written.")
         self.changed.emit()

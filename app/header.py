@@ -1,10 +1,9 @@
 """The window's header: the open model (kind, parameters, step) and what is running."""
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from app.bidirectional import isolated
 from app.model_actions import ModelActions
 from app.run_rows import progress_words
 from app.run_watch import RunFacts
@@ -61,10 +60,8 @@ class Header(QWidget):
             self._show_name()
 
     def _show_name(self) -> None:
-        """The label of the run that the model comes from, else the folder's name."""
-        if saved := self._session.model:
-            facts = self._session.runs.find(saved.run)
-            self._name.setText(facts.label if facts else Path(self._session.model_path).name)
+        if self._session.model:
+            self._name.setText(self._session.model_name)
             self._name.setToolTip(self._session.model_path)
 
     def _show_running(self) -> None:
@@ -75,7 +72,7 @@ class Header(QWidget):
             left = first.status.seconds_left if first.status and first.state == RunState.RUNNING else None
             eta = f", {units.duration(left)} left" if left else ""
             label = first.label if len(first.label) <= LABEL else f"{first.label[: LABEL - 1]}…"
-            words = f"{label}: {first.words}, {progress_words(first)}{eta}"
+            words = f"{isolated(label)}: {first.words}, {progress_words(first)}{eta}"
             self._running.setText((words + (f"; {more} more" if more else "")).replace("&", "&&"))
 
     def _running_runs(self) -> list[RunFacts]:

@@ -4,13 +4,18 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.bidirectional import isolated
 from app.session import Session
 from tfmcore.messages import AnyReply, Arrays, Cancelled, ModelRequest, Progress, Refused
 
-GONE = (
-    "The files of this model are no longer where they were. If its run has replaced this checkpoint with a better one, "
-    "open that with the circling arrow beside the model."
-)
+
+def gone(session: Session) -> str:
+    """That the open model's files are not there, and what to open instead."""
+    words = f"The files of “{isolated(session.model_name)}” were removed: {session.model_path} is no longer there."
+    facts = session.runs.find(session.model.run) if session.model else None
+    if facts and facts.run.folder.is_dir():
+        return f"{words} Open its run's current best checkpoint with the circling arrow beside the model."
+    return f"{words} Open another model."
 
 
 class Question(QObject):
@@ -46,6 +51,16 @@ class Question(QObject):
             request, on_reply, panel=self._panel, model=self._session.model_path, **fields
         )
 
+    @property
+    def _act(self) -> str:
+        return f"ask {self._panel}"
+
+    def say_refusals(self) -> None:
+        """Show what is refused in the one place for errors, until it is answered."""
+        self.refused.connect(
+            lambda sentence, details: self._session.notify("error", sentence, details, self._session.until(self._act))
+        )
+
     def stop(self) -> None:
         """Ask the engine to give it up; it says so, and `busy_changed` follows."""
         if self.busy:
@@ -63,10 +78,12 @@ class Question(QObject):
                 self.progressed.emit(reply)
             case Refused():
                 here = Path(self._session.model_path, "config.json").exists()
-                self.refused.emit(reply.sentence if here else GONE, reply.details or reply.sentence)
+                self.refused.emit(reply.sentence if here else gone(self._session), reply.details or reply.sentence)
             case Cancelled():
                 pass
             case _:
+                if reply.final:
+                    self._session.succeed(self._act)
                 self.replied.emit(reply, arrays)
 
     def _set_busy(self, busy: bool) -> None:

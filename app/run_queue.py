@@ -77,6 +77,7 @@ class RunQueue(QObject):
     def _do(self, work: Callable[[], Any], done: Callable[[Any], None] = lambda _: None) -> None:
         def finished(result: Any) -> None:
             self._session.runs.refresh()
+            self._session.succeed("queue")
             done(result)
 
-        in_background(self, work, finished, self._session.say_failure)
+        in_background(self, work, finished, lambda error: self._session.say_failure(error, "queue"))

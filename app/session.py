@@ -1,5 +1,6 @@
 """What all pages share: the workspace, the draft, the open model, the pinned texts, the chosen head; and every act."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -9,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app import fitting, machine
 from app.background import in_background
+from app.bidirectional import isolated
 from app.draft import Draft
 from app.engine_client import EngineClient
 from app.exchange import Exchange, is_foreign
@@ -43,9 +45,9 @@ class Session(QObject):
     run_changed = Signal()
     page_wanted = Signal(str)
     field_wanted = Signal(str)
-    notified = Signal(str, str, str)
-    offered = Signal(str, str, object)
-    offer_ended = Signal()
+    notified = Signal(str, str, str, object)
+    offered = Signal(str, str, object, object)
+    succeeded = Signal(str)
 
     def __init__(self, workspace: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -60,10 +62,10 @@ class Session(QObject):
         self.exchange = Exchange(self)
         self.queue = RunQueue(self)
         self._trash = Trash(workspace / ".trash")
-        self._deleted: list[list[Moved]] = []
         self._under_way: set[str] = set()
-        self._offer_holds: Callable[[], bool] = lambda: True
+        self._successes = Counter[str]()
         self.model_path: str = ""
+        self.model_name: str = ""
         self.model: SavedModel | None = None
         self.run_id: str = self.settings.get("train.run", "")
         self.pinned_text: str = ""
@@ -73,8 +75,8 @@ class Session(QObject):
         self.engine.died.connect(lambda sentence: self.notify("warning", sentence))
         self.data_engine.died.connect(lambda sentence: self.notify("warning", sentence))
         self.runs.failed.connect(lambda sentence: self.notify("error", sentence))
-        self.runs.changed.connect(self._end_offer)
-        self._do(self._trash.sweep)
+        self.runs.changed.connect(self._name_model)
+        self._do("sweep", self._trash.sweep)
         self._recall()
 
     def _recall(self) -> None:
@@ -98,31 +100,41 @@ class Session(QObject):
 
     # ── words to the user ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def notify(self, level: str, sentence: str, details: str = "") -> None:
-        """Show a sentence in the one place for it; `level` is info, warning or error."""
-        self.notified.emit(level, sentence, details)
+    def notify(self, level: str, sentence: str, details: str = "", holds: Callable[[], bool] = lambda: True) -> None:
+        """Show a sentence in the one place for it; `level` is info, warning or error. It goes when it no longer
+        `holds`."""
+        self.notified.emit(level, sentence, details, holds)
 
     def offer(
         self, sentence: str, word: str, act: Callable[[], None], holds: Callable[[], bool] = lambda: True
     ) -> None:
         """Show a sentence with a button, `word`, that does `act`: how something done is undone. It goes when it no
         longer `holds`."""
-        self._offer_holds = holds
-        self.offered.emit(sentence, word, act)
+        self.offered.emit(sentence, word, act, holds)
 
-    def _end_offer(self) -> None:
-        if not self._offer_holds():
-            self._offer_holds = lambda: True
-            self.offer_ended.emit()
+    def until(self, act: str) -> Callable[[], bool]:
+        """Whether to go on saying what is true until `act` next succeeds, such as that it failed."""
+        before = self._successes[act]
+        return lambda: self._successes[act] == before
 
-    def say_failure(self, error: Exception) -> None:
-        """Show an error in the one place."""
+    def succeed(self, act: str) -> None:
+        """Say that `act` has been done: why it could not be is of the past."""
+        self._successes[act] += 1
+        self.succeeded.emit(act)
+
+    def say_failure(self, error: Exception, act: str = "") -> None:
+        """Show an error in the one place, until the same `act` succeeds if it is told."""
         details = error.details if isinstance(error, UserError) else repr(error)
-        self.notify("error", str(error), details)
+        self.notify("error", str(error), details, self.until(act))
 
-    def _do(self, work: Callable[[], Any], done: Callable[[Any], None] = lambda _: None) -> None:
+    def _do(self, act: str, work: Callable[[], Any], done: Callable[[Any], None] = lambda _: None) -> None:
         """An act that touches the disk: off this thread, its error said in the one place."""
-        in_background(self, work, done, self.say_failure)
+
+        def succeeded(result: Any) -> None:
+            self.succeed(act)
+            done(result)
+
+        in_background(self, work, succeeded, lambda error: self.say_failure(error, act))
 
     def _do_once(
         self,
@@ -136,23 +148,31 @@ class Session(QObject):
             return
         self._under_way.add(act)
 
-        def ended(then: Callable[[Any], None], what: Any) -> None:
+        def on_done(result: Any) -> None:
             self._under_way.discard(act)
-            then(what)
+            self.succeed(act)
+            done(result)
 
-        in_background(
-            self, work, lambda result: ended(done, result), lambda error: ended(failed or self.say_failure, error)
-        )
+        def on_failed(error: Exception) -> None:
+            self._under_way.discard(act)
+            if failed:
+                failed(error)
+            else:
+                self.say_failure(error, act)
+
+        in_background(self, work, on_done, on_failed)
 
     def _ask(self, facts: RunFacts, word: str, work: Callable[[], Any], until: Callable[[RunFacts], object]) -> None:
         """An act on a run, shown in the list as `word` until it has come about or failed."""
 
+        act = f"{word} {facts.id}"
+
         def failed(error: Exception) -> None:
             self.runs.expect(facts.id, "")
-            self.say_failure(error)
+            self.say_failure(error, act)
 
         self.runs.expect(facts.id, word, until)
-        self._do_once(f"{word} {facts.id}", work, lambda _: self.runs.refresh(), failed)
+        self._do_once(act, work, lambda _: self.runs.refresh(), failed)
 
     # ── selection ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -165,7 +185,7 @@ class Session(QObject):
 
     def open_model(self, path: str, then: str = "") -> None:
         """Open a model folder or a run's best checkpoint; then show the page `then`, if any."""
-        self._do(lambda: self._found(path), self._on_opened)
+        self._do("open", lambda: self._found(path), self._on_opened)
         if then:
             self.show_page(then)
 
@@ -175,9 +195,15 @@ class Session(QObject):
 
     def _on_opened(self, found: tuple[str, Path, SavedModel]) -> None:
         path, folder, self.model = found
-        self.model_path = str(folder)
+        self.model_path, self.model_name = str(folder), folder.name
+        self._name_model()
         self.settings.set("open.model", path)
         self.model_changed.emit()
+
+    def _name_model(self) -> None:
+        """As the run that it comes from, also once that is gone; else its folder's name stays."""
+        if self.model and (facts := self.runs.find(self.model.run)):
+            self.model_name = facts.label
 
     def open_folder(self, path: str) -> None:
         """Open the model of a folder that was chosen or dropped; one of another program is imported first."""
@@ -189,7 +215,7 @@ class Session(QObject):
             else:
                 self.open_model(path, then="use")
 
-        self._do(lambda: is_foreign(path), known)
+        self._do("look", lambda: is_foreign(path), known)
 
     def close_model(self) -> None:
         self.model_path, self.model = "", None
@@ -233,17 +259,20 @@ class Session(QObject):
             if then:
                 self.show_page(then)
 
-        self._do(found, done)
+        self._do("fine-tune", found, done)
 
     def start_run(self, label: str = "", despite: bool = False) -> None:
         """Train the draft as a new run, and show it; one that is too large only `despite` the caution."""
         config = self.draft.config
         if config is None:
-            self.notify("error", f"The run cannot start: {self.draft.problems[0]}")
-            self.show_field(self.draft.problems[0].field)
+            problem, started = self.draft.problems[0], self.until("start")
+            self.notify(
+                "error", f"The run cannot start: {problem}", "", lambda: problem in self.draft.problems and started()
+            )
+            self.show_field(problem.field)
             return
         if not despite and (caution := machine.caution(config)):
-            self.offer(caution, "Train anyway", lambda: self.start_run(label, despite=True))
+            self.offer(caution, "Train anyway", lambda: self.start_run(label, despite=True), self.until("start"))
             return
         name, folder = label or label_for(config, self.runs.facts), self.runs.folder
         if other := self.queue.in_the_way(config):
@@ -253,7 +282,7 @@ class Session(QObject):
 
     def _on_run_waits(self, run: Run, other: RunFacts) -> None:
         self._on_run_started(run)
-        words = f"“{other.label}” is training, so “{run.label}” waits in the queue."
+        words = f"“{isolated(other.label)}” is training, so “{isolated(run.label)}” waits in the queue."
 
         def waits() -> bool:
             facts = self.runs.find(run.id)
@@ -292,19 +321,21 @@ class Session(QObject):
             word, until = ASKED[command.kind]
             self._ask(facts, word, lambda: facts.run.command(command), until)
         else:
-            self._do(lambda: facts.run.command(command))
+            self._do(f"{command.kind} {facts.id}", lambda: facts.run.command(command))
 
     def kill_run(self, facts: RunFacts) -> None:
         """For a run that no longer responds; its last checkpoint stays."""
         self._ask(facts, "ending", lambda: facts.run.kill(), life)
 
     def rename_run(self, facts: RunFacts, label: str) -> None:
-        self._do(lambda: facts.run.rename(label), lambda _: self.runs.refresh())
+        self._do("rename", lambda: facts.run.rename(label), lambda _: self.runs.refresh())
 
     def design_from(self, facts: RunFacts) -> None:
         """Design another run from the config of this one."""
         if facts.config is None:
-            self.notify("error", f"The config of {facts.label!r} cannot be read: {facts.run.folder / 'run.toml'}")
+            self.notify(
+                "error", f"The config of {isolated(repr(facts.label))} cannot be read: {facts.run.folder / 'run.toml'}"
+            )
             return
         self.draft.load(facts.config)
         self.show_page("model")
@@ -320,10 +351,14 @@ class Session(QObject):
             self.draft.go_on_from(*beginning)
             self.show_page("model")
 
-        self._do(found, done)
+        self._do("branch", found, done)
 
     def delete_runs(self, chosen: Sequence[RunFacts]) -> None:
         """Move runs that have ended out of the list; a notice offers to bring them back."""
+
+        def alive_still() -> bool:
+            return any((found := self.runs.find(facts.id)) and found.state.alive for facts in alive)
+
         alive, ended = ([facts for facts in chosen if facts.state.alive is is_alive] for is_alive in (True, False))
         moved = list[Moved]()
 
@@ -333,49 +368,46 @@ class Session(QObject):
 
         def done(_: None, why_not_all: str = "") -> None:
             self.runs.refresh()
-            self._deleted.append(moved)
-            self._offer_back(why_not_all)
+            self._offer_back(moved, why_not_all)
 
         def failed(error: Exception) -> None:
             if moved:
-                done(None, f" {ended[len(moved)].label!r} cannot be deleted: {error}")
+                done(None, f" {isolated(repr(ended[len(moved)].label))} cannot be deleted: {error}")
             else:
                 self.say_failure(error)
 
         if len(alive) == 1:
-            self.notify("warning", f"{alive[0].label!r} is {alive[0].words}: stop it before you delete it.")
+            self.notify(
+                "warning",
+                f"{isolated(repr(alive[0].label))} is {alive[0].words}: stop it before you delete it.",
+                "",
+                alive_still,
+            )
         elif alive:
-            self.notify("warning", f"{len(alive):,} runs are still training: stop them before you delete them.")
+            self.notify(
+                "warning", f"{len(alive):,} runs are still training: stop them before you delete them.", "", alive_still
+            )
         if ended:
             if self.model and self.model.run in [facts.id for facts in ended]:
                 self.close_model()
             self._do_once(f"delete {[facts.id for facts in ended]}", work, done, failed)
 
-    def _offer_back(self, why_not: str = "") -> None:
-        """What was deleted last, then what was before it."""
-        moved = self._deleted[-1]
+    def _offer_back(self, moved: list[Moved], why_not: str = "") -> None:
         words = f"{len(moved):,} runs were deleted; they stay"
-        words = words if len(moved) > 1 else f"{moved[0].label!r} was deleted; it stays"
-        self.offer(f"{words} in {moved[0].kept.parent.name} for a week.{why_not}", "Undo", self._bring_back)
+        words = words if len(moved) > 1 else f"{isolated(repr(moved[0].label))} was deleted; it stays"
+        words = f"{words} in {moved[0].kept.parent.name} for a week.{why_not}"
+        self.offer(words, "Undo", lambda: self._bring_back(moved))
 
-    def _bring_back(self) -> None:
-        moved = self._deleted.pop()
-
+    def _bring_back(self, moved: list[Moved]) -> None:
         def work() -> None:
             while moved:
                 self._trash.give_back(moved[-1].kept, moved[-1].folder)
                 moved.pop()
 
-        def done(_: None) -> None:
-            self.queue.go_on()  # those that waited still do
-            if self._deleted:
-                self._offer_back()
-
         def failed(error: Exception) -> None:
-            self._deleted.append(moved)
-            self._offer_back(f" {moved[-1].label!r} cannot be restored: {error}")
+            self._offer_back(moved, f" {isolated(repr(moved[-1].label))} cannot be restored: {error}")
 
-        in_background(self, work, done, failed)
+        in_background(self, work, lambda _: self.queue.go_on(), failed)  # those that waited still do
 
     def close(self) -> None:
         """End the engines and look at the runs no more; they go on."""

@@ -169,7 +169,9 @@ class MainWindow(QMainWindow):
         session.field_wanted.connect(self._show_field)
         session.notified.connect(self._errors.show_message)
         session.offered.connect(self._offers.offer)  # which no message takes away
-        session.offer_ended.connect(self._offers.dismiss)
+        for bar in (self._errors, self._offers):
+            for told in (session.succeeded, session.runs.changed, session.draft.changed):
+                told.connect(bar.look_again)
         session.engine.busy_changed.connect(self._show_status)
         session.data_engine.busy_changed.connect(self._show_status)
         self._theme_button.clicked.connect(self.next_theme)

@@ -80,7 +80,7 @@ class HomePage(QWidget):
         row.addStretch(1)
         row.addWidget(middle, 1000)
         row.addStretch(1)
-        scroll = QScrollArea(widgetResizable=True, objectName="home_scroll")
+        scroll = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="home_scroll")
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(content)
         whole = QVBoxLayout(self)

@@ -169,7 +169,7 @@ class InspectPage(QWidget):
             part.row_pinned.connect(self._pin_row)
         self._all.clicked.connect(self._ask_where)
         self._export_question.replied.connect(self._on_exported)
-        self._export_question.refused.connect(lambda sentence, details: session.notify("error", sentence, details))
+        self._export_question.say_refusals()
         for exporter in (self._map.map.exporter, self._lines.arcs.exporter):
             exporter.failed.connect(lambda sentence: session.notify("error", sentence))
         self._content.splitterMoved.connect(lambda *_: session.settings.set("inspect.splitter", self._content.sizes()))

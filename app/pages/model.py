@@ -1,5 +1,6 @@
 """Model: the form of the model and its training, the block diagram drawn from it, and what it costs, all live."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
@@ -56,7 +57,7 @@ class ModelPage(QWidget):
         self._tabs = {
             name: QPushButton(title, objectName=f"tab_{name}", checkable=True) for name, title in SECTIONS.items()
         }
-        self._data = QLabel(objectName="data_summary", wordWrap=True)
+        self._data = QLabel(objectName="data_summary", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._diagram = BlockDiagram(objectName="diagram", accessibleName="Block diagram of the model")
         self._devices, self._costs, self._rates = Devices(session), Costs(session), RateRange(session)
         self._lay_out()
@@ -87,7 +88,7 @@ class ModelPage(QWidget):
         self._splitter = QSplitter(Qt.Orientation.Horizontal, objectName="model_splitter", childrenCollapsible=False)
         column.addWidget(self._splitter, 1)
         forms, picture, costs = QWidget(), QWidget(), QWidget()
-        for side in (forms, picture, ColumnArea(costs, "scroll_costs")):
+        for side in (forms, picture, ColumnArea(costs, "scroll_costs", "Costs")):
             self._splitter.addWidget(side)
         self._lay_out_forms(forms)
         self._lay_out_picture(picture)
@@ -181,8 +182,10 @@ class ModelPage(QWidget):
         result = self._preparation.result
         self._diagram.set_columns(diagram.columns(config, vocab_size, len(result.labels) if result else None))
         about = "" if known else "about "
+        is_file = config.data.source == "file" and config.data.path
+        source = Path(config.data.path).name if is_file else SOURCES[config.data.source].title
         self._data.setText(
-            f"Learns {TASKS[config.data.task].title.lower()} from “{SOURCES[config.data.source].title}”; tokens: "
+            f"Learns {TASKS[config.data.task].title.lower()} from “{source}”; tokens: "
             f"{config.tokenizer.kind.replace('_', '-')}, {about}{vocab_size:,} in the vocabulary."
         )
 

@@ -119,6 +119,7 @@ class TrainPage(QWidget):
         self._tabs.addTab(self._samples, "Samples")
         self._tabs.addTab(self._log, "Log")
         self._tabs.addTab(self._config, "Config")
+        self._tabs.tabBar().setAccessibleName("Views of the run")
         self._tabs.setCornerWidget(self._curves.toolbar)
         self._tabs.currentChanged.connect(self._on_tab_changed)
         self._tabs.setCurrentIndex(self._session.settings.get("train.tab", 0))

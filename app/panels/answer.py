@@ -6,6 +6,7 @@ from typing import ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout
 
+from app.bidirectional import isolated
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID, icon
 from app.widgets.marked_text import Mark, MarkedText
@@ -61,6 +62,7 @@ class AnswerPanel(UsePanel):
         self._go.clicked.connect(self.act)
         self._halt.clicked.connect(self.stop)
         self.table.chosen.connect(self._show_answer)
+        self.dim_after_change(self.text, self.context)
         self.say_exports(self.marked.exporter)
 
     def show_model(self, model: SavedModel) -> None:
@@ -85,7 +87,7 @@ class AnswerPanel(UsePanel):
         self.remember("text", question)
         self.remember("context", context)
         self._asked = context
-        self.question.ask(Answer, question=question, context=context)
+        self.ask(Answer, question=question, context=context)
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,7 +110,11 @@ class AnswerPanel(UsePanel):
         self.table.set_rows([self._row(found, reply.no_answer) for found in self._ranked])
         read = f"; the text was read in {reply.num_windows:,} windows" if reply.num_windows > 1 else ""
         best = self._ranked[0]
-        said = "Most likely the answer is not in the text" if best is None else f"“{' '.join(best.text.split())}”"
+        said = (
+            "Most likely the answer is not in the text"
+            if best is None
+            else f"“{isolated(' '.join(best.text.split()))}”"
+        )
         share = reply.no_answer if best is None else best.probability
         self._best.setText(f"{said}, {units.percent(share)}{read}")
 

@@ -49,7 +49,7 @@ class AttentionLines(QWidget):
         self._earlier.clicked.connect(lambda: self._go(-MOST_TOKENS))
         self._further.clicked.connect(lambda: self._go(MOST_TOKENS))
         self._question.replied.connect(self._on_replied)
-        self._question.refused.connect(lambda sentence, details: session.notify("error", sentence, details))
+        self._question.say_refusals()
 
     def _button(self, name: str, glyph: str, tip: str) -> QPushButton:
         button = QPushButton(objectName=name, icon=icon(glyph), toolTip=tip, accessibleName=tip)

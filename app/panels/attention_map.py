@@ -47,7 +47,7 @@ class AttentionMap(QWidget):
         self._whole.clicked.connect(self.show_whole)
         self._later.timeout.connect(self._refine)
         self._question.replied.connect(self._on_replied)
-        self._question.refused.connect(lambda sentence, details: session.notify("error", sentence, details))
+        self._question.say_refusals()
 
     def _lay_out(self) -> None:
         line = QHBoxLayout(spacing=GRID)

@@ -7,6 +7,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtWidgets import QAbstractItemView, QTableView
 
+from app.bidirectional import isolated
 from app.theme import GRID, mix, mono_font, theme
 from app.widgets.tokens import is_special, visible
 from tfmcore.messages import ShownSequence
@@ -32,7 +33,7 @@ def lines(sequences: list[ShownSequence]) -> list[Line]:
     """Two rows for a sequence with targets, else one; a label stands in the title."""
     rows = []
     for sequence in sequences:
-        title = sequence.name + (f" · label {sequence.label}" if sequence.label else "")
+        title = sequence.name + (f" · label {isolated(sequence.label)}" if sequence.label else "")
         rows.append(Line(title, sequence.tokens, sequence.ids, frozenset(sequence.masked)))
         if any(sequence.targets):
             rows.append(Line("to predict", sequence.targets, [], frozenset(sequence.masked)))

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from app.bidirectional import isolated
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID
 from app.widgets.bars import ProbabilityBars
@@ -57,6 +58,7 @@ class ClassifyPanel(UsePanel):
         self._pause.timeout.connect(self.act)
         for field in (self.text, self.pair):
             field.textChanged.connect(self._ask_when_seen)
+        self.dim_after_change(self.text, self.pair)
         self.say_exports(self.bars.exporter)
         self.say_exports(self.strip.exporter)
 
@@ -66,7 +68,7 @@ class ClassifyPanel(UsePanel):
         inside.setContentsMargins(0, 0, GRID, 0)
         inside.addWidget(widget)
         inside.addStretch(1)
-        area = QScrollArea(widgetResizable=True, objectName=name)
+        area = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName=name)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(holder)
         return area
@@ -101,9 +103,10 @@ class ClassifyPanel(UsePanel):
             return
         self.remember("text", text)
         self.remember("pair", pair)
-        self.question.ask(Classify, text=text, pair=pair)
+        self.ask(Classify, text=text, pair=pair)
 
     def _show_nothing(self) -> None:
+        self.forget_answer()
         self._best.setText("Type a text, or try one of the examples.")
         self.bars.set_bars([])
         self.strip.clear()
@@ -119,5 +122,5 @@ class ClassifyPanel(UsePanel):
         shares = [(label_name(self._model, label), probability) for label, probability in found]
         best = max(range(len(shares)), key=lambda index: shares[index][1])
         self.bars.set_bars(shares, best)
-        self._best.setText(f"{shares[best][0]}, {units.percent(shares[best][1])}")
+        self._best.setText(f"{isolated(shares[best][0])}, {units.percent(shares[best][1])}")
         self.strip.set_tokens(reply.tokens)

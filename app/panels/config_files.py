@@ -30,25 +30,35 @@ class ConfigFiles(QObject):
         """Write the draft to `path`; a draft with problems is refused, since nothing could open it."""
         config = self._session.draft.config
         if config is None:
-            self._session.notify("error", f"The config cannot be saved yet: {self._session.draft.problems[0]}")
+            problem = self._session.draft.problems[0]
+            self._session.notify(
+                "error",
+                f"The config cannot be saved yet: {problem}",
+                holds=lambda: problem in self._session.draft.problems,
+            )
             return
         in_background(self, lambda: _write(Path(path), config), self._on_saved, self._on_failed)
 
     def open(self, path: str) -> None:
         """Make the config in `path` the draft; undo brings the one before back."""
-        in_background(self, lambda: load_config(Path(path)), self._session.draft.load, self._on_failed)
+        in_background(self, lambda: load_config(Path(path)), self._on_opened, self._on_failed)
+
+    def _on_opened(self, config: Config) -> None:
+        self._session.draft.load(config)
+        self._session.succeed("config")
 
     def _on_saved(self, path: Path) -> None:
         self._session.notify("info", f"The config is saved as {path}.")
 
     def _on_failed(self, error: Exception) -> None:
+        until = self._session.until("config")
         match error:
             case ConfigError():
                 more = len(error.problems) - 1
                 words = f" (and {more} more, under Details)" if more else ""
-                self._session.notify("error", str(error).splitlines()[0] + words, str(error))
+                self._session.notify("error", str(error).splitlines()[0] + words, str(error), until)
             case UserError():
-                self._session.notify("error", str(error), error.details)
+                self._session.notify("error", str(error), error.details, until)
             case OSError():
                 self._session.notify("error", f"{error.filename} cannot be written: {error.strerror}.")
             case _:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from app import fitting
 from app.forms.editors import ChoiceEditor
+from app.forms.field import titled
 from app.forms.roles import RolesEditor
 from app.forms.section_form import SectionForm
 from app.preparation import Preparation
@@ -33,7 +34,9 @@ class DataForm(QScrollArea):
     """A choice that others depend on (source, file, task) changes them with it, in one step of undo, and says so."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(objectName="scroll_data", widgetResizable=True, minimumWidth=340)
+        super().__init__(
+            objectName="scroll_data", widgetResizable=True, minimumWidth=340, focusPolicy=Qt.FocusPolicy.NoFocus
+        )
         self._session, self._preparation = session, Preparation.of(session)
         self._guess_task = False
         self._opened: dict[str, Any] = {}
@@ -237,7 +240,7 @@ class DataForm(QScrollArea):
         self._progress.setMaximum(progress.total if progress else 0)
         self._progress.setValue(progress.done if progress else 0)
         if preparation.refused:
-            self._say(preparation.refused.sentence, "error", preparation.refused.details)
+            self._say(titled(preparation.refused.sentence), "error", preparation.refused.details)
             self._offer(preparation.refused.sentence, preparation.refused.fix)
         else:
             self._say(progress.phase if progress else "", "muted")

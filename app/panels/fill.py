@@ -69,6 +69,7 @@ class FillPanel(UsePanel):
         right.addWidget(self.heading("Filled"))
         right.addWidget(self._filled)
         right.addWidget(self._scroll(), 1)
+        self.dim_after_change(self.text)
         self._go.clicked.connect(self.act)
         self._insert.clicked.connect(self._on_insert_clicked)
         self.say_exports(self.strip.exporter)
@@ -82,7 +83,7 @@ class FillPanel(UsePanel):
         inside.addWidget(self._tokens_heading)
         inside.addWidget(self.strip)
         inside.addStretch(1)
-        area = QScrollArea(widgetResizable=True, objectName="fill_scroll")
+        area = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="fill_scroll")
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(holder)
         return area
@@ -103,7 +104,7 @@ class FillPanel(UsePanel):
             return
         self.remember("text", text)
         self._asked = text
-        self.question.ask(Fill, text=GAP.sub(MASK, text))
+        self.ask(Fill, text=GAP.sub(MASK, text))
 
     def _on_insert_clicked(self) -> None:
         self.text.insertPlainText(MASK)
@@ -143,3 +144,4 @@ class FillPanel(UsePanel):
             self.act()
         else:
             self._show([], text, [])
+            self.forget_answer()

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 import numpy as np
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.capture import Capture
@@ -38,7 +38,7 @@ class HeadGrid(QWidget):
         self.kinds.chosen.connect(self.kind_chosen)
         self.grid.selected.connect(session.choose_head)
         self._question.replied.connect(self._on_replied)
-        self._question.refused.connect(lambda sentence, details: session.notify("error", sentence, details))
+        self._question.say_refusals()
         self.grid.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
 
     def _lay_out(self) -> None:
@@ -46,7 +46,7 @@ class HeadGrid(QWidget):
         top.addWidget(self.kinds)
         top.addStretch(1)
         top.addWidget(self.grid.exporter.button(object_name="export_thumbnails"))
-        area = QScrollArea(widgetResizable=True, objectName="thumbnails_scroll")
+        area = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="thumbnails_scroll")
         area.setWidget(self.grid)
         column = QVBoxLayout(self, spacing=GRID // 2)
         column.setContentsMargins(2 * GRID, 0, GRID, GRID)

@@ -1,11 +1,10 @@
 """Which model is open, chosen from the runs with a checkpoint or from a folder; and what stands there if none is."""
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from app.background import in_background
+from app.bidirectional import isolated
 from app.model_actions import ModelActions, ask_for_folder
 from app.run_watch import RunFacts
 from app.session import Session
@@ -29,7 +28,7 @@ def describe(facts: RunFacts) -> str:
     """ "A first run · translation · step 1,500"."""
     task = [TASKS[facts.config.data.task].title.lower()] if facts.config else []
     label = facts.label if len(facts.label) <= LABEL else f"{facts.label[: LABEL - 1]}…"
-    return " · ".join([label, *task, f"step {facts.step:,}"])
+    return " · ".join([isolated(label), *task, f"step {facts.step:,}"])
 
 
 class ModelChooser(QWidget):
@@ -84,7 +83,7 @@ class ModelChooser(QWidget):
         choices = [(describe(facts), str(facts.run.folder)) for facts in usable(self._session)]
         mine = self._run_folder(saved.run) if saved else ""
         if saved and mine not in [path for _, path in choices]:
-            choices.insert(0, (Path(self._session.model_path).name, self._session.model_path))
+            choices.insert(0, (self._session.model_name, self._session.model_path))
             mine = self._session.model_path
         if choices != self._shown and not self.combo.view().isVisible():
             self._shown = choices

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
+from app.bidirectional import isolated
 from app.panels.batch_table import BatchTable
 from app.preparation import Preparation
 from app.session import Session
@@ -53,7 +54,7 @@ class Prepared(QWidget):
         self._counts.setProperty("role", "muted")
         self._batch_note.setProperty("role", "muted")
         self._warnings.setProperty("role", "warning")
-        tokens = QScrollArea(widgetResizable=True)
+        tokens = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True)
         tokens.setWidget(self._tokens)
         sample = QVBoxLayout(spacing=GRID // 2)
         sample.addWidget(self._sample)
@@ -131,6 +132,6 @@ def _counts(result: DataPrepared) -> list[str]:
         f"vocabulary {result.vocab_size:,}",
     ]
     if result.labels:
-        names = ", ".join(result.labels[:6]) + (" …" if len(result.labels) > 6 else "")
+        names = ", ".join(map(isolated, result.labels[:6])) + (" …" if len(result.labels) > 6 else "")
         facts.append(f"{len(result.labels)} labels: {names}")
     return facts

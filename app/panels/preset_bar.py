@@ -5,6 +5,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QWidget
 
 from app import fitting
+from app.bidirectional import isolated
 from app.panels.config_files import ConfigFiles
 from app.panels.preset_chooser import PresetChooser
 from app.panels.sweep import Sweep
@@ -89,7 +90,7 @@ class PresetBar(QWidget):
             folder = Path(draft.value("training.branch_from"))
             parent = self._session.runs.find(folder.parent.parent.name)
             label = parent.label if parent else folder.parent.parent.name
-            words = f"Continues from step {draft.beginning.step:,} of “{label}”, as a separate run."
+            words = f"Continues from step {draft.beginning.step:,} of “{isolated(label)}”, as a separate run."
         elif draft.base:
             folder = Path(draft.value("training.finetune_from"))
             words = f"Fine-tunes {folder.name}, whose shape and tokenizer it keeps."

@@ -41,7 +41,7 @@ class RowProfile(QWidget):
         self.bars.clicked.connect(self._on_bar_clicked)
         self.strip.clicked.connect(self._on_token_clicked)
         self._question.replied.connect(self._on_replied)
-        self._question.refused.connect(lambda sentence, details: session.notify("error", sentence, details))
+        self._question.say_refusals()
         for exporter in (self.bars.exporter, self.strip.exporter):
             exporter.failed.connect(lambda sentence: session.notify("error", sentence))
 
@@ -51,7 +51,7 @@ class RowProfile(QWidget):
         inside.setContentsMargins(0, 0, GRID, 0)
         inside.addWidget(self.strip)
         inside.addStretch(1)
-        self._scroll = QScrollArea(widgetResizable=True, objectName="row_scroll")
+        self._scroll = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="row_scroll")
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidget(holder)
         column = QVBoxLayout(self, spacing=GRID)

@@ -7,6 +7,7 @@ import numpy as np
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from app.bidirectional import isolated
 from app.history import Array, History
 from app.repeats import together
 from app.run_rows import distinct, shared
@@ -90,7 +91,7 @@ class RunCurves(QWidget):
                 self.plot.add_series(name, style, title)
                 self._follow(group)
                 self._draw(name)
-            self.plot.restyle(name, style, f"{short}:")
+            self.plot.restyle(name, style, f"{isolated(short)}:")
         self._say()
 
     def _follow(self, group: Sequence[RunFacts]) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from app.bidirectional import isolated
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID
 from app.widgets.flow import Flow
@@ -50,11 +51,12 @@ class TagPanel(UsePanel):
         right.addWidget(self._scrolling_strip(), 1)
         self._pause.timeout.connect(self.act)
         self.text.textChanged.connect(self._ask_when_seen)
+        self.dim_after_change(self.text)
         for exporter in (self.tagged.exporter, self.strip.exporter):
             self.say_exports(exporter)
 
     def _scrolling_strip(self) -> QScrollArea:
-        area = QScrollArea(widgetResizable=True, objectName="tagged_scroll")
+        area = QScrollArea(focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="tagged_scroll")
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(self.strip)
         return area
@@ -100,9 +102,10 @@ class TagPanel(UsePanel):
             self._show_nothing()
             return
         self.remember("text", text)
-        self.question.ask(Tag, text=text)
+        self.ask(Tag, text=text)
 
     def _show_nothing(self) -> None:
+        self.forget_answer()
         self._found.setText("Type a text, or try one of the examples.")
         self.tagged.set_text("")
         self.strip.clear()
@@ -129,5 +132,5 @@ class TagPanel(UsePanel):
     def _mark(self, reply: Tagged, number: int) -> Mark:
         span = reply.spans[number]
         share = units.percent(span.probability)
-        tip = f"“{reply.text[span.start : span.end]}”: {span.label}, {share}"
-        return Mark(span.start, span.end, f"{span.label} {share}", self.swatches[span.label].colour, tip)
+        tip = f"“{isolated(reply.text[span.start : span.end])}”: {isolated(span.label)}, {share}"
+        return Mark(span.start, span.end, f"{isolated(span.label)} {share}", self.swatches[span.label].colour, tip)

@@ -76,6 +76,7 @@ class TranslatePanel(UsePanel):
         self.add_words(left)
         left.addWidget(self.knobs)
         self._lay_out_right(right)
+        self.dim_after_change(self.text, self.prefix)
         self._go.clicked.connect(self.act)
         self._halt.clicked.connect(self.stop)
         self.table.chosen.connect(self._show_hypothesis)
@@ -119,7 +120,7 @@ class TranslatePanel(UsePanel):
             return
         self.remember("text", text)
         self.remember("prefix", self.prefix.text())
-        self.question.ask(Translate, text=text, prefix=self.prefix.text(), **self.knobs.fields())
+        self.ask(Translate, text=text, prefix=self.prefix.text(), **self.knobs.fields())
         self._asked = text
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────

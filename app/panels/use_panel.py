@@ -2,11 +2,13 @@
 
 from typing import Any, ClassVar, TypeVar
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QGraphicsOpacityEffect,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QPlainTextEdit,
     QProgressBar,
     QScrollArea,
@@ -21,10 +23,13 @@ from app.session import Session
 from app.theme import GRID, body_font
 from app.widgets.export import Exporter
 from tfmcore.config import SavedModel
-from tfmcore.messages import AnyReply, Arrays, Progress
+from tfmcore.messages import AnyReply, Arrays, ModelRequest, Progress
 
 V = TypeVar("V", int, float, str)
 MOST_REMEMBERED = 20_000
+DIMMED = 0.4
+DIM_AFTER_MS = 400
+"""Longer than it takes to answer while one types."""
 
 
 class UsePanel(QWidget):
@@ -51,6 +56,12 @@ class UsePanel(QWidget):
         policy = self.progress.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.progress.setSizePolicy(policy)
+        self._asked_of: list[QPlainTextEdit | QLineEdit] = []
+        self._put = self._answered = list[str]()
+        self._refused = False
+        self._dim = QGraphicsOpacityEffect(self, opacity=DIMMED, enabled=False)
+        self._dim_soon = QTimer(self, singleShot=True, interval=DIM_AFTER_MS)
+        self._dim_soon.timeout.connect(self._show_whether_old)
         self._left, self._right = QVBoxLayout(spacing=GRID), QVBoxLayout(spacing=GRID)
         self.lay_out(self._left, self._right)
         self._put_side_by_side()
@@ -70,6 +81,7 @@ class UsePanel(QWidget):
         """Begin anew with another model, with the text last used on such data."""
         self._source = model.data.source
         self.question.forget()
+        self.forget_answer()
         self.show_notice("")
         self.show_refusal("")
         self.examples.show_model(model)
@@ -105,6 +117,34 @@ class UsePanel(QWidget):
         """Where a refusal and a notice stand: beside what caused them."""
         layout.addWidget(self.refusal)
         layout.addWidget(self.notice)
+
+    def dim_after_change(self, *fields: QPlainTextEdit | QLineEdit) -> None:
+        """An answer is dimmed once these no longer hold what it answers, until the next one comes."""
+        self._asked_of += fields
+        for field in fields:
+            field.textChanged.connect(lambda *_: self._dim_soon.start())
+
+    def ask(self, request: type[ModelRequest], **fields: object) -> None:
+        """Ask the engine about what stands in the fields."""
+        self._put = self._texts()
+        self.question.ask(request, **fields)
+
+    def forget_answer(self) -> None:
+        """What stands at the right answers nothing, so it does not grow old."""
+        self._answered = []
+        self._show_whether_old()
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the answer on show is dimmed."""
+        return self._dim.isEnabled()
+
+    def _texts(self) -> list[str]:
+        return [field.text() if isinstance(field, QLineEdit) else field.toPlainText() for field in self._asked_of]
+
+    def _show_whether_old(self) -> None:
+        self._dim_soon.stop()
+        self._dim.setEnabled(bool(self._answered) and (self._refused or self._answered != self._texts()))
 
     def act_on_return(self, field: QPlainTextEdit) -> None:
         """Return asks; Shift+Return is a new line."""
@@ -154,7 +194,13 @@ class UsePanel(QWidget):
         for half, side in zip(halves, (self._left, self._right), strict=True):
             half.setLayout(side)
             side.setContentsMargins(2 * GRID, 0, 2 * GRID, GRID)
-        scroll = QScrollArea(widgetResizable=True, objectName=f"scroll_{self.verb}", minimumWidth=36 * GRID)
+        halves[1].setGraphicsEffect(self._dim)
+        scroll = QScrollArea(
+            focusPolicy=Qt.FocusPolicy.NoFocus,
+            widgetResizable=True,
+            objectName=f"scroll_{self.verb}",
+            minimumWidth=36 * GRID,
+        )
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(halves[0])
         splitter.addWidget(scroll)
@@ -173,8 +219,12 @@ class UsePanel(QWidget):
         self.show_refusal("")
         self.show_notice(getattr(reply, "notice", ""))
         self.take_reply(reply, arrays)
+        self._answered, self._refused = self._put, False
+        self._show_whether_old()
 
     def _on_refused(self, sentence: str, details: str) -> None:
+        self._refused = True
+        self._show_whether_old()
         self.show_notice("")
         self.show_refusal(sentence, details)
 

@@ -68,7 +68,9 @@ class Written(QWidget):
         self._prompt.setProperty("role", "muted")
         self._place = QLabel(HINT, objectName="alternatives_place", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._place.setProperty("role", "muted")
-        self._scroll = QScrollArea(widgetResizable=True, objectName="written_scroll")
+        self._scroll = QScrollArea(
+            focusPolicy=Qt.FocusPolicy.NoFocus, widgetResizable=True, objectName="written_scroll"
+        )
         self._plain = QPlainTextEdit(objectName="written_text", readOnly=True, accessibleName="Written text")
         self._stack = QStackedWidget()
         self._views = Segments(objectName="written_view", accessibleName="View")

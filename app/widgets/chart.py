@@ -73,6 +73,7 @@ class Chart(pg.PlotWidget):
     def __init__(self, parent: QWidget | None = None, *, x_name: str = "step") -> None:
         super().__init__(parent, background=None, axisItems={side: Ticks(side) for side in ("left", "bottom")})
         self.setFrameShape(Chart.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the plot around it hears the keys
         self.setMenuEnabled(False)
         self.hideButtons()
         self.plot = self.getPlotItem()

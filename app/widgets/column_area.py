@@ -5,10 +5,12 @@ from PySide6.QtWidgets import QScrollArea, QWidget
 
 
 class ColumnArea(QScrollArea):
-    """Holds `content`, however wide fonts and translations make it."""
+    """Holds `content`, however wide fonts and translations make it. Its fields pass it the keys that scroll; where it
+    has none, it needs a `title` for Tab to stop at."""
 
-    def __init__(self, content: QWidget, name: str) -> None:
-        super().__init__(objectName=name, widgetResizable=True)
+    def __init__(self, content: QWidget, name: str, title: str = "") -> None:
+        super().__init__(objectName=name, widgetResizable=True, accessibleName=title)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if title else Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._content = content
         self.setWidget(content)

@@ -11,6 +11,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QToolButton
 
+from app.bidirectional import isolated
 from app.theme import body_font, theme, translucent
 from app.widgets.series import Series, decimate
 from tfmcore import units
@@ -137,7 +138,7 @@ class Curve:
 
     def show_value(self, at: int | None) -> None:
         """Write the value at a point, or the last one, beside the title."""
-        words = self.short.replace("&", "&&")
+        words = isolated(self.short).replace("&", "&&")
         if self.series.length and not self.style.planned:
             words += f" {units.number(float(self.series.y[-1 if at is None else at]))}"
         self.button.setText(words)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -20,8 +20,19 @@ _LOOKS = {
 }
 
 
+class Message(NamedTuple):
+    """What is shown while it `holds`; `act` is what the button `word` does, if it has one."""
+
+    level: str
+    sentence: str
+    details: str
+    holds: Callable[[], bool]
+    word: str = ""
+    act: Callable[[], None] | None = None
+
+
 class ErrorBar(QWidget):
-    """Hidden until `show_message`; a new message replaces the old one."""
+    """Hidden until `show_message`; a new message replaces the old one, an offer only covers it."""
 
     dismissed = Signal()
 
@@ -35,7 +46,9 @@ class ErrorBar(QWidget):
         self.sentence.setTextFormat(Qt.TextFormat.PlainText)
         self.sentence.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.act = QPushButton(objectName=f"{name}_act")
-        self._act: Callable[[], None] | None = None
+        self._messages: list[Message] = []
+        self._rest = QTimer(self, singleShot=True, interval=QGuiApplication.styleHints().mouseDoubleClickInterval())
+        """While it runs, a click may be meant for what stood there before."""
         self.more = QPushButton("Details", checkable=True, objectName=f"{name}_details")
         self.copy = QPushButton("Copy", objectName=f"{name}_copy", icon=icon("content-copy", "muted"))
         self.close_button = QPushButton(objectName=f"{name}_dismiss", icon=icon("close", "muted"))
@@ -51,7 +64,7 @@ class ErrorBar(QWidget):
         self.act.clicked.connect(self._on_act_clicked)
         self.more.toggled.connect(self._on_more_toggled)
         self.copy.clicked.connect(self._on_copy_clicked)
-        self.close_button.clicked.connect(self.dismiss)
+        self.close_button.clicked.connect(self._on_close_clicked)
         themes.theme_changed.connect(self._recolour)
         self.hide()
 
@@ -66,33 +79,59 @@ class ErrorBar(QWidget):
         layout.addLayout(line)
         layout.addWidget(self.details)
 
-    def show_message(self, level: str, sentence: str, details: str = "") -> None:
-        """Show one sentence; `level` is info, warning or error. Raises ValueError for another level."""
+    def show_message(
+        self, level: str, sentence: str, details: str = "", holds: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Show one sentence, while it `holds`; `level` is info, warning or error. Raises ValueError for another
+        level."""
         if level not in LEVELS:
             raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}")
+        self._messages = [Message(level, sentence, details, holds)]
+        self._rest.stop()
+        self._show()
+
+    def offer(
+        self, sentence: str, word: str, act: Callable[[], None], holds: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Show a sentence and a button, `word`, that does `act` and takes the message away. What stood there comes
+        back then, if it still holds."""
+        before = [message for message in self._messages if message.sentence != sentence]
+        self._rest.stop()
+        self._messages = [*before, Message("info", sentence, "", holds, word, act)]
+        self._show()
+
+    def look_again(self) -> None:
+        """Take away what no longer holds."""
+        shown = self._messages[-1:]
+        self._messages = [message for message in self._messages if message.holds()]
+        if self._messages[-1:] != shown:
+            self._rest.start()
+            self._show()
+
+    def dismiss(self) -> None:
+        """Hide the message."""
+        del self._messages[-1:]
+        self._rest.start()
+        self._show()
+        self.dismissed.emit()
+
+    def _show(self) -> None:
+        """The newest, if there is one."""
+        if not self._messages:
+            self.hide()
+            return
+        level, sentence, details, _, word, _ = self._messages[-1]
         self.level = level
         self._recolour()
         self.sentence.setText(sentence)
         self.details.setPlainText(details)
-        self._act = None
-        self.act.hide()
+        self.act.setText(word)
+        self.act.setVisible(bool(word))
         self.more.setVisible(bool(details))
         self.more.setChecked(False)
         self.details.hide()
         self.setAccessibleDescription(sentence)
         self.show()
-
-    def offer(self, sentence: str, word: str, act: Callable[[], None]) -> None:
-        """Show a sentence and a button, `word`, that does `act` and takes the message away."""
-        self.show_message("info", sentence)
-        self._act = act
-        self.act.setText(word)
-        self.act.show()
-
-    def dismiss(self) -> None:
-        """Hide the message."""
-        self.hide()
-        self.dismissed.emit()
 
     def _recolour(self) -> None:
         self.icon.setPixmap(icon(*_LOOKS[self.level]).pixmap(20, 20))
@@ -112,10 +151,16 @@ class ErrorBar(QWidget):
             super().keyPressEvent(event)
 
     def _on_act_clicked(self) -> None:
-        act = self._act
+        if self._rest.isActive():
+            return
+        act = self._messages[-1].act if self._messages else None
         self.dismiss()
         if act:
             act()
+
+    def _on_close_clicked(self) -> None:
+        if not self._rest.isActive():
+            self.dismiss()
 
     def _on_more_toggled(self, shown: bool) -> None:
         self.details.setVisible(shown)

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QTextEdit, QWidget
 
+from app.bidirectional import plain
 from app.theme import GRID, body_font, mix, theme, themes
 from app.widgets.export import Exporter
 
@@ -79,7 +80,7 @@ class MarkedText(QTextEdit):
         self.ensureCursorVisible()
 
     def table(self) -> Iterable[Sequence[object]]:
-        marks = [(mark.start, mark.end, self.text[mark.start : mark.end], mark.words) for mark in self.marks]
+        marks = [(mark.start, mark.end, self.text[mark.start : mark.end], plain(mark.words)) for mark in self.marks]
         return [("start", "end", "text", "about"), *marks]
 
     def paint_figure(self, painter: QPainter, size: QSizeF) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.bidirectional import isolated
 from app.theme import GRID, body_font, mix, theme
 
 SIDE = 12
@@ -30,7 +31,7 @@ class Swatch(QWidget):
 
     @property
     def words(self) -> str:
-        return f"{self.title}  {self.count:,}" if self.count else self.title
+        return f"{isolated(self.title)}  {self.count:,}" if self.count else self.title
 
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()

@@ -346,6 +346,6 @@ def open_trained(session: Session, config: Config, name: str) -> SavedModel:
     folder = session.workspace / "models" / name
     folder.mkdir(parents=True, exist_ok=True)
     saved.write(folder)
-    session.model_path, session.model = str(folder), saved
+    session.model_path, session.model_name, session.model = str(folder), folder.name, saved
     session.model_changed.emit()
     return saved

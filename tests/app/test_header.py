@@ -1,5 +1,6 @@
 """The header: which model is open, and what is running."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,9 @@ def test_it_names_the_open_model_as_it_is_written(header: Header, session: Sessi
     run.rename("Another name")
     until(qtbot, session, lambda: header.findChild(QLabel, "header_name").text() == "Another name")
     assert header.findChild(QLabel, "header_name").toolTip() == session.model_path
+    shutil.rmtree(run.folder)
+    until(qtbot, session, lambda: not session.runs.facts)
+    assert header.findChild(QLabel, "header_name").text() == "Another name", "not that of the checkpoint's folder"
     session.close_model()
     assert header.findChild(QLabel, "header_name").isHidden()
 

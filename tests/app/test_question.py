@@ -1,14 +1,17 @@
 """A question: the newest counts, a refusal is one sentence, and a model whose files are gone is said as that."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.question import GONE, Question
+from app.question import Question, gone
 from app.session import Session
+from tests.app.conftest import add_checkpoint, until
 from tests.app.fake_engine import FakeEngine, connect, open_preset
 from tfmcore.messages import Classified, Classify, Generate, Token
+from tfmcore.runs import Run
 
 
 @pytest.fixture
@@ -52,4 +55,19 @@ def test_a_model_whose_files_are_gone_is_said_as_that(session: Session, engine: 
         question.ask(Classify, text="a")
         qtbot.waitUntil(lambda: not engine.busy)
         Path(session.model_path, "config.json").unlink(missing_ok=True)
-    assert heard == [engine.faults["classify"], GONE]
+    name = Path(session.model_path).name
+    removed = f"The files of “{name}” were removed: {session.model_path} is no longer there."
+    assert heard == [engine.faults["classify"], f"{removed} Open another model."]
+
+
+def test_of_a_run_that_is_there_the_best_checkpoint_of_now_is_named(
+    session: Session, engine: FakeEngine, qtbot: QtBot, run: Run
+) -> None:
+    folder = add_checkpoint(run)
+    until(qtbot, session, lambda: session.runs.facts)
+    with qtbot.waitSignal(session.model_changed):
+        session.open_model(str(run.folder))
+    for removed, advice in ((folder, "circling arrow beside the model."), (run.folder, "Open another model.")):
+        shutil.rmtree(removed)
+        assert gone(session).startswith("The files of “A first run” were removed")
+        assert gone(session).endswith(advice)

@@ -74,7 +74,7 @@ def test_where_one_cannot_be_deleted_those_before_it_can_come_back(
     (in_the_way / "file").touch()
     with qtbot.waitSignal(session.offered) as offered:
         session.delete_runs([first, second, third])
-    sentence, _, undo = offered.args
+    sentence, _, undo, _ = offered.args
     assert f"{first.label!r} was deleted" in sentence
     assert f"{second.label!r} cannot be deleted" in sentence
     until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {second.id, third.id})
@@ -91,7 +91,7 @@ def test_a_deleted_run_leaves_the_list_and_comes_back(
 ) -> None:
     with qtbot.waitSignal(session.offered) as offered:
         trigger(actions, "delete_run")
-    sentence, word, undo = offered.args
+    sentence, word, undo, _ = offered.args
     assert "A first run" in sentence
     assert word == "Undo"
     assert (session.workspace / ".trash" / ended.id / "events.jsonl").exists()
@@ -113,7 +113,7 @@ def test_what_cannot_be_brought_back_is_offered_again(session: Session, qtbot: Q
     in_the_way.touch()
     with qtbot.waitSignal(session.offered) as again:
         offered.args[2]()
-    sentence, word, undo = again.args
+    sentence, word, undo, _ = again.args
     assert f"{first.label!r} was deleted" in sentence
     assert f"{first.label!r} cannot be restored" in sentence
     assert word == "Undo"
@@ -123,22 +123,19 @@ def test_what_cannot_be_brought_back_is_offered_again(session: Session, qtbot: Q
     until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {first.id, second.id})
 
 
-def test_after_an_undo_what_was_deleted_before_is_offered(session: Session, qtbot: QtBot, own_folders: Path) -> None:
+def test_each_undo_brings_back_its_own(session: Session, qtbot: QtBot, own_folders: Path) -> None:
     for number in range(3):
         add_run(own_folders / "runs", f"run {number}", RunState.FINISHED)
     until(qtbot, session, lambda: len(session.runs.facts) == 3)
     first, second, third = session.runs.facts
+    offers = []
     for facts in (first, second):
         with qtbot.waitSignal(session.offered) as offered:
             session.delete_runs([facts])
-    for facts, left in ((second, {second.id, third.id}), (first, {first.id, second.id, third.id})):
         assert f"{facts.label!r} was deleted" in offered.args[0]
-        if facts is second:
-            with qtbot.waitSignal(session.offered) as again:
-                offered.args[2]()
-            offered = again
-        else:
-            offered.args[2]()
+        offers.append(offered.args[2])
+    for undo, left in zip(offers, ({first.id, third.id}, {first.id, second.id, third.id}), strict=True):
+        undo()
         until(qtbot, session, lambda left=left: {each.id for each in session.runs.facts} == left)
 
 

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt, QTimer
-from PySide6.QtGui import QAction, QScreen, QWheelEvent
+from PySide6.QtGui import QAccessible, QAction, QGuiApplication, QScreen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QSlider,
+    QTabWidget,
     QToolButton,
     QWidget,
 )
@@ -31,7 +33,7 @@ from app.main import install_hook, raise_other, server_name
 from app.session import Session
 from app.theme import DARK, LIGHT, apply_theme, contrast
 from app.window import PAGES, MainWindow
-from tests.app.conftest import until
+from tests.app.conftest import add_checkpoint, until
 from tests.app.fake_engine import FakeEngine, connect, open_task
 from tfmcore.config import TASKS
 from tfmcore.messages import Describe
@@ -130,6 +132,21 @@ def test_every_action_and_button_has_a_name_that_stays(whole: MainWindow) -> Non
     assert len(buttons) > 100
     for button in buttons:
         assert name_of(button), (button.text(), button.parent().objectName())
+
+
+def test_whatever_tab_reaches_can_be_read_aloud(whole: MainWindow) -> None:
+    """A field has the name of its label; a button without one has none to show yet."""
+    found = [
+        widget
+        for widget in whole.findChildren(QWidget)
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.window() is whole and not widget.focusProxy()
+    ]
+    assert len(found) > 200
+    for widget in found:
+        read = QAccessible.queryAccessibleInterface(widget)
+        if not isinstance(widget, QAbstractButton):
+            assert read.text(QAccessible.Text.Name), (widget.objectName(), widget.parent().objectName())
+    assert whole.findChild(QTabWidget, "run_tabs").tabBar().accessibleName()
 
 
 def name_of(button: QAbstractButton) -> str:
@@ -274,6 +291,55 @@ def test_an_offer_goes_when_it_no_longer_holds(window: MainWindow, session: Sess
     holds.append(False)
     session.runs.changed.emit()
     assert not window.findChild(QWidget, "offer").isVisible()
+
+
+def test_an_offer_comes_back_when_the_one_upon_it_goes(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    bar, sentence = window.findChild(QWidget, "offer"), window.findChild(QLabel, "offer_sentence")
+    done, held = list[str](), {"B": True, "C": True, "D": True}
+    for name in "ABBCD":
+        session.offer(name, "Do it", lambda name=name: done.append(name), lambda name=name: held.get(name, True))
+    assert sentence.text() == "D"
+    held["C"] = held["D"] = False
+    session.runs.changed.emit()
+    assert sentence.text() == "B"
+    qtbot.wait(QGuiApplication.styleHints().mouseDoubleClickInterval() + 50)
+    for _ in range(2):  # the second of a double click is not for the one that has come back
+        window.findChild(QPushButton, "offer_dismiss").click()
+        window.findChild(QPushButton, "offer_act").click()
+    assert sentence.text() == "A", "the same is not said twice"
+    qtbot.wait(QGuiApplication.styleHints().mouseDoubleClickInterval() + 50)
+    window.findChild(QPushButton, "offer_act").click()
+    assert done == ["A"]
+    assert not bar.isVisible()
+
+
+def test_why_an_act_failed_goes_when_it_succeeds(
+    window: MainWindow, session: Session, qtbot: QtBot, run: Run, tmp_path: Path
+) -> None:
+    notice, folder = window.findChild(QWidget, "notice"), add_checkpoint(run).parent.parent
+    session.open_model(str(tmp_path))
+    qtbot.waitUntil(notice.isVisible)
+    session.succeed("start")
+    assert notice.isVisible(), "that has nothing to do with it"
+    session.open_model(str(folder))
+    qtbot.waitUntil(lambda: not notice.isVisible())
+    assert session.model
+
+
+@pytest.mark.parametrize(
+    "mend", [lambda session: session.draft.set("model.num_heads", 4), lambda session: session.succeed("start")]
+)
+def test_why_a_run_cannot_start_goes_when_it_could_or_one_did(
+    window: MainWindow, session: Session, mend: Callable[[Session], None]
+) -> None:
+    notice = window.findChild(QWidget, "notice")
+    session.draft.set("model.num_heads", 3)
+    session.start_run()
+    assert "num_heads" in window.findChild(QLabel, "notice_sentence").text()
+    session.draft.set("model.dropout", 0.5)
+    assert notice.isVisible()
+    mend(session)
+    assert not notice.isVisible()
 
 
 def test_a_message_takes_no_offer_away(window: MainWindow, session: Session) -> None:

@@ -228,7 +228,7 @@ def test_the_encoding_that_mends_a_file_is_a_click_away(qtbot, page, session, to
     drop(page, "/data/latin.txt")
     sentence = "/data/latin.txt is not UTF-8 text (byte 17): set data.encoding, perhaps to cp1252"
     told.answer(asked(qtbot, told, 1), Refused, sentence=sentence, fix={"data.encoding": "cp1252"})
-    assert "byte 17" in words(page, "problem_data_encoding")
+    assert "(byte 17): set “Encoding”, perhaps to cp1252." in words(page, "problem_data_encoding")
     mend = page.findChild(QPushButton, "mend_data_encoding")
     assert mend.isVisible()
     qtbot.mouseClick(mend, Qt.MouseButton.LeftButton)
@@ -240,7 +240,8 @@ def test_a_bad_byte_far_in_is_said_when_the_data_are_prepared(qtbot, page, sessi
     drop(page, "/data/latin.txt")
     qtbot.mouseClick(page.findChild(QPushButton, "action_prepare_data"), Qt.MouseButton.LeftButton)
     (request,) = told.requests(PrepareData)
-    told.answer(request, Refused, sentence="It is not UTF-8 text (byte 17).", fix={"data.encoding": "cp1252"})
+    told.answer(request, Refused, sentence="Byte 17: set data.encoding.", fix={"data.encoding": "cp1252"})
+    assert words(page, "prepare_outcome") == "Byte 17: set “Encoding”."
     mend = page.findChild(QPushButton, "mend_data_encoding")
     qtbot.waitUntil(lambda: mend.isVisible() and mend.height() > 10)
     qtbot.mouseClick(mend, Qt.MouseButton.LeftButton)

@@ -57,6 +57,13 @@ def test_figures_follow_each_change_and_stay_through_a_wrong_one(page, session):
     assert page.findChild(QPushButton, "tab_model").text() == "Model"
 
 
+def test_data_of_ones_own_are_called_as_their_file(page, session):
+    session.draft.set("data.source", "file")
+    session.draft.set("data.path", "/data/<b>tales.txt")
+    assert "from “<b>tales.txt”;" in words(page, "data_summary")
+    assert page.findChild(QLabel, "data_summary").textFormat() == Qt.TextFormat.PlainText
+
+
 def test_every_block_leads_to_fields_that_are_in_sight(qtbot, page, session):
     for preset in ("nano-decoder", "t5-mini", "tell-languages", "bert-mini"):
         session.draft.load_preset(preset)
@@ -149,7 +156,7 @@ def test_a_design_that_does_not_fit_the_machine_is_said_and_starts_only_when_ins
     assert "for reading" in words(page, "memory_shortage")
     with qtbot.waitSignal(session.offered) as offered:
         click(qtbot, page, "action_start_run")
-    sentence, word, insist = offered.args
+    sentence, word, insist, _ = offered.args
     assert "this machine has" in sentence
     assert word == "Train anyway"
     assert not started

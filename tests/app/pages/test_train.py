@@ -98,7 +98,7 @@ def test_the_design_is_trained_from_here(
     page: TrainPage, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Run] = []
-    offers: list[tuple[str, str, Callable[[], None]]] = []
+    offers: list[tuple[str, str, Callable[[], None], Callable[[], bool]]] = []
     monkeypatch.setattr(session_module, "start_trainer", started.append)
     monkeypatch.setattr(run_queue, "start_queue", lambda runs: None)
     session.offered.connect(lambda *offer: offers.append(offer))
@@ -111,14 +111,14 @@ def test_the_design_is_trained_from_here(
     assert session.run_id == session.runs.facts[0].id
     assert page.findChild(QLabel, "run_state").text() == "next in the queue"
     assert "when its turn comes" in page.findChild(QLabel, "run_sentence").text()
-    sentence, word, act = offers[0]
+    sentence, word, act, holds = offers[0]
     assert (word, "A first run" in sentence) == ("Train now", True)
     act()
     qtbot.waitUntil(lambda: len(started) == 1)
     assert started[0].id == session.run_id
-    with qtbot.waitSignal(session.offer_ended):  # it trains by now
-        write_status(started[0], RunState.RUNNING)
-        session.runs.refresh()
+    assert holds()
+    write_status(started[0], RunState.RUNNING)
+    until(qtbot, session, lambda: not holds())
 
 
 def test_when_the_chosen_run_is_deleted_the_next_one_is_shown(

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.pages.use import PANELS, UsePage
 from app.panels.generate import GeneratePanel
+from app.panels.use_panel import DIM_AFTER_MS
 from app.session import Session
 from tests.app.conftest import write_status
 from tests.app.fake_engine import FakeEngine, connect, open_preset, open_task
@@ -72,6 +73,32 @@ def test_a_model_brings_its_panel_which_fits_and_answers(
     assert engine.asked[-1].kind == verb  # type: ignore[attr-defined]
     assert engine.asked[-1].panel == verb
     assert not page.panel.refusal.isVisible()
+
+
+@pytest.mark.parametrize("task", [task for task, facts in TASKS.items() if facts.verb != "generate"])
+def test_an_answer_is_dimmed_once_it_is_not_that_of_what_is_asked(
+    page: UsePage, session: Session, engine: FakeEngine, qtbot: QtBot, task: str
+) -> None:
+    open_task(session, task)
+    panel = page.panel
+    panel.text.setPlainText("no model [MASK] yet")
+    qtbot.wait(DIM_AFTER_MS + 100)
+    assert not panel.is_old, "there is none"
+    panel.act()
+    qtbot.waitUntil(lambda: not engine.busy)
+    assert not panel.is_old
+    engine.faults[panel.verb] = "It cannot be done."
+    panel.text.setPlainText("another [MASK] text")
+    qtbot.waitUntil(lambda: panel.is_old)
+    panel.act()
+    qtbot.waitUntil(panel.refusal.isVisible)
+    panel.text.setPlainText("no model [MASK] yet")
+    panel.act()
+    qtbot.waitUntil(lambda: not engine.busy)
+    assert panel.is_old, "it has been refused"
+    engine.faults.clear()
+    panel.act()
+    qtbot.waitUntil(lambda: not panel.is_old)
 
 
 def test_tokens_stream_and_the_statistics_follow(generate: GeneratePanel) -> None:

@@ -217,7 +217,7 @@ def test_many_are_deleted_and_come_back(sheet: RunSheet, session: Session, runs:
     sheet.view.setFocus()
     with qtbot.waitSignal(session.offered) as offered:
         qtbot.keyClick(sheet.view, Qt.Key.Key_Delete)
-    sentence, word, undo = offered.args
+    sentence, word, undo, _ = offered.args
     assert "3 runs were deleted" in sentence
     assert word == "Undo"
     until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [runs[3].id])
