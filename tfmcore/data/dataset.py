@@ -98,7 +98,7 @@ def _cut(train: Split, validation: Split, context_length: int) -> Iterator[str]:
     lengths = np.concatenate([train.lengths(), validation.lengths()])
     if num_cut := int(np.count_nonzero(lengths > context_length)):
         yield (
-            f"{num_cut} of {len(lengths)} examples are longer than the context of {context_length} tokens and "
+            f"{num_cut} of {len(lengths)} examples are longer than the context of {context_length} tokens and are cut; "
             f"a model.context_length of {lengths.max()} would hold them all"
         )
     splits = (train, validation)

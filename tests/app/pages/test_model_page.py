@@ -210,7 +210,7 @@ def test_a_wrong_config_changes_nothing_and_is_said_in_a_sentence(qtbot, page, s
     before = session.draft.raw
     with qtbot.waitSignal(session.notified) as notice:
         page._bar._files.open(str(path))
-    level, sentence, _ = notice.args
+    level, sentence, *_ = notice.args
     assert level == "error"
     assert "wrong.toml" in sentence
     assert "\n" not in sentence

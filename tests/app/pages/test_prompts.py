@@ -41,7 +41,7 @@ def choose(box: QComboBox, text: str) -> None:
 def test_it_is_taken_for_prompts_and_what_a_decoder_writes_after_them(page, session):
     assert session.draft.value("model.architecture") == "decoder"
     assert (session.draft.value("tokenizer.kind"), session.draft.value("tokenizer.lowercase")) == ("byte_bpe", False)
-    assert "with their capitals and spaces" in page.findChild(QLabel, "data_info").text()
+    assert "which keep capitals and spaces" in page.findChild(QLabel, "data_info").text()
     assert page.findChild(QComboBox, "field_data_columns_text").currentText() == "automatic: response"
     rows = page.findChild(QTableView, "preview_table").model()
     horizontal, colour = Qt.Orientation.Horizontal, Qt.ItemDataRole.ForegroundRole

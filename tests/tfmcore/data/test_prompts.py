@@ -103,7 +103,7 @@ def test_each_row_is_an_example(file, name):
 
 
 def test_running_text_has_no_prompts(file):
-    with pytest.raises(UserError, match="is one running text: language_modeling needs a table for its prompts"):
+    with pytest.raises(UserError, match="is one running text, and language_modeling needs a table for its prompts"):
         list(SOURCES["file"].examples(data(file("a.txt", "text"), columns={"prompt": "prompt"})))
 
 
@@ -160,7 +160,7 @@ def test_several_share_a_row_where_they_are_packed(made, tmp_path):
 def test_what_completes_nothing_is_left_out_and_counted(config, file, tmp_path):
     path = file("a.csv", PAIRS + "NOTHING,\nBLANK,  \n")
     dataset = prepare(config("file", TASK, data__path=str(path), tokenizer__kind="byte"), cache=tmp_path)
-    assert dataset.warnings == ["examples that were left out because a text of theirs is empty: 2"]
+    assert dataset.warnings == ["examples skipped because one of their texts is empty: 2"]
     assert dataset.counts["train"] + dataset.counts["validation"] == len(WORDS)
 
 

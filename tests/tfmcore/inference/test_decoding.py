@@ -414,11 +414,11 @@ def test_padding_is_on_the_left():
 def test_damaged_weights_are_said(num_beams):
     model = model_of(ModelConfig(d_model=16, num_layers=1, num_heads=2, context_length=8))
     torch.nn.init.constant_(model.embedding.tokens.weight, math.nan)
-    with pytest.raises(UserError, match="not a number"):
+    with pytest.raises(UserError, match="outputs NaN"):
         list(write_on(model, [1], max_new_tokens=2, sampling=Sampling(1.0)))
-    with pytest.raises(UserError, match="not a number"):
+    with pytest.raises(UserError, match="outputs NaN"):
         finish(search_beams(model, [1], num_beams=num_beams, max_new_tokens=2))
-    with pytest.raises(UserError, match="not a number"):
+    with pytest.raises(UserError, match="outputs NaN"):
         write_batch(model, [[1], [2, 3]], max_new_tokens=2)
 
 

@@ -83,7 +83,7 @@ def test_a_validation_needs_no_more_memory_than_its_step():
 
 def test_nothing_to_predict_is_refused_and_training_mode_comes_back():
     model = Oracle().train()
-    with pytest.raises(UserError, match="nothing to predict"):
+    with pytest.raises(UserError, match="no labels to predict"):
         evaluate(model, [], "language_modeling")
     assert model.training
 
