@@ -32,7 +32,7 @@ def test_a_run_is_named_so_in_sentences(session: Session, qtbot: QtBot, run: Run
     header = Header(session, ModelActions(session, owner))
     for widget in (owner, header):
         qtbot.addWidget(widget)
-    until(qtbot, session, lambda: session.runs.facts)
+    until(qtbot, session, lambda: [facts.label for facts in session.runs.facts] == [PEACE])
     assert header.findChild(QPushButton, "header_running").text().startswith(f"{isolated(PEACE)}: running")
     assert describe(facts_of(run, RunState.FINISHED)).startswith(f"{isolated(PEACE)} · ")
     with qtbot.waitSignal(session.notified) as said:
