@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from app import fitting, machine
 from app.background import in_background
 from app.bidirectional import isolated
+from app.deletion import Deletion
 from app.draft import Draft
 from app.engine_client import EngineClient
 from app.exchange import Exchange, is_foreign
@@ -26,14 +27,6 @@ from tfmcore.config.branching import Beginning
 from tfmcore.config.config import Raw
 from tfmcore.messages import Command
 from tfmcore.runs import Run, RunState, find_model, start_trainer
-
-
-class Moved(NamedTuple):
-    """A deleted run: where it is kept, where it was, and what it is called."""
-
-    kept: Path
-    folder: Path
-    label: str
 
 
 class Session(QObject):
@@ -61,7 +54,8 @@ class Session(QObject):
         self.data_engine = EngineClient("data_engine", self, here)
         self.exchange = Exchange(self)
         self.queue = RunQueue(self)
-        self._trash = Trash(workspace / ".trash")
+        trash = Trash(workspace / ".trash")
+        self._deletion = Deletion(self, trash)
         self._under_way: set[str] = set()
         self._successes = Counter[str]()
         self.model_path: str = ""
@@ -76,7 +70,7 @@ class Session(QObject):
         self.data_engine.died.connect(lambda sentence: self.notify("warning", sentence))
         self.runs.failed.connect(lambda sentence: self.notify("error", sentence))
         self.runs.changed.connect(self._name_model)
-        self._do("sweep", self._trash.sweep)
+        self._do("sweep", trash.sweep)
         self._recall()
 
     def _recall(self) -> None:
@@ -136,7 +130,7 @@ class Session(QObject):
 
         in_background(self, work, succeeded, lambda error: self.say_failure(error, act))
 
-    def _do_once(
+    def do_once(
         self,
         act: str,
         work: Callable[[], Any],
@@ -172,7 +166,7 @@ class Session(QObject):
             self.say_failure(error, act)
 
         self.runs.expect(facts.id, word, until)
-        self._do_once(act, work, lambda _: self.runs.refresh(), failed)
+        self.do_once(act, work, lambda _: self.runs.refresh(), failed)
 
     # ── selection ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -276,9 +270,9 @@ class Session(QObject):
             return
         name, folder = label or label_for(config, self.runs.facts), self.runs.folder
         if other := self.queue.in_the_way(config):
-            self._do_once("start", lambda: self.queue.create(config, name), lambda run: self._on_run_waits(run, other))
+            self.do_once("start", lambda: self.queue.create(config, name), lambda run: self._on_run_waits(run, other))
         else:
-            self._do_once("start", lambda: _create_and_start(folder, config, name), self._on_run_started)
+            self.do_once("start", lambda: _create_and_start(folder, config, name), self._on_run_started)
 
     def _on_run_waits(self, run: Run, other: RunFacts) -> None:
         self._on_run_started(run)
@@ -289,7 +283,7 @@ class Session(QObject):
             return facts is None or facts.state == RunState.WAITING
 
         def train() -> None:
-            self._do_once("start", lambda: _started(run), self._on_run_started)
+            self.do_once("start", lambda: _started(run), self._on_run_started)
 
         self.offer(words, "Train now", train, waits)
 
@@ -355,59 +349,7 @@ class Session(QObject):
 
     def delete_runs(self, chosen: Sequence[RunFacts]) -> None:
         """Move runs that have ended out of the list; a notice offers to bring them back."""
-
-        def alive_still() -> bool:
-            return any((found := self.runs.find(facts.id)) and found.state.alive for facts in alive)
-
-        alive, ended = ([facts for facts in chosen if facts.state.alive is is_alive] for is_alive in (True, False))
-        moved = list[Moved]()
-
-        def work() -> None:
-            for facts in ended:
-                moved.append(Moved(self._trash.take(facts.run.folder), facts.run.folder, facts.label))
-
-        def done(_: None, why_not_all: str = "") -> None:
-            self.runs.refresh()
-            self._offer_back(moved, why_not_all)
-
-        def failed(error: Exception) -> None:
-            if moved:
-                done(None, f" {isolated(repr(ended[len(moved)].label))} cannot be deleted: {error}")
-            else:
-                self.say_failure(error)
-
-        if len(alive) == 1:
-            self.notify(
-                "warning",
-                f"{isolated(repr(alive[0].label))} is {alive[0].words}: stop it before you delete it.",
-                "",
-                alive_still,
-            )
-        elif alive:
-            self.notify(
-                "warning", f"{len(alive):,} runs are still training: stop them before you delete them.", "", alive_still
-            )
-        if ended:
-            if self.model and self.model.run in [facts.id for facts in ended]:
-                self.close_model()
-            self._do_once(f"delete {[facts.id for facts in ended]}", work, done, failed)
-
-    def _offer_back(self, moved: list[Moved], why_not: str = "") -> None:
-        words = f"{len(moved):,} runs were deleted; they stay"
-        words = words if len(moved) > 1 else f"{isolated(repr(moved[0].label))} was deleted; it stays"
-        words = f"{words} in {moved[0].kept.parent.name} for a week.{why_not}"
-        self.offer(words, "Undo", lambda: self._bring_back(moved))
-
-    def _bring_back(self, moved: list[Moved]) -> None:
-        def work() -> None:
-            while moved:
-                self._trash.give_back(moved[-1].kept, moved[-1].folder)
-                moved.pop()
-
-        def failed(error: Exception) -> None:
-            self._offer_back(moved, f" {isolated(repr(moved[-1].label))} cannot be restored: {error}")
-
-        in_background(self, work, lambda _: self.queue.go_on(), failed)  # those that waited still do
+        self._deletion.delete(chosen)
 
     def close(self) -> None:
         """End the engines and look at the runs no more; they go on."""

@@ -1,0 +1,86 @@
+"""Deleting runs, which leaves them in the trash for a while, and bringing them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.background import in_background
+from app.bidirectional import isolated
+from app.run_watch import RunFacts
+from app.trash import Trash
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+
+class Moved(NamedTuple):
+    """A deleted run: where it is kept, where it was, and what it is called."""
+
+    kept: Path
+    folder: Path
+    label: str
+
+
+class Deletion:
+    """Each deletion is offered back by itself."""
+
+    def __init__(self, session: Session, trash: Trash) -> None:
+        self._session, self._trash = session, trash
+
+    def delete(self, chosen: Sequence[RunFacts]) -> None:
+        """Move runs that have ended out of the list; a notice offers to bring them back."""
+
+        def alive_still() -> bool:
+            return any((found := self._session.runs.find(facts.id)) and found.state.alive for facts in alive)
+
+        alive, ended = ([facts for facts in chosen if facts.state.alive is is_alive] for is_alive in (True, False))
+        moved = list[Moved]()
+
+        def work() -> None:
+            for facts in ended:
+                moved.append(Moved(self._trash.take(facts.run.folder), facts.run.folder, facts.label))
+
+        def done(_: None, why_not_all: str = "") -> None:
+            self._session.runs.refresh()
+            self._offer_back(moved, why_not_all)
+
+        def failed(error: Exception) -> None:
+            if moved:
+                done(None, f" {isolated(repr(ended[len(moved)].label))} cannot be deleted: {error}")
+            else:
+                self._session.say_failure(error)
+
+        if len(alive) == 1:
+            self._session.notify(
+                "warning",
+                f"{isolated(repr(alive[0].label))} is {alive[0].words}: stop it before you delete it.",
+                "",
+                alive_still,
+            )
+        elif alive:
+            self._session.notify(
+                "warning", f"{len(alive):,} runs are still training: stop them before you delete them.", "", alive_still
+            )
+        if ended:
+            if self._session.model and self._session.model.run in [facts.id for facts in ended]:
+                self._session.close_model()
+            self._session.do_once(f"delete {[facts.id for facts in ended]}", work, done, failed)
+
+    def _offer_back(self, moved: list[Moved], why_not: str = "") -> None:
+        words = f"{len(moved):,} runs were deleted; they stay"
+        words = words if len(moved) > 1 else f"{isolated(repr(moved[0].label))} was deleted; it stays"
+        words = f"{words} in {moved[0].kept.parent.name} for a week.{why_not}"
+        self._session.offer(words, "Undo", lambda: self._bring_back(moved))
+
+    def _bring_back(self, moved: list[Moved]) -> None:
+        def work() -> None:
+            while moved:
+                self._trash.give_back(moved[-1].kept, moved[-1].folder)
+                moved.pop()
+
+        def failed(error: Exception) -> None:
+            self._offer_back(moved, f" {isolated(repr(moved[-1].label))} cannot be restored: {error}")
+
+        in_background(self._session, work, lambda _: self._session.queue.go_on(), failed)  # those that waited still do
