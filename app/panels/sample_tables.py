@@ -35,8 +35,12 @@ class SampleRows(QAbstractTableModel):
 
     columns: ClassVar[tuple[str, ...]] = ()
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._samples: Sequence[Sampled] = ()
+
     def sample(self, row: int) -> Sampled:
-        raise NotImplementedError
+        return self._samples[row]
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:
         return 0 if parent.isValid() else len(self.columns)
@@ -88,16 +92,12 @@ class PromptRows(SampleRows):
 
     columns = ("Prompt", "Expected", "", "Newest output", "Step")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._newest: list[Sampled] = []
-
     def show(self, newest: list[Sampled]) -> None:
         """A new prompt comes as a row more; only `reset` takes any away."""
-        changed, more = len(self._newest), len(newest) - len(self._newest)
+        changed, more = len(self._samples), len(newest) - len(self._samples)
         if more > 0:
             self.beginInsertRows(QModelIndex(), changed, len(newest) - 1)
-        self._newest = newest
+        self._samples = newest
         if more > 0:
             self.endInsertRows()
         if changed:
@@ -105,14 +105,11 @@ class PromptRows(SampleRows):
 
     def reset(self) -> None:
         self.beginResetModel()
-        self._newest = []
+        self._samples = ()
         self.endResetModel()
 
-    def sample(self, row: int) -> Sampled:
-        return self._newest[row]
-
     def rowCount(self, parent: Index = QModelIndex()) -> int:
-        return 0 if parent.isValid() else len(self._newest)
+        return 0 if parent.isValid() else len(self._samples)
 
 
 class StepRows(SampleRows):
@@ -122,21 +119,20 @@ class StepRows(SampleRows):
 
     def __init__(self) -> None:
         super().__init__()
-        self._answers: Sequence[Sampled] = ()
         self._length = 0
 
     def show(self, answers: Sequence[Sampled]) -> None:
         """`answers`, oldest first, may grow: `grow` shows what has been added."""
         self.beginResetModel()
-        self._answers, self._length = answers, len(answers)
+        self._samples, self._length = answers, len(answers)
         self.endResetModel()
 
     def grow(self) -> int:
         """How many rows have come above the others."""
-        more = len(self._answers) - self._length
+        more = len(self._samples) - self._length
         if more:
             self.beginInsertRows(QModelIndex(), 0, more - 1)
-            self._length = len(self._answers)
+            self._length = len(self._samples)
             self.endInsertRows()
         return more
 
@@ -146,7 +142,7 @@ class StepRows(SampleRows):
         return next(rows, 0)
 
     def sample(self, row: int) -> Sampled:
-        return self._answers[self._length - 1 - row]
+        return self._samples[self._length - 1 - row]
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:
         return 0 if parent.isValid() else self._length
