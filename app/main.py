@@ -12,15 +12,19 @@ from pathlib import Path
 from types import TracebackType
 
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QIcon
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 from PySide6.QtWidgets import QApplication
 
 from app.session import Session
+from app.style_sheet import ICONS
 from app.theme import THEME_CHOICES, apply_theme
 from app.window import MainWindow
 from tfmcore.config import UserError
 from tfmcore.workspace import cache_folder, workspace_folder
 
+DESKTOP_NAME = "transformer-playground"
+"""What the desktop file and the icon are called."""
 COLLECT_EVERY_MS = 10_000
 SWITCH_SECONDS = 0.001
 """How long a thread that reads runs may keep the interpreter while the window waits for it (Python's own: 0.005)."""
@@ -39,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     app = QApplication(sys.argv[:1])
     app.setApplicationName("Transformer Playground")
-    app.setDesktopFileName("transformer-playground")
+    app.setDesktopFileName(DESKTOP_NAME)
+    app.setWindowIcon(QIcon(str(ICONS / f"{DESKTOP_NAME}.svg")))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: QTimer.singleShot(0, app.quit))
     name = server_name(workspace)

@@ -244,3 +244,5 @@ def test_desktop_entry_starts_the_installed_program():
     entry = (ROOT / "packaging" / "transformer-playground.desktop").read_text()
     (command,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["gui-scripts"]
     assert f"Exec={command}\n" in entry
+    name = next(line.removeprefix("Icon=") for line in entry.splitlines() if line.startswith("Icon="))
+    assert (ROOT / "resources" / "icons" / f"{name}.svg").is_file()
