@@ -1,4 +1,4 @@
-"""The two commands of this repository: `run` opens the playground, `test` checks it; each sets up `.venv` first.
+"""Sets up `.venv`, then opens the playground, checks it, or makes a folder of it that starts without Python.
 
 Standard library only, so that a bare Python 3.11 on Linux, macOS or Windows is enough to begin.
 """
@@ -23,6 +23,7 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
+RECIPE = ROOT / "packaging" / "transformer-playground.spec"
 VENV = ROOT / ".venv"
 SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
@@ -66,12 +67,15 @@ def main(arguments: list[str] | None = None) -> int:
     run_parser.add_argument("--steps", type=int, help="training steps of the terminal job (default: the preset's)")
     test_parser = commands.add_parser("test", help="run every check: ruff, mypy, import-linter, pytest")
     test_parser.add_argument("pytest", nargs="*", metavar="-- …", help="everything after -- goes to pytest")
+    commands.add_parser("bundle", help="make a folder with both programs that starts without Python, in dist/")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "run":
             return run(chosen.steps)
         if chosen.command == "test":
             return test(chosen.pytest)
+        if chosen.command == "bundle":
+            return bundle()
         parser.print_help()
         return 0
     except SetUpError as problem:
@@ -84,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-# ---------------------------------------------------------------- the two commands
+# ---------------------------------------------------------------- the commands
 
 
 def run(steps: int | None) -> int:
@@ -125,6 +129,14 @@ def test(pytest_arguments: list[str]) -> int:
         verdict = f"FAILED (exit code {code})" if code else "passed"
         print(f"  {name:<14} {seconds:6.1f} s  {verdict}", flush=True)
     return int(any(code for code, _ in ended.values()))
+
+
+def bundle() -> int:
+    """Make the folder, for the system that this runs on."""
+    set_up(missing_parts(window=True, bundling=True), extra="bundle")
+    subprocess.run([PYTHON, "-m", "PyInstaller", "--noconfirm", RECIPE], cwd=ROOT, check=True)
+    say(f"Done. Start tfm-playground, or tfm for the terminal, in\n   {ROOT / 'dist' / RECIPE.stem}")
+    return 0
 
 
 def checks(pytest_arguments: list[str]) -> dict[str, list[str | Path]]:
@@ -205,7 +217,7 @@ def environment_works() -> bool:
     return PYTHON.exists() and subprocess.call([PYTHON, "-c", probe], stderr=subprocess.DEVNULL) == 0
 
 
-def missing_parts(window: bool = False, virtual_display: bool = False) -> dict[str, str]:
+def missing_parts(window: bool = False, virtual_display: bool = False, bundling: bool = False) -> dict[str, str]:
     """What the system lacks, each with the Debian package that brings it."""
     missing = {}
     if importlib.util.find_spec("ensurepip") is None:  # Debian ships Python without it
@@ -214,6 +226,8 @@ def missing_parts(window: bool = False, virtual_display: bool = False) -> dict[s
         missing |= missing_libraries(loads)
     if sys.platform == "linux" and virtual_display and not shutil.which("Xvfb"):
         missing["Xvfb"] = "xvfb"
+    if sys.platform == "linux" and bundling and not shutil.which("objdump"):
+        missing["objdump"] = "binutils"
     return missing
 
 

@@ -14,12 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+def loaded(name: str) -> ModuleType:
+    """A program of packaging/, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "packaging" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def dev(monkeypatch, tmp_path) -> ModuleType:
     """A fresh dev.py that works on a temporary .venv and that would start no process unnoticed."""
-    spec = importlib.util.spec_from_file_location("dev", ROOT / "packaging" / "dev.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = loaded("dev")
     module.VENV, module.STAMP = tmp_path / ".venv", tmp_path / ".venv" / "installed.txt"
     module.VENV.mkdir()
     monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
@@ -53,7 +59,7 @@ def without_installing(dev, monkeypatch) -> dict:
     return asked
 
 
-# ---------------------------------------------------------------- the two commands
+# ---------------------------------------------------------------- the commands
 
 
 def test_no_arguments_print_the_help(dev, capsys):
@@ -99,6 +105,22 @@ def test_run_does_the_job_in_the_terminal_where_there_is_none(dev, commands, mon
     printed = capsys.readouterr().out
     assert "no display" in printed
     assert str(output / "attention.png") in printed
+
+
+def test_a_bundle_is_made_by_the_recipe(dev, commands, monkeypatch):
+    asked = without_installing(dev, monkeypatch)
+    assert dev.main(["bundle"]) == 0
+    assert asked == {"window": True, "bundling": True, "extra": "bundle"}
+    assert commands == [[str(dev.PYTHON), "-m", "PyInstaller", "--noconfirm", str(dev.RECIPE)]]
+    compile(dev.RECIPE.read_text(), dev.RECIPE, "exec")
+
+
+def test_bundled_programs_start_one_another_as_python_does():
+    """What the window, the queue and the launcher start is `sys.executable -m …`, which is a program of the bundle."""
+    chosen = loaded("bundled").chosen
+    assert chosen(["--workspace", "w"], "tfm-playground") == ("app", ["--workspace", "w"])
+    assert chosen(["train", "run.toml"], "tfm") == ("tfmcore", ["train", "run.toml"])
+    assert chosen(["-m", "tfmcore", "engine"], "tfm-playground") == ("tfmcore", ["engine"])
 
 
 def test_what_was_made_before_is_never_overwritten(dev, tmp_path):
