@@ -69,7 +69,8 @@ def read_gemma3(theirs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_later(model: ModelConfig) -> dict[str, Any]:
-    return write_windows(model) | {"sliding_window": widest(model)}
+    """A window in any case: without one transformers does not run a model whose layers are all global either."""
+    return write_windows(model) | {"sliding_window": widest(model) or WINDOW}
 
 
 GEMMA = Family(

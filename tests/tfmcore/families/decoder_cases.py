@@ -82,6 +82,7 @@ DECODER_CASES = {
     "gemma2": rotated(
         "Gemma2", {**GEMMA, **CAPPED, "sliding_window": 8, "layer_types": LOCAL, "query_pre_attn_scalar": 20}, norms=0.0
     ),
+    "gemma2-global": rotated("Gemma2", {**GEMMA, **CAPPED, "layer_types": ["full_attention"] * 3}, WRITER, norms=0.0),
     "gemma3": rotated(
         "Gemma3",
         {**GEMMA, "sliding_window": 8, "layer_types": LOCAL, "query_pre_attn_scalar": 20},
