@@ -27,9 +27,9 @@ class WritingSpeed:
 
 @torch.inference_mode()
 def writing_speed(model: Writer, precision: WritingPrecision, new_tokens: int = 48) -> WritingSpeed:
-    """Write after a prompt of at most 32 tokens, half of the context at the most."""
-    ids = [0] * min(PROMPT, model.config.context_length // 2)
-    new = min(new_tokens, model.config.context_length - len(ids))
+    """Write after a prompt of at most 32 tokens, half of the context at the most, but two tokens in any case."""
+    ids = [0] * max(1, min(PROMPT, model.config.context_length // 2))
+    new = max(2, min(new_tokens, model.config.context_length - len(ids)))
     ready = prepared(model, precision)
     seconds, begin = [], 0.0
     for _ in write_on(ready, ids, max_new_tokens=new, source=source_of(ready, ids)):

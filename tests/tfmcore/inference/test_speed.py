@@ -20,3 +20,9 @@ def test_bytes_are_those_of_the_decoders_matrices_and_the_head(monkeypatch, arch
     found = writing_speed(model_of(config), precision)
     assert found.bytes_per_token == size * (2 * layer + 16 * VOCAB)
     assert found.tokens_per_second > 0
+
+
+@pytest.mark.parametrize("context", [1, 2])
+def test_the_smallest_contexts_are_measured_too(context):
+    config = ModelConfig(num_layers=1, d_model=16, num_heads=2, context_length=context)
+    assert writing_speed(model_of(config), "fp32").tokens_per_second > 0
