@@ -12,6 +12,7 @@ from torch import nn
 
 from tfmcore.config import UserError
 from tfmcore.data.progress import Progress, silent
+from tfmcore.inference.decoding import check_number
 from tfmcore.inference.opened import Encoded, OpenedModel
 from tfmcore.inference.translate import translate_ids
 from tfmcore.inspection.views import Weights
@@ -75,7 +76,7 @@ class Capture:
 def capture(opened: OpenedModel, text: str, target: str = "", progress: Progress = silent) -> Capture:
     """Run the model on `text` (a translator also on `target`, or on its own translation) and keep all attention.
 
-    Raises UserError where it would not fit the free memory.
+    Raises UserError where it would not fit the free memory, and for damaged weights.
     """
     model = opened.model
     source = opened.encode(text)
@@ -137,6 +138,7 @@ class _Keeper:
 
         def keep(layer: nn.Module, inputs: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
             for name, weights in zip(names, outputs[1:], strict=False):
+                check_number(weights[0].sum().item())
                 torch.from_numpy(self.kept[name][index]).copy_(weights[0])  # type: ignore[index]
             self.done += 1
             self.progress("Reading layer by layer", self.done, self.total)

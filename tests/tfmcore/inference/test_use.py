@@ -264,11 +264,17 @@ def test_an_empty_context_has_no_answer(model_folder, context):
 
 
 @pytest.mark.parametrize(
-    ("kind", "ask"), [("tagger", tag), ("reader", lambda opened, text: answer(opened, text, text))]
+    ("kind", "ask"),
+    [
+        ("tagger", tag),
+        ("reader", lambda opened, text: answer(opened, text, text)),
+        ("classifier", classify),
+        ("masked", fill),
+    ],
 )
 def test_damaged_weights_are_said(model_folder, kind, ask):
     opened = open_model(model_folder(kind))
     with torch.no_grad():
         next(opened.model.parameters()).fill_(math.nan)
     with pytest.raises(UserError, match="outputs NaN"):
-        tag(opened, "The dog") if kind == "tagger" else answer(opened, "Who?", "The dog")
+        ask(opened, "The [MASK] dog")

@@ -43,6 +43,14 @@ def test_it_is_the_attention_of_the_model(model_folder, kind, context):
     assert not any(module._forward_hooks for module in opened.model.modules())
 
 
+@pytest.mark.parametrize("kind", ["decoder", "classifier"])
+def test_damaged_weights_are_said(model_folder, kind):
+    opened = open_model(model_folder(kind))
+    opened.model.requires_grad_(False).embedding.tokens.weight.fill_(torch.nan)
+    with pytest.raises(UserError, match="outputs NaN"):
+        capture(opened, "The dog")
+
+
 def test_without_a_target_a_translator_reads_its_own_translation(model_folder):
     opened = open_model(model_folder("translator"))
     rows = capture(opened, "The dog").kind("cross").rows
