@@ -1,7 +1,9 @@
 """From a Hugging Face folder to a model folder of ours."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,6 +22,9 @@ from tfmcore.models import Model, save_weights
 from tfmcore.models.heads import make_head
 from tfmcore.models.weights import FILE, allocate, skeleton
 from tfmcore.nn.initialization import initialize
+
+OTHER_PROBLEMS = {"regression": "regression", "multi_label_classification": "multi-label classification"}
+"""What classifiers of theirs may have learned instead of which one label is right."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def read_model(source: Path, report: Progress = silent) -> Imported:
     saved, _ = read_saved(family, head, theirs, path)
     saved = _ready_to_classify(family, saved)
     tensors = Tensors.open(source)
-    notes = []
+    notes = _other_problem(saved, theirs)
     if saved.model.tie_embeddings and has_own_output(family, head, saved, tensors):
         saved = saved.model_copy(update={"model": saved.model.model_copy(update={"tie_embeddings": False})})
         notes.append("The output layer has its own matrix and keeps it, whatever config.json says.")
@@ -122,6 +127,14 @@ def _converted(dtypes: set[torch.dtype]) -> list[str]:
         return []
     memory = "rounded" if "float64" in theirs else "the same values in twice the memory"
     return [f"Weights in {' and '.join(sorted(theirs))} were converted to float32: {memory}."]
+
+
+def _other_problem(saved: SavedModel, theirs: Mapping[str, Any]) -> list[str]:
+    """That a classifier's probabilities are not what it was trained for; of a single label it learned a number."""
+    kind = str(theirs.get("problem_type") or ("regression" if len(saved.labels) == 1 else ""))
+    if saved.task != "classification" or kind not in OTHER_PROBLEMS:
+        return []
+    return [f"It was trained for {OTHER_PROBLEMS[kind]}: here its logits become a softmax over its labels."]
 
 
 def _misfits(tokenizer: Tokenizer, saved: SavedModel) -> list[str]:

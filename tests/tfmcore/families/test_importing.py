@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 
 from tfmcore.config import SavedModel, UserError
 from tfmcore.data.tokenizers import Tokenizer
-from tfmcore.families.importing import import_model
+from tfmcore.families.importing import import_model, read_model
 from tfmcore.inference.opened import open_model
 
 WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.index.json"
@@ -115,6 +116,27 @@ def test_labels_are_kept(hf_originals: Callable[[str, str], Path], tmp_path: Pat
     for ending in ("ForSequenceClassification", "ForTokenClassification"):
         import_model(hf_originals("bert", ending), tmp_path / ending)
         assert SavedModel.read(tmp_path / ending).labels == ["bad", "so so", "good"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "note"),
+    [
+        ("multi_label_classification", 3, ["It was trained for multi-label classification"]),
+        ("regression", 3, ["It was trained for regression"]),
+        (None, 1, ["It was trained for regression"]),
+        ("single_label_classification", 3, []),
+        ([], 3, []),
+    ],
+)
+def test_what_else_a_classifier_learned_is_said(
+    kind: Any, labels: int, note: list[str], hf_originals: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    """transformers makes of its logits something else than a softmax, which is what ours are shown as."""
+    folder = Path(shutil.copytree(hf_originals("bert", "ForSequenceClassification"), tmp_path / "hf"))
+    names = {str(n): f"label{n}" for n in range(labels)}
+    edit_config(folder, lambda config: config.update(problem_type=kind, id2label=names))
+    edit_tensors(folder, lambda tensors: {n: t[:labels] if "classifier" in n else t for n, t in tensors.items()})
+    assert [found.partition(":")[0] for found in read_model(folder).notes] == note
 
 
 def test_other_dtypes_and_unexpected_tensors(hf_folder: Path, tmp_path: Path) -> None:
