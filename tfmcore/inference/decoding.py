@@ -82,13 +82,13 @@ def write_batch(
     *,
     max_new_tokens: int,
     sampling: Sampling = GREEDY,
-    ends: Ends = never,
+    ends: Sequence[Ends] = (),
     source: Source | None = None,
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
-    """What is written after each of the prompts, with the tokens that end it; `source` is a batch too. The longest
-    prompt and all new tokens but the last must fit the context. Once half of the texts are done, they are left out.
-    `generator` draws, where several batches are to differ."""
+    """What is written after each of the prompts, with the tokens that end it by its own of `ends`, if there are such;
+    `source` is a batch too. The longest prompt and all new tokens but the last must fit the context. Once half of the
+    texts are done, they are left out. `generator` draws, where several batches are to differ."""
     new, real = pad_left(prompts, model.device)
     cache = model.new_cache(len(prompts), new.shape[1] + max_new_tokens - 1)
     generator = generator or sampling.generator()
@@ -102,7 +102,7 @@ def write_batch(
         for row, id in zip(rows, chosen, strict=True):
             if row in going:
                 written[row].append(id)
-        going = [row for row in going if not ends(written[row])]
+        going = [row for row in going if not (ends and ends[row](written[row]))]
         if not going:
             break
         if 2 * len(going) <= len(rows):

@@ -56,7 +56,7 @@ def write_many(
     writer, manner = _writer(model), manner or Manner()
     if manner.beams > 1:
         return [finish(write(model, tokenizer, prompt, manner)) for prompt in prompts]
-    ending, found = Ending(tokenizer, {tokenizer.eos_id}, manner.stop), dict[int, Written]()
+    found = dict[int, Written]()
     context, generator = model.config.context_length, manner.sampling.generator()
     starts = [_start(tokenizer, prompt, (), model.vocab_size) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda number: len(starts[number]))
@@ -64,10 +64,11 @@ def write_many(
         numbers = order[first : first + batch_size]
         seen = [starts[number][-_room(context, manner.max_new_tokens) :] for number in numbers]
         limit = min(manner.max_new_tokens, max(1, context - max(map(len, seen))))
+        endings = [Ending(tokenizer, {tokenizer.eos_id}, manner.stop, before) for before in seen]
         written = write_batch(
-            writer, seen, max_new_tokens=limit, sampling=manner.sampling, ends=ending, generator=generator
+            writer, seen, max_new_tokens=limit, sampling=manner.sampling, ends=endings, generator=generator
         )
-        for number, before, ids in zip(numbers, seen, written, strict=True):
+        for number, before, ending, ids in zip(numbers, seen, endings, written, strict=True):
             reason = ending.reason(ids) or "length"
             ids = ids[: len(ids) - (reason == "end")]
             text = ending.cut(continued(tokenizer, before, ids))
@@ -93,7 +94,7 @@ def write(
     seen = prompt_ids[-(context if manner.beams == 1 else _room(context, limit)) :]
     if manner.beams > 1:
         manner = replace(manner, max_new_tokens=min(limit, max(1, context - len(seen))))
-    ending = Ending(tokenizer, {tokenizer.eos_id}, manner.stop)
+    ending = Ending(tokenizer, {tokenizer.eos_id}, manner.stop, seen)
     found = yield from write_ids(writer, seen, manner, ending, num_alternatives=num_alternatives)
     best = found[0]
     if manner.beams > 1:

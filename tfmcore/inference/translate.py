@@ -66,7 +66,7 @@ def translate_many(
         rows = order[start : start + batch_size]
         memory = _read_many(model, [sources[i] for i in rows], tokenizer.pad_id)
         prompts = [tokenizer.start_ids] * len(rows)
-        written = write_batch(model, prompts, max_new_tokens=limit, ends=ending, source=memory)
+        written = write_batch(model, prompts, max_new_tokens=limit, ends=[ending] * len(rows), source=memory)
         found |= {i: opened.written(ids) for i, ids in zip(rows, written, strict=True)}
     return [found[i] for i in range(len(texts))]
 

@@ -8,7 +8,7 @@ from typing import Literal
 from tfmcore.data.tokenizers import Tokenizer
 from tfmcore.inference.beams import Beam, search_beams
 from tfmcore.inference.decoding import Step, write_on
-from tfmcore.inference.pieces import BEFORE
+from tfmcore.inference.pieces import BEFORE, continued
 from tfmcore.inference.reading import Source, Writer
 from tfmcore.inference.sampling import Sampling, within
 
@@ -46,16 +46,23 @@ class Hypothesis:
 
 
 class Ending:
-    """Whether a text is done, by its tokens so far: the last is one of `end_ids`, or one of `stop` stands near it."""
+    """Whether a text is done, by its tokens so far: the last is one of `end_ids`, or one of `stop` stands near it. The
+    tokens `before` it decide whether it begins with a space."""
 
-    def __init__(self, tokenizer: Tokenizer, end_ids: Collection[int], stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, end_ids: Collection[int], stop: Sequence[str] = (), before: Sequence[int] = ()
+    ) -> None:
         self.tokenizer, self.end_ids, self.stop = tokenizer, end_ids, [word for word in stop if word]
+        self._before = before[-BEFORE:]
         self._reach = 4 * max(map(len, self.stop), default=0) + BEFORE  # a letter has at most four tokens
 
     def reason(self, ids: Sequence[int]) -> Reason | None:
         if ids[-1] in self.end_ids:
             return "end"
-        newest = self.tokenizer.decode(ids[-self._reach :]) if self.stop else ""
+        if not self.stop:
+            return None
+        near = [*self._before, *ids[: -self._reach]]
+        newest = continued(self.tokenizer, near, ids[-self._reach :])
         return "stop" if any(word in newest for word in self.stop) else None
 
     def __call__(self, ids: Sequence[int]) -> bool:

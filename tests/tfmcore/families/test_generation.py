@@ -88,7 +88,7 @@ def test_greedily(name: str, tmp_path: Path) -> None:
 
     end = wanted[0][7]
     wanted, _ = pair.written_by_them(pair.texts, eos_token_id=end)
-    found = write_batch(pair.model, prompts, max_new_tokens=NEW, ends=at(end), source=source)
+    found = write_batch(pair.model, prompts, max_new_tokens=NEW, ends=[at(end)] * len(prompts), source=source)
     assert found == [up_to(ids, end) for ids in wanted]
     assert len(found[0]) <= 8
 

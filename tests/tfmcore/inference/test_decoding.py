@@ -374,7 +374,7 @@ def test_a_batch_of_sources_is_written_like_its_texts_alone(sampling, records, m
     mask = torch.tensor([[True] * len(text) + [False] * (5 - len(text)) for text in TEXTS])
     with torch.inference_mode():
         source = read_source(model, ids, mask)
-    together = write_batch(model, [[2]] * 3, max_new_tokens=9, sampling=sampling, ends=at(end), source=source)
+    together = write_batch(model, [[2]] * 3, max_new_tokens=9, sampling=sampling, ends=[at(end)] * 3, source=source)
     for text, written in zip(TEXTS, together, strict=True):
         with torch.inference_mode():
             source = read_source(model, torch.tensor([text]))
@@ -390,7 +390,9 @@ def test_a_batch_of_prompts_is_written_like_its_texts_alone(decoder, monkeypatch
     prompts = [*TEXTS, [1, 2, 3]]
     alone = [[step.id for step in write_on(model, prompt, max_new_tokens=7)] for prompt in prompts]
     end, made = alone[0][1], record_early(monkeypatch)
-    assert write_batch(model, prompts, max_new_tokens=7, ends=at(end)) == [up_to(ids, end) for ids in alone]
+    assert write_batch(model, prompts, max_new_tokens=7, ends=[at(end)] * len(prompts)) == [
+        up_to(ids, end) for ids in alone
+    ]
     assert not made
 
 

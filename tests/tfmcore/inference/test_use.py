@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import tfmcore
-from tfmcore.config import DataConfig, UserError
+from tfmcore.config import DataConfig, TokenizerConfig, UserError
 from tfmcore.data.entities import entities
 from tfmcore.data.tasks import Item
+from tfmcore.data.tokenizer_training import train_tokenizer
 from tfmcore.inference.answer import MOST_TOKENS, answer
 from tfmcore.inference.classify import classify
 from tfmcore.inference.decoding import finish
@@ -21,7 +22,7 @@ from tfmcore.inference.pieces import continued
 from tfmcore.inference.sampling import GREEDY, Sampling
 from tfmcore.inference.tag import tag
 from tfmcore.inference.translate import translate, translate_many
-from tfmcore.inference.writing import Manner
+from tfmcore.inference.writing import Ending, Manner
 
 TEXTS = ["The dog", "fox", "", "jumps over the lazy dog. " * 4, "árvíztűrő"]
 
@@ -159,6 +160,14 @@ def test_a_batch_of_one_context_is_not_outgrown(model_folder):
         prompts, write_many(opened.model, opened.tokenizer, prompts, Manner(500, GREEDY)), strict=True
     ):
         assert min(len(prompt), 32) + len(each.ids) <= 64
+
+
+@pytest.mark.parametrize("kind", ["word", "wordpiece", "bpe", "unigram", "byte_bpe", "char"])
+def test_a_stop_may_begin_with_the_space_before_the_first_word(kind):
+    tokenizer = train_tokenizer(TokenizerConfig(kind=kind, vocab_size=200), ["the cat sat on the mat " * 20])
+    before, whole = tokenizer.encode("the cat"), tokenizer.encode("the cat sat")
+    ending = Ending(tokenizer, {tokenizer.eos_id}, (" s",), before)
+    assert ending.reason(whole[len(before) :]) == "stop"
 
 
 def test_a_beam_search_stops_before_a_stop_and_gives_all_it_found(model_folder):
