@@ -76,6 +76,8 @@ def best_words(facts: RunFacts) -> str:
     if facts.best_loss is None or facts.best_step is None:
         return ""
     loss = f"validation loss {facts.best_loss:.4f}"
+    if facts.best_bits is not None:
+        loss += f", {facts.best_bits:.4f} bits per byte"
     if facts.best_metric is None or not facts.config:
         return f"best at step {facts.best_step:,}: {loss}"
     metric = metric_title(TASKS[facts.config.data.task].metric)

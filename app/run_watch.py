@@ -42,6 +42,8 @@ class RunFacts:
     """The step of that checkpoint, where it has been validated."""
     best_metric: float | None = None
     """Its task's metric, where that is what makes it the best."""
+    best_bits: float | None = None
+    """Its bits per byte, of a language model."""
     stamp: Stamp = field(default=(0,), compare=False)
     asked: str = ""
     """What it was asked to do and has not yet done, such as "pausing"."""
@@ -144,7 +146,8 @@ class RunList(QObject):
         facts = RunFacts(run, run.id, run.label, state, status, ended, config, best is not None, stamp=stamp)
         if not best or best.manifest.validation_loss is None:
             return facts
-        return replace(facts, best_loss=best.manifest.validation_loss, best_step=best.step, best_metric=best.metric)
+        loss, bits = best.manifest.validation_loss, best.manifest.metrics.get("bits_per_byte")
+        return replace(facts, best_loss=loss, best_step=best.step, best_metric=best.metric, best_bits=bits)
 
     def _on_looked(self, found: list[RunFacts]) -> None:
         self._looking, self._fault = False, ""

@@ -26,6 +26,8 @@ ARROW_ROOM = 4 * "\N{NO-BREAK SPACE}"
 """Behind the heading that is sorted by."""
 OF_TOKENS = ("data", "tokenizer")
 """Sections: losses of runs that differ in them are of other tokens, and say nothing of each other."""
+OF_TEXT = ("data.", "tokenizer.lowercase")
+"""Beginnings of options: runs that differ in them do not even predict the same text."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,14 @@ LOSS = Column(
     attrgetter("best_loss"),
     units.number,
     "Of the best checkpoint, in nats; the lowest is bold if all learn from the same tokens",
+)
+BITS = Column(
+    "bits_per_byte",
+    "Bits per byte",
+    attrgetter("best_bits"),
+    units.number,
+    "Of the best checkpoint, for the validation text in UTF-8; the lowest is bold if all read the same text in "
+    "different tokens, where losses cannot be compared",
 )
 FIRST = Column("run", "Run", lambda facts: facts.label), LOSS
 LAST = (
@@ -79,9 +89,14 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def are_comparable(options: Sequence[Column]) -> bool:
-    """Whether the losses of runs that differ in these are of the same tokens."""
-    return not any(column.name.partition(".")[0] in OF_TOKENS for column in options)
+def measure_of(runs: Sequence[RunFacts], options: Sequence[Column]) -> Column | None:
+    """By what runs that differ in these options can be compared: their loss where all predict the same tokens, bits per
+    byte where they are language models of the same text."""
+    apart = [column.name for column in options if column.name.partition(".")[0] in OF_TOKENS]
+    if not apart:
+        return LOSS
+    same_text = not any(name.startswith(OF_TEXT) for name in apart)
+    return BITS if same_text and any(BITS.value(facts) is not None for facts in runs) else None
 
 
 def _column(option: Option) -> Column:
@@ -111,17 +126,20 @@ class SheetRows(RunRows):
         self._by, self._order = LOSS, ASCENDING
 
     def show(self, rows: list[RunFacts]) -> None:
-        others = _configs(rows) != _configs(self.rows)
+        has_bits = any(BITS.value(facts) is not None for facts in rows)
+        others = _configs(rows) != _configs(self.rows) or has_bits != (BITS in self.columns)
         if others:  # the view is told of it below
             self._sames = {facts.id: apart_from_seed(facts) for facts in rows}
             self.options = [*map(_column, differing(rows))]
-            self.columns = [*FIRST, *(self._of_seeds() if self.has_repeats else ()), *self.options, *LAST]
+            seeds = self._of_seeds() if self.has_repeats else ()
+            self.columns = [*FIRST, *[BITS][:has_bits], *seeds, *self.options, *LAST]
             self._by = next((column for column in self.columns if column.name == self._by.name), LOSS)
         before = self.best, self._spreads
         spreads = [(group, spread_of(group)) for group in self.grouped(rows)]
         self._spreads = {facts.id: spread for group, spread in spreads if spread for facts in group}
-        measured = [facts for facts in rows if are_comparable(self.options) and LOSS.value(facts) is not None]
-        self.best = min(measured, key=LOSS.value).id if measured else ""
+        measure = measure_of(rows, self.options)
+        measured = [facts for facts in rows if measure and measure.value(facts) is not None]
+        self.best = min(measured, key=measure.value).id if measure and measured else ""
         (self.reset if others else super().show)(self._arranged(rows))
         if rows and before != (self.best, self._spreads):
             self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self.columns) - 1))

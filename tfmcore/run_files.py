@@ -125,10 +125,11 @@ class ManifestFile(BaseModel):
 
 class Manifest(Document):
     """manifest.json of a checkpoint: written last, so a checkpoint without one is not whole. The best has the lowest
-    `score`, which is the validation loss unless it is said."""
+    `score`, which is the validation loss unless it is said; `metrics` are what else the validation found."""
 
     step: int
     validation_loss: float | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
     score: float | None = None
     threads: int = 1
     data_fingerprint: str = ""

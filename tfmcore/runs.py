@@ -117,7 +117,9 @@ class Run:
         shutil.copytree(checkpoint, staged, dirs_exist_ok=True)
         manifest = read(Manifest, staged / "manifest.json")
         if manifest and not Beginning.read(checkpoint).is_measured_as(config):
-            manifest.model_copy(update={"score": None, "validation_loss": None}).write(staged / "manifest.json")
+            manifest.model_copy(update={"score": None, "validation_loss": None, "metrics": {}}).write(
+                staged / "manifest.json"
+            )
         staged.rename(staged.with_name(checkpoint.name))
 
     @property

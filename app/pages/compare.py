@@ -20,7 +20,8 @@ class ComparePage(QWidget):
     help: ClassVar[str] = (
         "A row for each run: its losses, its steps, and the options in which the runs shown differ. A click on a "
         "heading sorts by it; the filter narrows the list. The lowest validation loss is bold if all learn from the "
-        "same tokens. Below are the curves of the first eight, or of those that you choose with Ctrl or Shift: by "
+        "same tokens; of language models of the same text in different tokens, the fewest bits per byte. Below are the "
+        "curves of the first eight, or of those that you choose with Ctrl or Shift: by "
         "steps, by tokens or by training time. Runs that differ only in the seed can be one curve: their mean, in a "
         "band from the lowest to the highest. Beside the curves is the loss of all runs over one option: a dot is a "
         "run, a click selects it, a bar is the mean of those with the same value, and ρ shows how strongly the loss "

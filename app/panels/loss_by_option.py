@@ -1,4 +1,5 @@
-"""The validation loss of many runs over an option in which they differ, and how strongly it goes with it."""
+"""The validation loss (or bits per byte) of many runs over an option that they differ in, and how strongly it goes with
+it."""
 
 import statistics
 from collections import defaultdict
@@ -13,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWi
 from app.panels.run_curves import COMBO
 from app.run_watch import RunFacts
 from app.session import Session
-from app.sheet_rows import LOSS, Column, are_comparable, is_number
+from app.sheet_rows import LOSS, Column, is_number, measure_of
 from app.theme import GRID, body_font, icon, theme
 from app.widgets.combo import ElidedCombo
 from app.widgets.elided_label import ElidedLabel
@@ -82,6 +83,7 @@ class LossByOption(QWidget):
         super().__init__(objectName="loss_by_option")
         self._session = session
         self._columns: list[Column] = []
+        self._measure, self._comparable, self._heading = LOSS, True, QLabel()
         self._shown: tuple[Sequence[RunFacts], Mapping[str, int]] = (), {}
         self._option = ElidedCombo(objectName="field_by_option", accessibleName="The option that the runs differ in")
         self._option.setMinimumWidth(COMBO)
@@ -95,8 +97,7 @@ class LossByOption(QWidget):
         self.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
 
     def _lay_out(self) -> None:
-        heading = QLabel("Validation loss by")
-        heading.setProperty("role", "heading")
+        self._heading.setProperty("role", "heading")
         reset = QToolButton(
             objectName="by_option_reset", toolTip="Show everything (double-click)", accessibleName="Reset"
         )
@@ -104,7 +105,7 @@ class LossByOption(QWidget):
         reset.setIcon(icon(RESET_ICON, "muted"))
         reset.clicked.connect(self.scatter.show_all)
         row = QHBoxLayout(spacing=GRID)
-        row.addWidget(heading)
+        row.addWidget(self._heading)
         row.addWidget(self._option)
         row.addWidget(self._strength)
         row.addStretch(1)
@@ -117,7 +118,10 @@ class LossByOption(QWidget):
 
     def show_runs(self, runs: Sequence[RunFacts], columns: list[Column], colours: Mapping[str, int]) -> None:
         """Draw these over one of the columns; those with a colour of their own have it here, too."""
-        self._shown = [facts for facts in runs if facts.config and LOSS.value(facts) is not None], colours
+        self._comparable = (measure := measure_of(runs, columns)) is not None
+        self._measure = measure or LOSS
+        self._shown = [facts for facts in runs if facts.config and self._measure.value(facts) is not None], colours
+        self._heading.setText(f"{self._measure.title} by")
         names = [column.name for column in columns]
         if names != [column.name for column in self._columns]:
             before = self._option.currentData()
@@ -144,39 +148,40 @@ class LossByOption(QWidget):
             return
         values = [column.value(facts) for facts in runs]
         places, scale = scaled(column, values)
+        measure = self._measure
+        measured = list(map(measure.value, runs))
         points = [
             Point(
                 facts.id,
                 place,
-                LOSS.value(facts),
-                f"{facts.label}\n{column.title}: {column.words(value)}\n{LOSS.title}: {LOSS.words(LOSS.value(facts))}",
+                y,
+                f"{facts.label}\n{column.title}: {column.words(value)}\n{measure.title}: {measure.words(y)}",
                 f"series:{colours[facts.id]}" if facts.id in colours else "muted",
             )
-            for facts, place, value in zip(runs, places, values, strict=True)
+            for facts, place, value, y in zip(runs, places, values, measured, strict=True)
         ]
         self.scatter.set_points(points, scale, self._session.run_id, means(points))
-        self._say(values, [point.y for point in points])
+        self._say(values, measured)
 
     def _say(self, values: Sequence[Any], losses: Sequence[float]) -> None:
         """How strongly the loss goes with the option, where that can be said."""
         known = all(map(is_number, values)) and len(values) >= LEAST
         strength = rank_correlation(values, losses) if known else None
         words = "" if strength is None else f"ρ = {strength:.2f}".replace("-", "−")
-        comparable = are_comparable(self._columns)
-        self._strength.setText(words if comparable else "not the same tokens")
-        self._strength.setToolTip(STRENGTH if comparable else "These runs do not learn from the same tokens")
+        self._strength.setText(words if self._comparable else "not the same tokens")
+        self._strength.setToolTip(STRENGTH if self._comparable else "These runs do not learn from the same tokens")
 
     def table(self) -> Iterable[Sequence[object]]:
         """A row for each dot."""
         if not (column := self._column):
             return []
-        dots = [(facts.id, facts.label, column.value(facts), LOSS.value(facts)) for facts in self._shown[0]]
-        return [("id", "run", column.name, LOSS.name), *dots]
+        dots = [(facts.id, facts.label, column.value(facts), self._measure.value(facts)) for facts in self._shown[0]]
+        return [("id", "run", column.name, self._measure.name), *dots]
 
     def paint_figure(self, painter: QPainter, size: QSizeF) -> None:
         """Paint the title and the dots."""
         painter.setFont(body_font(small=True, bold=True))
         painter.setPen(QColor(theme().text))
-        title = f"{LOSS.title} by {self._option.currentText()}  {self._strength.text()}"
+        title = f"{self._heading.text()} {self._option.currentText()}  {self._strength.text()}"
         painter.drawText(QPointF(GRID, 16), title)
         self.scatter.chart.paint(painter, QRectF(0, HEAD, size.width(), size.height() - HEAD))

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.bidirectional import isolated
 from app.history import Array, History
+from app.metrics import metric_title
 from app.repeats import together
 from app.run_rows import distinct, shared
 from app.run_watch import RunFacts, RunFollower
@@ -40,7 +41,8 @@ class RunCurves(QWidget):
         self._what = ElidedCombo(objectName="field_curves_what", accessibleName="What is drawn of each run")
         self._what.setMinimumWidth(NARROW_COMBO)
         self._what.setMaximumWidth(COMBO)
-        self._what.addItems([VALIDATION, TRAINING])
+        for what in (VALIDATION, TRAINING):
+            self._what.addItem(what, what)
         self._by = Segments(objectName="curves_by")
         self._by.set_choices(list(AXES.items()), session.settings.get("compare.by", "step"))
         self._empty = EmptyState(
@@ -109,13 +111,14 @@ class RunCurves(QWidget):
     @property
     def _of_steps(self) -> bool:
         """Whether there is a point for each step."""
-        return self._what.currentText() == TRAINING
+        return self._what.currentData() == TRAINING
 
     def _on_advanced(self, run_id: str) -> None:
         if run_id not in self._followers:
             return  # what was being read when it went
         metrics = {name for event in self._followers[run_id].history.evaluations[-1:] for name in event.metrics}
-        self._what.addItems(sorted(name for name in metrics if self._what.findText(name) < 0))
+        for name in sorted(name for name in metrics if self._what.findData(name) < 0):
+            self._what.addItem(metric_title(name), name)
         for name, group in self._groups.items():
             if any(facts.id == run_id for facts in group):
                 self._draw(name)
@@ -131,7 +134,7 @@ class RunCurves(QWidget):
             self.plot.set_band(name, found.low, found.high)
 
     def _points(self, history: History) -> tuple[Array, Array]:
-        what, axis = self._what.currentText(), self._by.value
+        what, axis = self._what.currentData(), self._by.value
         steps, values = history.series("loss")
         at = steps
         if what != TRAINING:
@@ -142,14 +145,16 @@ class RunCurves(QWidget):
         return spent[np.searchsorted(steps, at, side="right")], values
 
     def _describe(self) -> None:
-        what = self._what.currentText()
-        self.plot.describe(what, "nats" if what in (VALIDATION, TRAINING) else "", X_NAMES[self._by.value])
+        what = self._what.currentData()
+        self.plot.describe(
+            self._what.currentText(), "nats" if what in (VALIDATION, TRAINING) else "", X_NAMES[self._by.value]
+        )
 
     def _say(self) -> None:
         """Where none has been validated, how to see them all the same."""
         groups = self._shown[0]
         validated = any(facts.best_loss is not None for group in groups for facts in group)
-        nothing = groups and not validated and self._what.currentText() == VALIDATION
+        nothing = groups and not validated and self._what.currentData() == VALIDATION
         self._stack.setCurrentWidget(self._empty if nothing else self.plot)
 
     def _on_what_changed(self) -> None:

@@ -73,7 +73,7 @@ def add_run(runs: Path, label: str, state: RunState | None = None, step: int = 2
     return Run(run.folder.rename(runs / f"{run.id}-{number}"))
 
 
-def add_checkpoint(run: Run, step: int = 20, loss: float | None = None) -> Path:
+def add_checkpoint(run: Run, step: int = 20, loss: float | None = None, **metrics: float) -> Path:
     """A whole checkpoint, as far as the window looks: its config and its manifest, written again where it is there."""
     folder = run.folder / "checkpoints" / f"step-{step:08d}"
     folder.mkdir(exist_ok=True)
@@ -81,7 +81,7 @@ def add_checkpoint(run: Run, step: int = 20, loss: float | None = None) -> Path:
     SavedModel(task=config.data.task, vocab_size=8, model=config.model, data=config.data, step=step, run=run.id).write(
         folder
     )
-    Manifest(step=step, validation_loss=loss, files={}).write(folder / "manifest.json")
+    Manifest(step=step, validation_loss=loss, metrics=metrics, files={}).write(folder / "manifest.json")
     return folder
 
 

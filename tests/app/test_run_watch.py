@@ -27,11 +27,11 @@ def test_the_best_checkpoint_is_known_by_its_step_and_metric(qtbot: QtBot, run: 
     qtbot.waitUntil(lambda: bool(runs.facts))
     facts = runs.facts[0]
     assert (facts.best_step, facts.best_loss, facts.best_metric) == (10, 0.5, None)
-    manifest = Manifest(step=20, validation_loss=0.6, score=-0.75, files={})
+    manifest = Manifest(step=20, validation_loss=0.6, score=-0.75, metrics={"bits_per_byte": 2.5}, files={})
     manifest.write(add_checkpoint(run, step=20) / "manifest.json")
     runs.refresh()
     qtbot.waitUntil(lambda: runs.facts[0].best_step == 20)
-    assert (runs.facts[0].best_loss, runs.facts[0].best_metric) == (0.6, 0.75)
+    assert (runs.facts[0].best_loss, runs.facts[0].best_metric, runs.facts[0].best_bits) == (0.6, 0.75, 2.5)
 
 
 def test_a_folder_that_is_no_run_and_a_broken_config_harm_nobody(qtbot: QtBot, run: Run) -> None:

@@ -1,7 +1,8 @@
 """Evaluate a model on data it was not trained on: its own held-out part, or a file.
 
-Perplexity and accuracy for language models, accuracy and F1 for classifiers, F1 of what is marked for taggers, exact
-match and F1 for answers, exact match, BLEU and chrF (with sacrebleu's signatures) for translators.
+Bits per byte, perplexity and accuracy for language models (the first also compares different tokenizers), accuracy and
+F1 for classifiers, F1 of what is marked for taggers, exact match and F1 for answers, exact match, BLEU and chrF (with
+sacrebleu's signatures) for translators.
 """
 
 import argparse

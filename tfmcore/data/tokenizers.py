@@ -6,6 +6,7 @@ where the tokenizer says so.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -49,6 +50,8 @@ ROLES = "special_tokens_map.json"
 MAX_ROLES_BYTES = 1_000_000
 
 ANY_CHARACTER = r"[\s\S]"
+BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
+"""What sentencepiece calls a byte of a character that it does not have."""
 MAX_FILE_BYTES = 100 * 2**20
 MAX_VOCABULARY = 4_000_000
 """As many tokens as a model's config.json may say: one absurd id in a file would ask for a row for each below it."""
@@ -171,11 +174,33 @@ class Tokenizer:
             return token
         if '"ByteLevel"' in self._decoder and all(letter in BYTE_OF_LETTER for letter in token):
             return bytes(BYTE_OF_LETTER[letter] for letter in token).decode(errors="backslashreplace")
-        if '"WordPiece"' in self._decoder:
-            return token[2:] if token.startswith("##") else f" {token}"
-        if self._decoder == "":
-            return f" {token}"
+        text = self._text(token)
+        return f" {text}" if self._skips_spaces and text == token else text
+
+    @cached_property
+    def token_bytes(self) -> NDArray[np.int64]:
+        """The UTF-8 bytes of the text that each token (V,) stands for: none of special tokens. White space that the
+        tokenizer skips (word, wordpiece) is no token's."""
+        return np.array([self._num_bytes(id) for id in range(self.vocab_size)], np.int64)
+
+    def _num_bytes(self, id: int) -> int:
+        token = self.library.id_to_token(id)
+        if token is None or id in self.special_ids:
+            return 0
+        if '"ByteFallback"' in self._decoder and BYTE_TOKEN.fullmatch(token):
+            return 1
+        is_bytes = '"ByteLevel"' in self._decoder and all(letter in BYTE_OF_LETTER for letter in token)
+        return len(token) if is_bytes else len(self._text(token).encode())
+
+    def _text(self, token: str) -> str:
+        """What a token stands for in a text, whatever is skipped before it."""
+        if self._skips_spaces:
+            return token.removeprefix("##") if self._decoder else token
         return token if self._table is not None else token.replace("▁", " ").removesuffix("</w>")
+
+    @cached_property
+    def _skips_spaces(self) -> bool:
+        return self._decoder == "" or '"WordPiece"' in self._decoder
 
     @cached_property
     def _decoder(self) -> str:

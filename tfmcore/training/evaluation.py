@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tfmcore.config import UserError
@@ -44,11 +46,12 @@ def evaluate(
     labels: Sequence[str] = (),
     answer: Callable[..., ModelOutput] | None = None,
     total: Total = alone,
+    token_bytes: NDArray[np.int64] | None = None,
 ) -> Evaluation:
     """Evaluate on `batches`, without dropout; raises UserError where they hold nothing to predict. Where no process has
     all of the model, `answer` is how all of them together make its output; where each has a share of every batch,
-    `total` adds up what they count."""
-    was_training, meter, sums, num_labels = model.training, METRICS[task](labels), list[Tensor](), 0
+    `total` adds up what they count. `token_bytes` (V,) is how many bytes of text each token stands for."""
+    was_training, meter, sums, num_labels = model.training, METRICS[task](labels, token_bytes), list[Tensor](), 0
     numbers = PRECISIONS[precision](model.device)
     model.eval()
     try:
@@ -75,7 +78,8 @@ def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Prog
         for batch in first_batches(split, total, progress)
         for piece in in_measure(batch, opened.model.vocab_size, opened.device)
     )
-    found = evaluate(opened.model, placed, task, labels=opened.saved.labels)
+    token_bytes = opened.tokenizer.token_bytes
+    found = evaluate(opened.model, placed, task, labels=opened.saved.labels, token_bytes=token_bytes)
     facts: dict[str, float | int | str] = {"examples": total, "loss": found.loss, **found.metrics}
     if compare := COMPARISONS.get(task):
         examples = split.examples(min(total, MOST_TEXTS))

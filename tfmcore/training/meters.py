@@ -1,10 +1,14 @@
-"""What a task's metrics need, added up batch by batch: hits, perplexity, confusion, entities, places of answers."""
+"""What a task's metrics need, added up batch by batch: hits, bits per byte, confusion, entities, places of answers."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tfmcore.config.labels import mark_spans
@@ -29,12 +33,13 @@ def exact_sum(numbers: Sequence[Tensor]) -> Tensor:
     return (stacked.cpu() if stacked.device.type == "mps" else stacked).double().sum()
 
 
+@dataclass
 class Meter(ABC):
     """Adds up what a task's metrics need; sums stay on the device, which is waited for once, by `metrics`. `labels` are
-    the names of what a classifier or a tagger predicts."""
+    the names of what a classifier or a tagger predicts, `token_bytes` (V,) how long the text of each token is."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.labels = labels
+    labels: Sequence[str] = ()
+    token_bytes: NDArray[np.int64] | None = None
 
     @abstractmethod
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
@@ -44,14 +49,13 @@ class Meter(ABC):
     def metrics(self, total: Total = alone) -> dict[str, float]: ...
 
 
+@dataclass
 class Hits(Meter):
     """The share of labels that were predicted."""
 
-    name = "accuracy"
-
-    def __init__(self, labels: Sequence[str] = ()) -> None:
-        super().__init__(labels)
-        self.hits, self.num_labels = list[Tensor](), 0
+    name: ClassVar[str] = "accuracy"
+    hits: list[Tensor] = field(default_factory=list)
+    num_labels: int = 0
 
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         self.hits.append((output.logits.argmax(-1) == batch.labels).sum())
@@ -65,13 +69,13 @@ class TokenHits(Hits):
     name = "token_accuracy"
 
 
+@dataclass
 class Perplexity(Hits):
     """e to the loss of the language model's head, beside its accuracy and that of further heads."""
 
-    def __init__(self, labels: Sequence[str] = ()) -> None:
-        super().__init__(labels)
-        self.nats, self.further = list[Tensor](), dict[str, list[Tensor]]()
-        self.num_examples = 0
+    nats: list[Tensor] = field(default_factory=list)
+    further: dict[str, list[Tensor]] = field(default_factory=dict)
+    num_examples: int = 0
 
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         super().add(output, batch, nats)
@@ -89,12 +93,31 @@ class Perplexity(Hits):
         return {"perplexity": math.exp(min(loss, 700.0)), **super().metrics(total), **shares}
 
 
+@dataclass
+class BitsPerByte(Perplexity):
+    """The length of the text's code in bits, for each byte of its UTF-8: what models with different tokenizers can be
+    compared by (https://arxiv.org/abs/2101.00027, §3.1)."""
+
+    num_bytes: list[Tensor] = field(default_factory=list)
+
+    def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
+        super().add(output, batch, nats)
+        if self.token_bytes is not None:
+            lengths = torch.from_numpy(self.token_bytes).to(batch.labels.device)
+            self.num_bytes.append(lengths[batch.labels[batch.labels != IGNORED]].sum())
+
+    def metrics(self, total: Total = alone) -> dict[str, float]:
+        found = super().metrics(total)
+        if not self.num_bytes or not (num_bytes := int(total(torch.stack(self.num_bytes).sum()))):
+            return found
+        return {"bits_per_byte": float(total(exact_sum(self.nats))) / math.log(2) / num_bytes, **found}
+
+
+@dataclass
 class Confusion(Meter):
     """Counts (C, C), true × predicted."""
 
-    def __init__(self, labels: Sequence[str] = ()) -> None:
-        super().__init__(labels)
-        self.counts = list[Tensor]()
+    counts: list[Tensor] = field(default_factory=list)
 
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         size = output.logits.shape[-1]
@@ -107,13 +130,12 @@ class Confusion(Meter):
         return {"accuracy": accuracy, "macro_f1": macro_f1(confusion)}
 
 
+@dataclass
 class Entities(Hits):
     """Precision, recall and F1 of the spans that labels mark, beside the accuracy of single labels, which is all
     that there is for labels of another kind, such as parts of speech."""
 
-    def __init__(self, labels: Sequence[str] = ()) -> None:
-        super().__init__(labels)
-        self.pairs = list[tuple[Tensor, Tensor]]()
+    pairs: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         super().add(output, batch, nats)
@@ -132,12 +154,13 @@ class Entities(Hits):
         return [self.labels[predicted[place]] for place in kept], [self.labels[true[place]] for place in kept]
 
 
+@dataclass
 class Places(Meter):
     """Of answers' places: how many are right at both ends, and how much of the tokens, as F1."""
 
-    def __init__(self, labels: Sequence[str] = ()) -> None:
-        super().__init__(labels)
-        self.exact, self.f1, self.num_examples = list[Tensor](), list[Tensor](), 0
+    exact: list[Tensor] = field(default_factory=list)
+    f1: list[Tensor] = field(default_factory=list)
+    num_examples: int = 0
 
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         predicted, true = output.logits.argmax(1), batch.labels  # (B, 2)
@@ -159,8 +182,8 @@ def macro_f1(confusion: Tensor) -> float:
     return float((2 * hits[present] / occurrences[present]).mean())
 
 
-METRICS: dict[str, Callable[[Sequence[str]], Meter]] = {
-    "language_modeling": Perplexity,
+METRICS: dict[str, type[Meter]] = {
+    "language_modeling": BitsPerByte,
     "masked_language_modeling": Perplexity,
     "span_corruption": Perplexity,
     "denoising": Perplexity,

@@ -250,8 +250,9 @@ class TransformerTrainer:
         task, precision, labels = self.saved.task, self.training.precision, self.saved.labels
         try:
             with self.learner.averaged():
-                answer = self.parallel.measured(self.model)
-                found = evaluate(self.model, self._held_out(), task, precision, labels, answer, self.parallel.total)
+                answer, total = self.parallel.measured(self.model), self.parallel.total
+                token_bytes = self.dataset.tokenizer.token_bytes
+                found = evaluate(self.model, self._held_out(), task, precision, labels, answer, total, token_bytes)
         except Cancelled:
             return
         if not math.isfinite(found.loss):
@@ -287,6 +288,7 @@ class TransformerTrainer:
         manifest = Manifest(
             step=self.step,
             validation_loss=here.loss if here else None,
+            metrics=here.metrics if here else {},
             score=self._score if here else None,
             threads=self.threads,
             data_fingerprint=self.dataset.fingerprint,

@@ -211,6 +211,17 @@ def test_of_runs_that_do_not_learn_from_the_same_tokens_it_says_so(
     assert "do not learn from the same tokens" in strength.toolTip()
 
 
+def test_runs_with_different_tokenizers_are_drawn_by_their_bits_per_byte(
+    page: ComparePage, session: Session, runs: list[Run], own_folders: Path, qtbot: QtBot
+) -> None:
+    other = Run.create(own_folders / "runs", find_preset("nano-decoder").config(["tokenizer.kind=byte"]), "bytes")
+    write_status(other, RunState.RUNNING, step=20, loss=3.0)
+    add_checkpoint(other, 20, 0.5, bits_per_byte=2.25)
+    scatter = page.findChild(Scatter)
+    until(qtbot, session, lambda: [(point.key, point.y) for point in scatter.points] == [(other.id, 2.25)])
+    assert scatter.points[0].words.endswith("Bits per byte: 2.25")
+
+
 def test_all_dots_are_on_show_until_the_view_is_moved(
     page: ComparePage, session: Session, runs: list[Run], qtbot: QtBot
 ) -> None:

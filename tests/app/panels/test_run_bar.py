@@ -79,8 +79,8 @@ def test_the_best_checkpoint_is_said(bar: RunBar, run: Run, state: RunState, nam
     said = bar.findChild(QLabel, name)
     assert said.text().endswith("best at step 1,090: accuracy 0.682, validation loss 0.6055")
     assert said.isVisible()
-    bar.show_run(facts_of(run, state, best_loss=0.6055, best_step=1090))
-    assert said.text().endswith("best at step 1,090: validation loss 0.6055")
+    bar.show_run(facts_of(run, state, best_loss=0.6055, best_step=1090, best_bits=0.8736))
+    assert said.text().endswith("best at step 1,090: validation loss 0.6055, 0.8736 bits per byte")
     bar.show_run(facts_of(run, state))
     assert "best" not in said.text()
 

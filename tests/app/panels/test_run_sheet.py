@@ -13,7 +13,7 @@ from app import run_queue
 from app.panels import run_sheet
 from app.panels.run_sheet import RunSheet
 from app.session import Session
-from app.sheet_rows import differing
+from app.sheet_rows import Column, differing, measure_of
 from tests.app.conftest import add_checkpoint, until, write_status
 from tfmcore.config import find_preset
 from tfmcore.config.sweeps import combinations, label, parse_axis, swept
@@ -91,6 +91,21 @@ def test_none_is_the_best_where_losses_are_of_other_tokens(
     assert sheet.rows.best == ""
     sheet.findChild(QLineEdit, "field_filter_sheet").setText("sweep")
     assert sheet.rows.best == sheet.rows.rows[0].id != ""
+
+
+def test_language_models_with_different_tokenizers_are_compared_by_bits_per_byte(
+    session: Session, own_folders: Path, qtbot: QtBot
+) -> None:
+    sheet = RunSheet(session)
+    qtbot.addWidget(sheet)
+    sheet.show()
+    for kind, loss, bits in (("char", 1.2, 1.9), ("bpe", 2.9, 1.7)):
+        run = Run.create(own_folders / "runs", find_preset("nano-decoder").config([f"tokenizer.kind={kind}"]), kind)
+        add_checkpoint(run, 20, loss, bits_per_byte=bits)
+    until(qtbot, session, lambda: sheet.rows.rowCount() == 2)
+    assert (column(sheet, "Run"), column(sheet, "Bits per byte")) == (["char", "bpe"], ["1.9", "1.7"])
+    assert sheet.rows.best == sheet.rows.rows[1].id
+    assert measure_of(sheet.rows.rows, [Column("tokenizer.lowercase", "", str)]) is None
 
 
 def test_what_is_sorted_by_stays_though_other_columns_come(sheet: RunSheet, qtbot: QtBot) -> None:

@@ -35,7 +35,7 @@ KINDS = {preset: ["encoder"] for preset in USES} | {
     "reverse": ["encoder", "decoder", "cross"],
 }
 METRICS = {
-    "generate": {"perplexity", "accuracy"},
+    "generate": {"bits_per_byte", "perplexity", "accuracy"},
     "fill": {"perplexity", "accuracy"},
     "classify": {"accuracy", "macro_f1"},
     "translate": {"exact_match", "bleu", "chrf", "token_accuracy"},

@@ -49,6 +49,15 @@ def test_text_comes_back(trained):
         assert written.split()[:3] == text.split()[:3]
 
 
+def test_the_tokens_of_a_text_have_its_bytes(trained):
+    """All of them, or all but the white space that is skipped; special tokens have none."""
+    config, tokenizer = trained
+    text = TEXT.lower() if config.lowercase else TEXT
+    read = text if config.kind in EXACT else "".join(text.split())
+    assert tokenizer.token_bytes[tokenizer.encode(TEXT)].sum() == len(read.encode())
+    assert tokenizer.token_bytes[: len(SPECIAL_TOKENS)].sum() == 0
+
+
 def test_the_fast_way_gives_the_same_ids(trained):
     _, tokenizer = trained
     text = TEXT + "[MASK] is plain text in data; unknown: Ω"

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from tfmcore.data import IGNORED
 from tfmcore.models import ModelOutput
 from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.losses import cross_entropy
-from tfmcore.training.meters import METRICS, macro_f1
+from tfmcore.training.meters import METRICS, Perplexity, macro_f1
 
 LABELS = ["B-a", "B-b", "I-a", "O"]
 
@@ -91,7 +92,7 @@ def test_a_further_head_is_counted_and_its_loss_is_not_the_perplexity_s():
     assert found["accuracy"] == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if METRICS[task] is METRICS["language_modeling"]])
+@pytest.mark.parametrize("task", [task for task in TASKS if issubclass(METRICS[task], Perplexity)])
 def test_perplexity_is_e_to_the_loss(task):
     torch.manual_seed(0)
     logits, right = torch.randn(4, 6, 9), torch.randint(0, 9, (4, 6))
@@ -101,6 +102,16 @@ def test_perplexity_is_e_to_the_loss(task):
         logits.flatten(0, 1), right.flatten(), ignore_index=IGNORED
     ).item()))  # fmt: skip
     assert set(found) == {"perplexity", "accuracy"}
+
+
+def test_bits_per_byte_by_hand():
+    """Each of four tokens costs log2(4) = 2 bits; three are predicted, of 1, 3 and 0 bytes, in two batches."""
+    meter = METRICS["language_modeling"](token_bytes=np.array([9, 1, 3, 0]))
+    for right in (torch.tensor([[1, IGNORED], [2, IGNORED]]), torch.tensor([[3]])):
+        logits, num_labels = torch.zeros(*right.shape, 4), int((right != IGNORED).sum())
+        output, placed = ModelOutput(hidden=logits, logits=logits), DeviceBatch({}, right, 0, num_labels, [])
+        meter.add(output, placed, cross_entropy(logits, right).nats)
+    assert meter.metrics()["bits_per_byte"] == pytest.approx(3 * 2 / (1 + 3))
 
 
 def test_a_perplexity_beyond_numbers_is_large():

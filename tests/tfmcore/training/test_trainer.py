@@ -79,6 +79,7 @@ def test_every_preset_trains(make_run, name):
 
 METRICS_OF = {
     **{task: {"perplexity", "accuracy"} for task in TEXT_TASKS},
+    "language_modeling": {"bits_per_byte", "perplexity", "accuracy"},
     "classification": {"accuracy", "macro_f1"},
     "token_tagging": {"accuracy", "entity_precision", "entity_recall", "entity_f1"},
     "question_answering": {"place_accuracy", "place_f1"},
