@@ -125,14 +125,15 @@ def choose_preset(draft: Draft, name: str) -> Config:
 
 def begin_from(raw: Raw, saved: SavedModel, folder: str) -> Raw:
     """A config that begins with the weights of the model in `folder`: the data of `raw` where it can learn their task,
-    else the first source that it can learn from, and a rate that does not wash away what it knows."""
+    else the first source that it can learn from, a rate that does not wash away what it knows, and a validation of what
+    it knows before the first step."""
     data = dict(raw.get("data", {}))
     can = [task for task, facts in TASKS.items() if saved.model.architecture in facts.architectures]
     if data.get("task") not in can:
         source = next((name for name, facts in SOURCES.items() if saved.task in facts.tasks), "file")
         task = saved.task if saved.task in SOURCES[source].tasks else can[0]
         data = {"source": source, "task": task}
-    training = {"learning_rate": 1e-4, "schedule": "linear", "minimum_learning_rate": 0.0}
+    training = {"learning_rate": 1e-4, "schedule": "linear", "minimum_learning_rate": 0.0, "eval_at_start": True}
     return {"data": data, "training": raw.get("training", {}) | training | {"finetune_from": folder}}
 
 

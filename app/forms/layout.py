@@ -52,8 +52,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "Several devices": ("parallel", "num_processes", "parallel_sizes"),
         "Monitoring": (
-            "eval_every", "eval_batches", "save_every", "keep_every", "sample_every", "sample_prompts", "health_every",
-            "tensorboard", "best_by", "early_stopping",
+            "eval_every", "eval_at_start", "eval_batches", "save_every", "keep_every", "sample_every", "sample_prompts",
+            "health_every", "tensorboard", "best_by", "early_stopping",
         ),
         "Randomness": ("seed",),
     },

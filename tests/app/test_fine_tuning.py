@@ -27,6 +27,7 @@ def test_a_model_of_every_task_becomes_a_design_without_problems(session: Sessio
     assert draft.problems == []
     assert draft.base == saved
     assert draft.value("training.finetune_from") == session.model_path
+    assert draft.value("training.eval_at_start") is True
     assert draft.value("tokenizer.path") == str(Path(session.model_path) / "tokenizer.json")
     config = draft.config
     assert config is not None

@@ -160,6 +160,11 @@ class TrainingConfig(Section):
     eval_every: int = option(
         100, title="Validate every", help="Steps between validations.", unit="steps", ge=1, le=100_000_000
     )
+    eval_at_start: bool = option(
+        False,
+        title="Validate at the start",
+        help="Also validate, sample and save before the first step: what the model can do before it is trained here.",
+    )
     eval_batches: int | None = option(
         None,
         title="Validation batches",

@@ -104,7 +104,7 @@ class TransformerTrainer:
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
         self.steps = Steps(self.learner, self.counters, dataset.tokenizer)
         self.compilation: Compilation | None = None
-        self._saved_step = 0
+        self._saved_step: int | None = None
         if checkpoint:
             self._go_on(checkpoint)
         self.counters.shares, self.counters.batch_size = self.parallel.num_shares, self.training.batch_size
@@ -161,6 +161,10 @@ class TransformerTrainer:
 
     def _train(self) -> Iterator[AnyEvent]:
         """Step by step, with what is due after each."""
+        if self.training.eval_at_start and self.counters.best_score in (None, math.inf):  # not measured on these data
+            yield from self._validate()
+            yield from self._sample()
+            yield from self._save()
         for batches in ahead(self._work()):
             yield from self._obey()
             if self.controls.stop:
@@ -280,8 +284,8 @@ class TransformerTrainer:
                 yield self.parallel.held_out(piece, self.device)
 
     def _save(self) -> Iterator[AnyEvent]:
-        """Write a checkpoint, unless there is one of this step."""
-        if self.step == self._saved_step:
+        """Write a checkpoint, unless there is one of this step, or nothing has been learned or found yet."""
+        if self.step == self._saved_step or not (self.step or self.evaluated):
             return
         yield from self.steps.told()
         here = self.evaluated if self.evaluated and self.evaluated.step == self.step else None

@@ -286,6 +286,17 @@ def test_early_stopping(make_run, monkeypatch):
     assert run.state() is RunState.FINISHED
 
 
+def test_what_it_can_do_before_the_first_step_is_found_once_and_may_stay_the_best(make_run, monkeypatch):
+    found = itertools.chain([1.0], itertools.repeat(2.0))
+    monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Evaluation(next(found), {}, 1))
+    every = ("training.eval_at_start=true", "training.eval_every=2", "training.sample_every=50")
+    run = make_run("reverse", "training.steps=50", "training.early_stopping=3", *every)
+    events = play(run, step_3=[Command(kind="stop")]) + play(run)
+    assert [event.step for event in of(Evaluated, events)] == [0, 2, 4, 6]
+    assert {event.step for event in of(Sampled, events)} == {0}
+    assert (events[-1].reason, run.best().step) == ("early_stopping", 0)
+
+
 def test_commands(make_run):
     run = make_run("reverse", "training.steps=9", "training.save_every=100", "training.eval_every=100")
     slower = Command(kind="set_learning_rate", value=0.125)
@@ -465,6 +476,8 @@ def test_samples_leave_training_as_it_was(tiny, tmp_path):
     overrides = ["model.dropout=0.3", "training.steps=4"]
     without = losses(train(tiny("nano-decoder", *overrides), tmp_path / "without"))
     assert losses(train(tiny("nano-decoder", *overrides, "training.sample_every=1"), tmp_path / "with")) == without
+    first = tiny("nano-decoder", *overrides, "training.sample_every=1", "training.eval_at_start=true")
+    assert losses(train(first, tmp_path / "first")) == without
 
 
 def test_whoever_leaves_at_the_last_event_leaves_a_finished_run(make_run):

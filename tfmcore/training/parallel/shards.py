@@ -1,5 +1,6 @@
 """Data parallel: every process has a slice of each batch, and all of the model (DDP) or a shard of it (FSDP2)."""
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
@@ -39,7 +40,8 @@ def answer(objective: nn.Module, **inputs: Tensor) -> ModelOutput:
     weights would become shards again."""
     assert isinstance(objective, Objective)
     assert isinstance(objective, FSDPModule)
-    output = objective.answer(**inputs)
+    with torch.inference_mode(False), torch.no_grad():  # a step will gather into the same tensors
+        output = objective.answer(**inputs)
     objective.reshard()
     return output
 

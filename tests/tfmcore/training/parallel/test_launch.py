@@ -1,6 +1,7 @@
 """A shared run as the window and the terminal start it: processes that are killed, stopped, frozen and that fail."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -65,7 +66,7 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 
 def test_a_run_whose_process_is_killed_ends_as_an_undisturbed_one(start):
-    shared = config("nano-decoder", "fsdp", *SHORT, "training.gradient_clip=1.0")
+    shared = config("nano-decoder", "fsdp", *SHORT, "training.gradient_clip=1.0", "training.eval_at_start=true")
     undisturbed, _ = start(shared)
     wait_for(lambda: ended(undisturbed))
     run, [_, launcher] = start(shared)
@@ -82,13 +83,13 @@ def test_a_run_whose_process_is_killed_ends_as_an_undisturbed_one(start):
     assert begun == [0] or begun[1] >= 20
     last = {event.step: event.loss for event in steps(run)}
     assert last == {event.step: pytest.approx(event.loss, rel=1e-5) for event in steps(undisturbed)}
-    evaluated = [[e.loss for e in r.events() if isinstance(e, Evaluated)][-1] for r in (run, undisturbed)]
-    assert evaluated[0] == pytest.approx(evaluated[1], rel=1e-5)
+    one, other = ({e.step: e.loss for e in r.events() if isinstance(e, Evaluated)} for r in (run, undisturbed))
+    assert one == {step: pytest.approx(other[step], rel=1e-5) for step in (0, 30, 60)}
     wait_for(lambda: gone([launcher, *workers]))
 
 
 def test_stop_ends_every_process_at_the_same_step(start):
-    run, [launcher] = start(config("nano-seq2seq", "pipeline", *LONG))
+    run, [launcher] = start(config("nano-seq2seq", "pipeline", *LONG, "training.eval_at_start=true"))
     assert run.status().pid == launcher.pid
     wait_for(lambda: len(steps(run)) >= 5)
     workers = run.workers(launcher.pid)
@@ -107,6 +108,7 @@ def test_stop_ends_every_process_at_the_same_step(start):
     assert isinstance(finished, Finished)
     assert finished.reason == "stopped"
     assert run.checkpoints()[-1].step == finished.step == run.exit().step
+    assert run.checkpoints()[0].score < math.inf, "validated before the first step"
 
 
 @pytest.mark.fault(37)
