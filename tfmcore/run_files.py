@@ -78,7 +78,8 @@ class Status(Document):
     """status.json, replaced by the trainer every two seconds. `started` is the process's `start_time`: with the pid it
     and the `boot` it names one process of this host. `heartbeat` is the wall clock, `ticks` the host's monotonic one,
     which nobody sets. `done` of `total` counts within the `phase` of the preparation. `loss` is the training loss, a
-    mean over the last steps."""
+    mean over the last steps; `epoch` are the passes over the training data so far, and `peak_memory` are the most bytes
+    that the process has had: of its GPU, or else of the machine, torch and all libraries included."""
 
     state: RunState
     step: int = 0
@@ -93,7 +94,9 @@ class Status(Document):
     done: int = 0
     total: int = 0
     loss: float | None = None
+    epoch: float | None = None
     seconds_left: float | None = None
+    peak_memory: int | None = None
 
     @property
     def is_local(self) -> bool:

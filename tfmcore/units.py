@@ -63,6 +63,11 @@ def number(value: float, digits: int = 4) -> str:
     return (_scaled(value, _PREFIXES) if has_prefix else f"{value:.{digits}g}").replace("-", "−")
 
 
+def epoch(value: float) -> str:
+    """Passes over the data: "epoch 2.3", "epoch 0.04"."""
+    return f"epoch {value:.1f}" if value >= 0.95 else f"epoch {value:.2g}"
+
+
 def percent(share: float) -> str:
     """A share of 0 to 1: "97.4 %"; what is not quite none or all is never rounded to it."""
     if not math.isfinite(share):

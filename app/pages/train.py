@@ -34,16 +34,17 @@ class TrainPage(QWidget):
     """Follows one run at a time; closing the window, or another run, stops none."""
 
     help: ClassVar[str] = (
-        "Every run trains in its own process and continues when the window is closed. Choose a run on the left to "
-        "see its curves live: blue is the training loss (smoothed, with the raw line faint), orange the validation "
-        "loss, dashed the planned learning rate; a ring marks the best checkpoint, and beside the loss are the "
-        "validation metrics where the task has some. Pause, resume and stop act after the current step; a stopped or "
-        "interrupted run resumes from its last checkpoint. The right button, or the three dots, renames a run, makes a "
-        "new design from its config, branches another run from its last checkpoint, or deletes it; in the loss plot it "
-        "offers every saved checkpoint to branch from. Samples shows the model's answer to each prompt, and to the "
-        "chosen one at every step: the newest is followed unless an older one is chosen; Ctrl+C copies the output. "
-        "The scales above the list lead to Compare, where all runs lie side by side. In a plot the wheel "
-        "zooms, dragging pans, L switches to a logarithmic axis and R shows everything."
+        "Every run trains in its own process and continues when the window is closed. Choose a run on the left to see "
+        "its curves live: blue is the training loss (smoothed, with the raw line faint), orange the validation loss, "
+        "dashed the planned learning rate; a ring marks the best checkpoint, and beside the loss are the validation "
+        "metrics where the task has some. Below its name are its step, its epoch (passes over the training data) and "
+        "the most memory that its process has taken, on a GPU what torch has. Pause, resume and stop act after the "
+        "current step; a stopped or interrupted run resumes from its last checkpoint. The right button, or the three "
+        "dots, renames a run, makes a new design from its config, branches another run from its last checkpoint, or "
+        "deletes it; in the loss plot it offers every saved checkpoint to branch from. Samples shows the model's "
+        "answer to each prompt, and to the chosen one at every step: the newest is followed unless an older one is "
+        "chosen; Ctrl+C copies the output. The scales above the list lead to Compare, where all runs lie side by side. "
+        "In a plot the wheel zooms, dragging pans, L switches to a logarithmic axis and R shows everything."
     )
 
     def __init__(self, session: Session) -> None:

@@ -19,6 +19,7 @@ RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 TIPS = {
     "Vocabulary": "As prepared; until then, an estimate for the tokenizer",
     "Compute per token, forward": "A training step costs three times as much: the backward pass takes two",
+    "Epochs": "Passes over the training data; known once the data are prepared",
     "Tokens per step": "Batch size × accumulation × context; fewer with shorter examples",
 }
 
@@ -108,7 +109,7 @@ class Costs(QWidget):
         lack = machine.shortage(sum(memory.values()) * num_processes(config.training))
         self._shortage.setText(f"{lack} It is for reading." if lack else "")
         self._shortage.setVisible(bool(lack))
-        self._show_facts(_facts(config, cost, vocab_size, known))
+        self._show_facts(_facts(config, cost, vocab_size, known, result.num_train if result else None))
 
     def _show_facts(self, facts: dict[str, str]) -> None:
         for name, words in facts.items():
@@ -220,16 +221,17 @@ def _by_whom(config: Config) -> str:
     return ", on one process" if config.training.parallel else ""
 
 
-def _facts(config: Config, cost: Estimate, vocab_size: int, known: bool) -> dict[str, str]:
+def _facts(config: Config, cost: Estimate, vocab_size: int, known: bool, num_train: int | None) -> dict[str, str]:
     """Compute, tokens and vocabulary: a name and words for each. A backward pass costs twice a forward one."""
     training, flops = config.training, sum(cost.flops_per_token.values())
-    tokens = training.batch_size * training.accumulation * config.model.context_length
+    tokens = training.sequences_per_step * config.model.context_length
     step = 3 * flops * tokens
     return {
         "Compute per token, forward": f"{units.count(flops)}FLOP",
         "Compute per training step": f"{units.count(step)}FLOP",
         "Compute of all steps": f"{units.count(step * training.steps)}FLOP",
         "Steps": f"{training.steps:,}",
+        "Epochs": f"{training.steps * training.sequences_per_step / num_train:.3g}" if num_train else units.NO_NUMBER,
         "Tokens per step": f"≤ {tokens:,}",
         "Tokens of all steps": f"≤ {units.count(tokens * training.steps)}",
         "Vocabulary": f"{vocab_size:,}" if known else f"≈ {vocab_size:,}",

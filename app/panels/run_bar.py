@@ -26,6 +26,8 @@ from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.elided_label import ElidedLabel
 from tfmcore import units
+from tfmcore.config.memory import memory_to_train
+from tfmcore.config.placement import num_processes
 from tfmcore.messages import Command
 from tfmcore.runs import RunState
 
@@ -196,8 +198,13 @@ def _words(facts: RunFacts) -> list[str]:
         words.append(f"{status.phase}, {status.done:,} of {status.total:,}" if status.total else status.phase)
     else:
         words.append(progress_words(facts))
+        if status and status.epoch is not None:
+            words.append(units.epoch(status.epoch))
     if facts.state == RunState.RUNNING and status and status.seconds_left is not None:
         words.append(f"{units.duration(status.seconds_left)} left")
+    if status and status.peak_memory and facts.config:
+        expected = memory_to_train(facts.config) // num_processes(facts.config.training)
+        words.append(f"{units.size(status.peak_memory)} of memory (estimate for a step: {units.size(expected)})")
     if facts.state == RunState.SILENT and status:
         words.append(f"last report {units.duration(status.age)} ago")
     if facts.state == RunState.FAILED and (best := best_words(facts)):

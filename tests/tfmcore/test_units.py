@@ -68,6 +68,9 @@ def test_rates_sizes_and_numbers() -> None:
     assert units.number(-3e20) == "−300 E"
     assert units.number(2e30) == "2e+30"
     assert units.count(3, "heads") == "3 heads"
+    assert [units.epoch(value) for value in (0, 0.0234, 1, 12.34)] == [
+        "epoch 0", "epoch 0.023", "epoch 1.0", "epoch 12.3"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("write", [units.count, units.size, units.duration, units.number, units.percent])

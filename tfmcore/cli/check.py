@@ -62,7 +62,7 @@ def summary(config: Config) -> str:
     """What a person wants to know before training."""
     facts, model, training = cost(config), config.model, config.training
     layers = f"{model.num_layers} + {model.decoder_layers}" if model.num_decoder_layers else f"{model.num_layers}"
-    tokens = training.batch_size * training.accumulation * model.context_length
+    tokens = training.sequences_per_step * model.context_length
     compute = 3 * sum(facts["flops_per_token"].values()) * tokens  # the backward pass takes twice the forward one
     lines = [
         f"{config.data.task} on {config.data.source}",

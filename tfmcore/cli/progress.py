@@ -22,7 +22,7 @@ from tfmcore.messages import (
     Warned,
 )
 from tfmcore.runs import EventReader, Run, RunState
-from tfmcore.units import count, duration
+from tfmcore.units import count, duration, epoch
 
 PLAIN_LINE_SECONDS = 5.0
 FOLLOW_SECONDS = 0.2
@@ -45,7 +45,7 @@ class Watch:
             transient=True,
         )
         self._task = self._bar.add_task("starting", total=None, news="")
-        self._steps = 0
+        self._started: Started | None = None
         self._phase = ""
         self._validation: float | None = None
         self._seconds_per_step = self._tokens_per_step = 0.0
@@ -71,13 +71,15 @@ class Watch:
         """Take one event of the run."""
         match event:
             case Started():
-                self._steps = event.steps
+                self._started = event
                 self._bar.update(self._task, total=event.steps, completed=event.step, description="training")
                 self._say(
                     f"{count(event.parameters)} parameters, {event.vocab_size} tokens in the vocabulary, "
                     f"{count(event.num_train)} examples to train on and {count(event.num_validation)} held out; "
                     f"{event.device} with {event.threads} thread{'s' if event.threads > 1 else ''}"
                 )
+                if epochs := event.epochs(event.steps):
+                    self._say(f"{event.steps} steps are {epochs:.3g} epochs", "dim")
                 if event.compilation:
                     self._say(event.compilation, "dim")
             case Stepped():
@@ -107,9 +109,10 @@ class Watch:
         self._tokens_per_step = keep * self._tokens_per_step + (1 - keep) * event.tokens
         validation = "" if self._validation is None else f"  validation {self._validation:.4f}"
         speed = count(self._tokens_per_step / max(self._seconds_per_step, 1e-9))
-        left = duration(max(1.0, (self._steps - event.step) * self._seconds_per_step))
+        steps, done = (self._started.steps, self._started.epochs(event.step)) if self._started else (0, None)
+        left = duration(max(1.0, (steps - event.step) * self._seconds_per_step))
         news = f"loss {event.loss:.4f}{validation}  lr {event.learning_rate:.2e}  {speed} tokens/s  {left} left"
-        place = f"step {event.step}/{self._steps}"
+        place = f"step {event.step}/{steps}" + (f"  {epoch(done)}" if done is not None else "")
         self._bar.update(self._task, description=place, completed=event.step, news=news)
         if not self._console.is_terminal and time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
             self._last_line = time.monotonic()

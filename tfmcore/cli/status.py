@@ -1,6 +1,7 @@
 """Show the runs and their progress; or one run, once or until it ends."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from tfmcore.config import UserError
 from tfmcore.curves import curves, write_curves
 from tfmcore.messages import Noticed
 from tfmcore.runs import Run, find_run, list_runs
-from tfmcore.units import duration
+from tfmcore.units import duration, size
 
 EXAMPLES = """
 tfm status                  all runs of the workspace
@@ -22,6 +23,8 @@ tfm status --json | jq -r 'select(.state == "interrupted") | .id'
 
 
 NUM_NOTICED = 20
+WORDS: dict[str, Callable[[float], str]] = {"epoch": "{:.3g}".format, "peak_memory": size, "seconds_left": duration}
+"""How facts that are not shown as they are are said."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_json(each)
     elif arguments.run:
         for name, value in facts[0].items():
-            print_line(f"{name:<16}{'–' if value in (None, '') else value}")
+            print_line(f"{name:<16}{WORDS.get(name, str)(value) if value not in (None, '') else '–'}")
         for event in noticed(found[0]):
             print_line(f"\nstep {event.step}: {event.what.replace('_', ' ')}: {event.sentence}")
             print_line(f"  examples of the batch: {', '.join(map(str, event.example_ids)) or '–'}")
@@ -81,9 +84,11 @@ def describe(run: Run) -> dict[str, Any]:
         "state": str(run.state()),
         "step": ended.step if ended else status.step if status else 0,
         "steps": status.steps if status else None,
+        "epoch": status.epoch if status else None,
         "phase": status.phase if status and not ended else "",
         "loss": status.loss if status else None,
         "seconds_left": status.seconds_left if status and not ended else None,
+        "peak_memory": status.peak_memory if status else None,
         "sentence": ended.sentence if ended else "",
         "best_step": best.step if best else None,
         "validation_loss": best.manifest.validation_loss if best else None,

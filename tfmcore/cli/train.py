@@ -1,18 +1,25 @@
 """Train a model from a config file or a preset. Ctrl-C saves and stops; `tfm resume` resumes it."""
 
 import argparse
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, runs_folder, whole
+from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, real, runs_folder, whole
 from tfmcore.cli.output import note, print_json, print_line
 from tfmcore.cli.progress import Watch
 from tfmcore.config import Config, UserError
 from tfmcore.runs import Exit, Run, RunState, start_trainer
+from tfmcore.units import size
+
+if TYPE_CHECKING:
+    from tfmcore.data import Progress
 
 EXAMPLES = """
 tfm train nano-decoder --name first
 tfm train nano-decoder --set data.source=file --set data.path=book.txt --set training.steps=5000
 tfm train run.toml --set training.finetune_from=first       start from the weights of a model or a run
+tfm train run.toml --epochs 3               as many steps as three passes over the training data take
 tfm train run.toml --detach                 in the background; `tfm status --follow` watches it
 tfm train run.toml --json | jq -c 'select(.kind == "evaluated")'
 """
@@ -25,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_set(parser)
     add_runs(parser)
     parser.add_argument("--name", metavar="LABEL", help="name of the run (default: the config's)")
+    parser.add_argument(
+        "--epochs", metavar="N", type=real(1e-6, 1e6), help="passes over the training data, in place of training.steps"
+    )
     add_conduct(parser)
     parser.add_argument("--continue", dest="folder", metavar="FOLDER", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--hosts", metavar="N", type=whole(1), default=1, help=argparse.SUPPRESS)
@@ -41,8 +51,19 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.config:
         raise UserError("name a config file or a preset to train (`tfm presets` lists them)")
     config, name = chosen_config(arguments)
+    if arguments.epochs:
+        with Watch(quiet=arguments.json) as watch:
+            config = of_epochs(config, arguments.epochs, watch.prepare)
     made = Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
     return conduct(made, arguments)
+
+
+def of_epochs(config: Config, epochs: float, progress: "Progress") -> Config:
+    """The config with as many steps as so many passes over its training data take, once the data are prepared."""
+    from tfmcore.data import prepare
+
+    each = prepare(config, progress).train.steps_per_epoch(config.training.sequences_per_step)
+    return config.replaced(training__steps=math.ceil(epochs * each))
 
 
 def continue_detached(run: Run, num_hosts: int = 1) -> int:
@@ -71,7 +92,9 @@ def conduct(run: Run, arguments: argparse.Namespace) -> int:
     with Watch() as watch:
         ended = run_trainer(run, watch.show, watch.prepare)
     if ended.code == 0:
-        note(f"{ended.sentence}; its folder is {run.folder}")
+        taken = status.peak_memory if (status := run.status()) else None
+        memory = f", in {size(taken)} of memory" if taken else ""
+        note(f"{ended.sentence}{memory}; its folder is {run.folder}")
     return exit_code(ended, run)
 
 

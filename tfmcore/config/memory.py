@@ -92,7 +92,7 @@ def largest_batch(cost: Estimate, training: TrainingConfig, limit: float) -> int
 def same_step_within(cost: Estimate, training: TrainingConfig, limit: float) -> dict[str, int | bool]:
     """Settings with which the same step needs at most `limit` bytes, and less than now: a smaller batch, more often, or
     layers computed twice; nothing where there are none."""
-    sequences = training.batch_size * training.accumulation
+    sequences = training.sequences_per_step
     shares = num_data_shares(training)
     smaller = [n for n in range(training.batch_size - 1, 0, -1) if sequences % n == 0 and n % shares == 0]
     ways: list[dict[str, int | bool]] = [{"batch_size": size, "accumulation": sequences // size} for size in smaller]

@@ -24,7 +24,7 @@ def changed(config: Config, overrides: Iterable[str]) -> Config:
         for name, value in getattr(config, section)
         if getattr(getattr(new, section), name) != value and not (section == "training" and name in CHANGEABLE)
     ]
-    before, after = (each.training.batch_size * each.training.accumulation for each in (config, new))
+    before, after = (each.training.sequences_per_step for each in (config, new))
     if before != after:
         reason = f"each step of the run learns from {before} sequences: batch size × accumulation must stay the same"
         problems.append(Problem("training.accumulation", reason))

@@ -276,6 +276,11 @@ class TrainingConfig(Section):
         max_length=2,
     )
 
+    @property
+    def sequences_per_step(self) -> int:
+        """Of all micro-batches."""
+        return self.batch_size * self.accumulation
+
     def checks(self) -> Iterator[Problem]:
         if self.schedule == "noam" and self.warmup_steps == 0:
             yield Problem("warmup_steps", "the noam schedule needs a warm-up", max(1, self.steps // 10))

@@ -45,6 +45,10 @@ class Split(ABC):
     def once(self, batch_size: int) -> Iterator[Batch]:
         """Everything once, in a fixed order; the last batch may be smaller."""
 
+    def steps_per_epoch(self, batch_size: int) -> float:
+        """After so many steps as many sequences have been read as there are."""
+        return len(self) / batch_size
+
     @abstractmethod
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of every sequence, before it is cut to the context."""
@@ -149,6 +153,9 @@ class ExampleSplit(Split):
         order, rest = self._order(min(batch_size, len(self)), np.random.default_rng(VALIDATION_SEED))
         for place, numbers in enumerate([*order, *([rest] if len(rest) else [])]):
             yield self._examples(numbers, VALIDATION_SEED, place)
+
+    def steps_per_epoch(self, batch_size: int) -> float:
+        return len(self) / min(batch_size, len(self))
 
     def lengths(self) -> NDArray[np.int64]:
         return self._lengths

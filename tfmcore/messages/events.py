@@ -17,7 +17,8 @@ class Event(Message):
 
 class Started(Event):
     """Training starts or resumes after `step`; what earlier lines say of later steps is void. `compilation` says
-    whether its steps are compiled, and why; `loss_scale` is what fp16 multiplies the loss by from here on."""
+    whether its steps are compiled, and why; `loss_scale` is what fp16 multiplies the loss by from here on. In
+    `steps_per_epoch` steps as many sequences are read as there are to train on (0: not known)."""
 
     kind: Literal["started"] = "started"
     steps: int
@@ -25,10 +26,15 @@ class Started(Event):
     vocab_size: int
     num_train: int
     num_validation: int
+    steps_per_epoch: float = 0.0
     device: str
     threads: int
     compilation: str = ""
     loss_scale: float | None = None
+
+    def epochs(self, steps: int) -> float | None:
+        """How many passes over the training data so many steps are."""
+        return steps / self.steps_per_epoch if self.steps_per_epoch else None
 
 
 class Stepped(Event):

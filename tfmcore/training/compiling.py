@@ -55,7 +55,7 @@ def flops_of_step(config: Config, saved: SavedModel) -> float:
     """Floating-point operations of an optimizer step whose sequences are all as long as the context."""
     cost = estimate(saved.model, saved.vocab_size, saved.task, len(saved.labels) or 2)
     training = config.training
-    tokens = training.batch_size * training.accumulation * saved.model.context_length
+    tokens = training.sequences_per_step * saved.model.context_length
     return 3.0 * tokens * sum(cost.flops_per_token.values())  # the backward pass takes twice as many as the forward one
 
 

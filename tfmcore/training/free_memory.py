@@ -1,4 +1,4 @@
-"""How much memory this process may still take. Loads no torch."""
+"""How much memory this process may still take, and the most that it has taken. Loads no torch by itself."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,20 @@ from pathlib import Path
 import psutil
 
 GROUP = Path("/sys/fs/cgroup")
+
+
+def peak_memory_taken(device: str) -> int:
+    """Bytes: of a GPU, by torch's tensors; else of the machine, by all of this process."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 2**10
 
 
 def free_memory() -> int:

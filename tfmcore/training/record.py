@@ -17,6 +17,7 @@ from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Not
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, Exit, Run, RunState, own_status
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure
+from tfmcore.training.free_memory import peak_memory_taken
 from tfmcore.training.tensorboard import Mirror
 
 SMOOTHING = 0.95
@@ -37,6 +38,7 @@ class Record:
         self.exit: Exit | None = None
         self._loss = self._weight = 0.0
         self._phase, self._done, self._total = "loading", 0, 0
+        self._started: Started | None = None
         self._pace: deque[tuple[float, int]] = deque(maxlen=PACE_BEATS)
         self._ended, self._writing = threading.Event(), threading.Lock()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -92,7 +94,7 @@ class Record:
             case Stepped():
                 self._smooth(event.loss)
             case Started():
-                self.steps, self._phase = event.steps, ""
+                self.steps, self._phase, self._started = event.steps, "", event
                 self._write_status_if_possible()
             case Finished() | Failed():
                 self.exit = ending(event, self.run.label, code)
@@ -135,11 +137,12 @@ class Record:
 
     def _write_status(self) -> None:
         with self._writing:
-            state, pid = self._state(), self.launcher or os.getpid()
+            state, pid, begun = self._state(), self.launcher or os.getpid(), self._started
             status = own_status(
                 state, pid, step=self.step, steps=self.steps, phase=self._phase, done=self._done,
                 total=self._total, loss=self._loss / self._weight if self._weight else None,
-                seconds_left=self._seconds_left(state),
+                seconds_left=self._seconds_left(state), epoch=begun.epochs(self.step) if begun else None,
+                peak_memory=peak_memory_taken(begun.device) if begun else None,
             )  # fmt: skip
             status.write(self.run.folder / "status.json")
 

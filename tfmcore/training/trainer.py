@@ -215,6 +215,7 @@ class TransformerTrainer:
             vocab_size=self.saved.vocab_size,
             num_train=len(self.dataset.train),
             num_validation=len(self.dataset.validation),
+            steps_per_epoch=self.dataset.train.steps_per_epoch(self.training.sequences_per_step),
             device=self.device.type,
             threads=self.threads,
             compilation=self.compilation.sentence if self.compilation else "",
@@ -225,8 +226,7 @@ class TransformerTrainer:
         """The batches of each step that is still to be taken, by seed and step alone: the same sequences, however many
         are computed at once."""
         training = self.training
-        size = training.batch_size * training.accumulation
-        steps = self.dataset.train.batches(size, training.seed, self.step)
+        steps = self.dataset.train.batches(training.sequences_per_step, training.seed, self.step)
         placed = (
             [self.parallel.place(piece, self.device) for piece in micro_batches(batch, training.accumulation)]
             for batch in steps

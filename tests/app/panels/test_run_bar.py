@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -83,6 +84,16 @@ def test_the_best_checkpoint_is_said(bar: RunBar, run: Run, state: RunState, nam
     assert said.text().endswith("best at step 1,090: validation loss 0.6055, 0.8736 bits per byte")
     bar.show_run(facts_of(run, state))
     assert "best" not in said.text()
+
+
+def test_the_epoch_and_the_memory_are_said_once_they_are_known(bar: RunBar, run: Run) -> None:
+    facts = facts_of(run, RunState.RUNNING)
+    status = facts.status.model_copy(update={"epoch": 2.25, "peak_memory": 3 * 2**28})
+    bar.show_run(replace(facts, status=status))
+    words = bar.findChild(QLabel, "run_words").text()
+    assert "step 20 of 1,000 · epoch 2.2 · 768 MiB of memory (estimate" in words
+    bar.show_run(facts)
+    assert bar.findChild(QLabel, "run_words").text() == "step 20 of 1,000"
 
 
 @pytest.mark.parametrize("state", RunState)

@@ -42,7 +42,9 @@ def sleeper():
 def make(workspace, trainer):
     def make(label="first", state=RunState.RUNNING, process=trainer, ended=None):
         run = Run.create(workspace / "runs", find_preset("reverse").config(), label)
-        status = own_status(state, process.pid, step=30, steps=100, loss=1.25, seconds_left=75)
+        status = own_status(
+            state, process.pid, step=30, steps=100, loss=1.25, epoch=1.5, peak_memory=2**29, seconds_left=75
+        )
         status.write(run.folder / "status.json")
         if ended:
             Exit(state=ended, step=40, sentence="It ended.").write(run.folder / "exit.json")
@@ -151,12 +153,14 @@ def test_status_as_json(tfm, make):
     facts = json.loads(line)
     assert facts == json.loads(tfm("status", run.id, "--json").out)
     assert (facts["id"], facts["label"], facts["state"], facts["step"]) == (run.id, "first", "running", 30)
+    assert (facts["epoch"], facts["peak_memory"]) == (1.5, 2**29)
 
 
 def test_status_of_one_run(tfm, make):
     run = make(ended=RunState.FAILED)
     out = tfm("status", "first").out
     assert "It ended." in out
+    assert {("epoch", "1.5"), ("peak_memory", "512 MiB")} <= {tuple(line.split(None, 1)) for line in out.splitlines()}
     assert str(run.folder) in out
 
 
@@ -179,7 +183,16 @@ def test_status_of_half_written_and_strange_folders(tfm, make, workspace):
 def test_follow_shows_what_happened_and_ends_with_the_run(tfm, make):
     run = make(ended=RunState.FINISHED)
     events = [
-        Started(step=0, steps=2, parameters=1234, vocab_size=9, num_train=5, num_validation=2, device="cpu", threads=1),
+        Started(
+            steps=2,
+            parameters=1234,
+            vocab_size=9,
+            num_train=5,
+            num_validation=2,
+            steps_per_epoch=4,
+            device="cpu",
+            threads=1,
+        ),
         Stepped(step=1, loss=2.5, learning_rate=1e-3, gradient_norm=1, tokens=100, seconds=0.1),
         Evaluated(step=2, loss=1.5, metrics={"exact_match": 0.5}),
         Sampled(step=2, prompt="[bold]a\nb", text="🙂", expected="c"),
@@ -189,7 +202,8 @@ def test_follow_shows_what_happened_and_ends_with_the_run(tfm, make):
     (run.folder / "events.jsonl").write_text(lines + '{"kind": "stepp', encoding="utf-8")
     result = tfm("status", "first", "--follow")
     assert result.code == 0
-    for said in ("1,234 parameters", "step 1/2  loss 2.5000", "validation loss 1.5000  exact_match 0.5",
+    for said in ("1,234 parameters", "2 steps are 0.5 epochs", "step 1/2  epoch 0.25  loss 2.5000",
+                 "validation loss 1.5000  exact_match 0.5",
                  "[bold]a↵b → 🙂  (expected c)"):  # fmt: skip
         assert said in result.err
     assert "finished" in result.out

@@ -55,6 +55,13 @@ def test_exit_code_says_how_it_ended(tfm, trained, ending, code, verb):
         assert result.err.splitlines()[-1] == f"tfm: {ending.sentence}"
 
 
+def test_epochs_are_turned_into_steps_before_the_run_is_made(tfm, trained):
+    few = ("--set", "data.max_examples=100", "--set", "training.batch_size=20")
+    assert tfm("train", "reverse", *few, "--epochs", "2.5").code == 0  # of 90 examples, for 10 are held out
+    assert trained.runs[0].config().training.steps == 12
+    assert tfm("train", "reverse", "--epochs", "0").code == 2
+
+
 def test_json_is_one_event_a_line_and_nothing_else(tfm, trained):
     result = tfm("train", "reverse", "--json")
     found = [json.loads(line) for line in result.out.splitlines()]

@@ -50,6 +50,12 @@ def test_validation_is_whole_and_always_the_same(dataset):
     assert len(split.lengths()) == len(split)
 
 
+def test_an_epoch_reads_as_much_as_there_is(dataset):
+    split = dataset.train
+    assert split.steps_per_epoch(16) == len(split) / 16
+    assert split.steps_per_epoch(10**6) in (1, len(split) / 10**6)
+
+
 def test_every_batch_has_something_to_predict(dataset):
     assert all(batch.num_labels > 0 for batch in islice(dataset.train.batches(4, seed=0), 20))
 

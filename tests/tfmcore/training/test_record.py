@@ -3,6 +3,7 @@
 import os
 import time
 
+import psutil
 import pytest
 
 from tfmcore.config import Config, UserError
@@ -27,7 +28,8 @@ def record_of(run: Run) -> Record:
     return Record(run, Controls(run.folder))
 
 
-STARTED = Started(step=0, steps=9, parameters=1, vocab_size=1, num_train=1, num_validation=1, device="cpu", threads=1)
+STARTED = Started(step=0, steps=9, parameters=1, vocab_size=1, num_train=9, num_validation=1, steps_per_epoch=4,
+                  device="cpu", threads=1)  # fmt: skip
 
 
 def stepped(step: int) -> Stepped:
@@ -55,6 +57,8 @@ def test_the_life_of_a_run(run, quick):
             time.sleep(0.01)
         wait_for(lambda: run.status().step == 5)
         assert run.status().loss == pytest.approx(2.0)
+        assert run.status().epoch == 5 / 4
+        assert run.status().peak_memory >= psutil.Process().memory_info().rss / 2 > 2**20
         record.take(stepped(5).model_copy(update={"loss": 102.0}))
         wait_for(lambda: run.status().loss > 2.1)
         assert 2 < run.status().loss < 30, "one step that jumps does not stand for all"
