@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfmcore.config import SOURCES, TASKS, Option, options
+from tfmcore.config.tasks import LABEL_TASKS
 
 FIRST = {
     "data": (
@@ -45,7 +46,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Learning rate": ("warmup_steps", "minimum_learning_rate", "decay_share"),
         "Optimizer": (
             "optimizer", "momentum", "weight_decay", "beta1", "beta2", "epsilon", "gradient_clip", "label_smoothing",
-            "ema_decay",
+            "class_weights", "ema_decay",
         ),
         "Speed and memory": (
             "accumulation", "precision", "gradient_checkpointing", "compile", "device", "threads", "shares",
@@ -104,6 +105,7 @@ MATTERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "model.classifier_bias": ("data.task", one_of("classification", "token_tagging", "question_answering")),
     "training.minimum_learning_rate": ("training.schedule", one_of("linear", "cosine", "wsd")),
     "training.decay_share": ("training.schedule", one_of("wsd")),
+    "training.class_weights": ("data.task", one_of(*LABEL_TASKS)),
     "training.momentum": ("training.optimizer", one_of("muon")),
     "training.num_processes": ("training.parallel", bool),
     "training.parallel_sizes": ("training.parallel", lambda kinds: len(kinds) > 1),

@@ -17,7 +17,7 @@ from tfmcore.config.option import Section, choices_of, max_items
 from tfmcore.config.parallel import parallel_problems
 from tfmcore.config.parts import nearest_part, weights_of
 from tfmcore.config.problems import ConfigError, Problem, UserError
-from tfmcore.config.tasks import TASKS
+from tfmcore.config.tasks import LABEL_TASKS, TASKS
 from tfmcore.config.tokenizer import TokenizerConfig
 from tfmcore.config.training import TrainingConfig
 
@@ -73,6 +73,9 @@ class Config(BaseModel):
         if wrong := [part for part in self.training.freeze if not weights_of(part, self.model)]:
             nearest = [nearest_part(part, self.model) if part in wrong else part for part in self.training.freeze]
             yield Problem("training.freeze", f"this {self.model.architecture} has no part {wrong[0]!r}", nearest)
+        if self.training.class_weights != "none" and self.data.task not in LABEL_TASKS:
+            reason = f"is for tasks that predict classes ({', '.join(LABEL_TASKS)}), not for {self.data.task}"
+            yield Problem("training.class_weights", reason, "none")
         if self.data.packing and self.model.convolution:
             yield Problem("data.packing", "the model's convolution would let texts of one row see each other", False)
         yield from parallel_problems(self)

@@ -99,6 +99,12 @@ class TrainingConfig(Section):
         ge=0.0,
         le=0.9,
     )
+    class_weights: Literal["none", "balanced"] = option(
+        "none",
+        title="Class weights",
+        help="In classification and tagging. balanced: examples are weighted in the loss by the inverse frequency of "
+        "their class in the training data, so that rare classes are learned too. The losses shown are unweighted.",
+    )
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = option(
         "fp32",
         title="Precision",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfmcore.config.config import Config
 from tfmcore.config.data import DataConfig
@@ -32,6 +33,14 @@ class Dataset:
     counts: dict[str, int]
     fingerprint: str
     folder: Path
+
+    def class_weights(self) -> NDArray[np.float32]:
+        """For each of the labels (C,) so many that all of them count alike in the training data: the number of all
+        examples ÷ (C · the number of its own), whose mean over the examples is 1."""
+        found = self.train.task.classes(self.train.stored.numbers, self.train.stored.marks)
+        counts = np.bincount(found[found >= 0], minlength=len(self.labels))
+        weights: NDArray[np.float32] = (counts.mean() / np.maximum(counts, 1)).astype(np.float32)
+        return weights
 
 
 def prepare(config: Config, progress: Progress | None = None, cache: Path | None = None) -> Dataset:

@@ -4,6 +4,9 @@ import os
 import shutil
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.data import Dataset, Progress, prepare
 from tfmcore.data.tokenizers import ROLES
@@ -53,6 +56,11 @@ def _keep(given: Path, kept: Path) -> None:
         staged.replace(kept)
     except OSError as error:
         raise UserError(f"the tokenizer {given} cannot be read: {error.strerror}") from None
+
+
+def class_weights_of(training: TrainingConfig, dataset: Dataset) -> Tensor | None:
+    """How much each class (C,) counts in the loss, where not all count the same."""
+    return torch.from_numpy(dataset.class_weights()) if training.class_weights == "balanced" else None
 
 
 def num_known_tokens(training: TrainingConfig, checkpoint: Checkpoint | None) -> int:

@@ -39,10 +39,17 @@ class PendingNumbers:
 class Learner:
     """A model with its objective and its optimizer. `gradient`, then `update`, is a step."""
 
-    def __init__(self, model: Model, task: str, training: TrainingConfig, parallel: Parallel | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        task: str,
+        training: TrainingConfig,
+        parallel: Parallel | None = None,
+        class_weights: Tensor | None = None,
+    ) -> None:
         self.task, self.training, self.device = task, training, model.device
         self.parallel = parallel or alone(model, training)
-        self.objective = Objective(model, task, training.label_smoothing)
+        self.objective = Objective(model, task, training.label_smoothing, class_weights)
         self.compiled = CompiledLayers(self.objective, math.ceil(training.batch_size / self.parallel.num_shares))
         self.optimizer = make_optimizer(model, training)
         self.parallel.spread(self.objective, self.optimizer)

@@ -195,6 +195,15 @@ def _with_further_heads(answers: Answers, batch: DeviceBatch, label_smoothing: f
     return Sums(objective, nats)
 
 
+def _weighted(class_weights: Tensor, answers: Answers, batch: DeviceBatch, label_smoothing: float) -> Sums:
+    """As `_labels`, but each label counts in the objective as its class (C,) does."""
+    logits, labels = answers["logits"], batch.labels.flatten()
+    assert isinstance(logits, Tensor)
+    logits = logits.flatten(0, -2).float()
+    objective = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none", label_smoothing=label_smoothing)
+    return Sums((objective * class_weights[labels.clamp(min=0)]).sum(), cross_entropy(logits, labels).nats)
+
+
 def _places(answers: Answers, batch: DeviceBatch, label_smoothing: float) -> Sums:
     """Logits (B, T, 2) and the places of start and end (B, 2): cross-entropy over the places, the mean of both. Nothing
     is smoothed, for padding is a place too, and its probability is always 0."""
@@ -223,11 +232,15 @@ LOSSES: dict[str, Callable[[Answers, DeviceBatch, float], Sums]] = {
 
 class Objective(nn.Module):
     """A model and the loss of its task, as one module: from a batch to its Sums, the logits of a vocabulary never whole
-    and only of those tokens that are to be predicted."""
+    and only of those tokens that are to be predicted. `class_weights` (C,) are of a task that predicts classes."""
 
-    def __init__(self, model: Model, task: str, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, model: Model, task: str, label_smoothing: float = 0.0, class_weights: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.model, self.loss, self.label_smoothing = model, LOSSES[task], label_smoothing
+        if class_weights is not None:
+            self.loss = functools.partial(_weighted, class_weights.to(model.device))
         self.is_compiled = False
         """Its layers are a compiler's, which may be at work when they are first called with inputs of a new shape."""
 

@@ -71,15 +71,15 @@ def _steps(
     config: Config, dataset: Dataset, lowest: float, highest: float, steps: int
 ) -> Iterator[tuple[float, float]]:
     """Each step's rate, and the loss before it."""
-    from tfmcore.training.ingredients import model_of, num_known_tokens
+    from tfmcore.training.ingredients import class_weights_of, model_of, num_known_tokens
 
     training, device = config.training, choose_device(config.training.device)
     vocab_size = max(dataset.tokenizer.vocab_size, num_known_tokens(training, None))
     saved = SavedModel(task=config.data.task, vocab_size=vocab_size, model=config.model, labels=dataset.labels)
     model, _, _ = model_of(saved, training, None)
     model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
-    learner = Learner(model.train(), saved.task, training)
-    batches = dataset.train.batches(training.batch_size * training.accumulation, training.seed)
+    learner = Learner(model.train(), saved.task, training, class_weights=class_weights_of(training, dataset))
+    batches = dataset.train.batches(training.sequences_per_step, training.seed)
     useful = (batch for batch in batches if batch.num_labels)
     for number, batch in zip(range(steps), useful, strict=False):
         group = [place(piece, device) for piece in micro_batches(batch, training.accumulation)]

@@ -28,7 +28,7 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_threads
 from tfmcore.training.evaluation import evaluate, in_measure
 from tfmcore.training.faults import Failure
-from tfmcore.training.ingredients import dataset_of, model_of, num_known_tokens
+from tfmcore.training.ingredients import class_weights_of, dataset_of, model_of, num_known_tokens
 from tfmcore.training.learner import Learner
 from tfmcore.training.parallel.launch import launch
 from tfmcore.training.parallel.part import Parallel
@@ -93,7 +93,8 @@ class TransformerTrainer:
         self.warnings = [*dataset.warnings, *news]
         self.model.to(self.device).set_gradient_checkpointing(self.training.gradient_checkpointing)
         self.num_parameters = self.model.num_parameters()  # of all of it, whatever this process keeps
-        self.learner = Learner(self.model, self.saved.task, self.training, parallel)
+        class_weights = class_weights_of(self.training, dataset)
+        self.learner = Learner(self.model, self.saved.task, self.training, parallel, class_weights)
         self.parallel, self.weights, self.optimizer = (
             self.learner.parallel,
             self.learner.weights,

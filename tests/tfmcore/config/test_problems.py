@@ -45,6 +45,7 @@ CLASHES = {
     "no position term": ({"model": {"position_terms": []}}, "model.position_terms", Config().model.position_terms),
     "no tokenizer.json": ({"tokenizer": {"kind": "file"}}, "tokenizer.path", None),
     "fewer than the bytes": ({"tokenizer": {"kind": "byte", "vocab_size": 100}}, "tokenizer.vocab_size", 263),
+    "weights without classes": ({"training": {"class_weights": "balanced"}}, "training.class_weights", "none"),
     "noam without warm-up": ({"training": {"schedule": "noam", "warmup_steps": 0}}, "training.warmup_steps", 100),
 }
 

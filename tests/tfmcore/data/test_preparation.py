@@ -115,6 +115,20 @@ def test_a_validation_file_is_all_that_is_held_out(config, cache, file):
         prepare(config("file", "classification", **paths), cache=cache)
 
 
+RARE = {
+    "classification": ("a.csv", "text,label\n" + "".join(f"text {n},{'O' if n % 4 else 'B-x'}\n" for n in range(40))),
+    "token_tagging": ("a.conll", "".join(f"{n} B-x\nis O\na O\nnumber O\n\n" for n in range(40))),
+}
+
+
+@pytest.mark.parametrize("task", RARE)
+def test_a_class_weighs_the_more_the_rarer_it_is(task, config, cache, file):
+    path = str(file(*RARE[task]))
+    dataset = prepare(config("file", task, data__path=path, data__validation_path=path), cache=cache)
+    assert dataset.labels == ["B-x", "O"]
+    assert dataset.class_weights().tolist() == pytest.approx([4 / 2, 4 / 3 / 2])
+
+
 def test_other_data_in_the_terms_of_a_trained_model(config, cache, file):
     made = config("file", "classification", data__path=str(file("a.csv", ROWS)))
     dataset = prepare(made, cache=cache)

@@ -170,9 +170,11 @@ def test_accumulation_equals_the_large_batch(make_run, preset):
             ["data.next_sentence_prediction=true", "model.next_sentence_head=true", "model.num_token_types=2"],
         ),
         ("tell-languages", []),
+        ("tell-languages", ["training.class_weights=balanced"]),
         ("nano-seq2seq", []),
         ("nano-seq2seq", ["data.packing=true"]),
         ("tag-sentences", []),
+        ("tag-sentences", ["training.class_weights=balanced", "training.label_smoothing=0.1"]),
     ],
 )
 def test_a_run_of_four_times_three_is_the_run_of_twelve(tiny, tmp_path, preset, more):
@@ -207,9 +209,17 @@ def test_clipping_bounds_the_gradient_but_not_what_is_said_of_it(make_run):
     assert seen == [pytest.approx(0.001, rel=1e-3)]
 
 
-def test_label_smoothing_changes_what_is_learned_not_what_is_reported(make_run):
-    plain, smooth = trainer_of(make_run("reverse")), trainer_of(make_run("reverse", "training.label_smoothing=0.3"))
-    [one], [other] = plain.steps.learn(next(plain._work())), smooth.steps.learn(next(smooth._work()))
+@pytest.mark.parametrize(
+    ("preset", "option"),
+    [
+        ("reverse", "label_smoothing=0.3"),
+        ("tell-languages", "class_weights=balanced"),
+        ("tag-sentences", "class_weights=balanced"),
+    ],
+)
+def test_an_option_of_the_objective_changes_what_is_learned_not_what_is_reported(make_run, preset, option):
+    plain, changed = trainer_of(make_run(preset)), trainer_of(make_run(preset, f"training.{option}"))
+    [one], [other] = plain.steps.learn(next(plain._work())), changed.steps.learn(next(changed._work()))
     assert other.loss == pytest.approx(one.loss, rel=1e-6)
     assert other.gradient_norm != one.gradient_norm
 

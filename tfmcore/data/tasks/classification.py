@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ class Classification(Task):
     def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
         items = super().items(examples, tokenizer, labels)
         return [replace(item, number=labels[e["label"]]) for item, e in zip(items, examples, strict=True)]
+
+    def classes(self, numbers: NDArray[np.int64], marks: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        return numbers
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         return lengths["text"] + lengths.get("pair", 0) + len(self.framing.texts(len(lengths)))

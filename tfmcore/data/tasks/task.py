@@ -115,6 +115,10 @@ class Task(ABC):
         ids = {role: tokenizer.encode_arrays([example[role] for example in examples]) for role in roles}
         return [Item({role: ids[role][n] for role in roles}) for n in range(len(examples))]
 
+    def classes(self, numbers: NDArray[np.int64], marks: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """The classes that are to be predicted in all items, by these numbers and marks; below 0 where none is."""
+        return np.zeros(0, np.int64)
+
     def num_unlearned(self, numbers: NDArray[np.int64], context_length: int) -> int:
         """Of how many items, by their numbers, nothing is left to predict once they are cut to the context."""
         return 0

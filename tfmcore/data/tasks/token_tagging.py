@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,9 @@ class TokenTagging(Task):
                     marks[first] = labels[label]
             items.append(Item({"text": text.ids}, marks={"labels": marks}))
         return items
+
+    def classes(self, numbers: NDArray[np.int64], marks: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        return marks["labels"]
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         return lengths["text"] + len(self.framing.single)
