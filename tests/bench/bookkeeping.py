@@ -16,7 +16,7 @@ import torch
 from tfmcore.config import Config, presets
 from tfmcore.messages import Stepped
 from tfmcore.runs import Run
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 from tfmcore.training.controls import Controls
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
@@ -35,7 +35,7 @@ def bare_steps(trainer: TransformerTrainer) -> Iterator[None]:
     """The shortest loop that trains: forward, backward, clip, step, and the loss as a number."""
     training = trainer.training
     for batch in trainer.dataset.train.batches(training.batch_size, training.seed, 0):
-        trainer.learner.gradient([place(batch, trainer.device)])
+        trainer.learner.gradient([to_device(batch, trainer.device)])
         trainer.learner.update(training.learning_rate)
         yield
 

@@ -23,10 +23,10 @@ if sys.argv[2] == "terminal":
     choose_waiting()
 import torch
 from tests.bench.training_speed import SETTINGS, batch_of, our_config, our_step
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 s = SETTINGS["XS"]
 config = our_config(s, "fp32").replaced(training__shares=1 if sys.argv[2] in ("whole", "torch") else 2)
-step = our_step(s, config, repeat(place(batch_of(s), torch.device("cpu"))))
+step = our_step(s, config, repeat(to_device(batch_of(s), torch.device("cpu"))))
 step()
 end, seconds = time.perf_counter() + float(sys.argv[1]), []
 while time.perf_counter() < end:

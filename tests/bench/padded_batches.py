@@ -18,7 +18,7 @@ import torch
 from tests.bench.peers import hugging_face
 from tests.bench.training_speed import SETTINGS, our_config, our_step, peer_step
 from tfmcore.data import Batch, Split, prepare
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 
 BATCHES = 6
 """Of a round."""
@@ -53,7 +53,7 @@ def main() -> None:
         "ours": as_we_take_them(dataset.train, s.batch, count),
         "ours, packed": as_we_take_them(dense.train, s.batch, count),
     }
-    batches = {name: [place(batch, torch.device("cpu")) for batch in side] for name, side in made.items()}
+    batches = {name: [to_device(batch, torch.device("cpu")) for batch in side] for name, side in made.items()}
     steps = {
         "transformers": peer_step(hugging_face(s), arguments.precision, iter(batches["transformers"])),
         **{name: our_step(s, config, iter(batches[name])) for name in ("ours", "ours, packed")},

@@ -34,7 +34,7 @@ from tfmcore.config import Config, SavedModel
 from tfmcore.config.estimate import estimate
 from tfmcore.data import IGNORED, Batch
 from tfmcore.models import build
-from tfmcore.training.batches import DeviceBatch, place
+from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.learner import Learner, PendingNumbers
 from tfmcore.training.machine import probe
@@ -156,7 +156,7 @@ def peer_step(
 def make_step(side: str, s: Setting, precision: str, device: str = "cpu", compiled: bool = False) -> Step | None:
     """A side's step, if its library is there."""
     torch.set_float32_matmul_precision("high" if device == "cuda" and precision != "fp32" else "highest")
-    batch = place(batch_of(s), torch.device(device))
+    batch = to_device(batch_of(s), torch.device(device))
     if side == "ours":
         return our_step(s, our_config(s, precision, compiled), repeat(batch), device)
     made = PEERS[side](s)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, Part
 from tfmcore.config.model import ModelConfig
-from tfmcore.config.parallel import num_data_shares, num_micro_batches, sizes
+from tfmcore.config.parallel import data_parallel_size, num_micro_batches, sizes
 from tfmcore.config.placement import StageLayers, stage_of
 from tfmcore.config.training import TrainingConfig
 
@@ -54,7 +54,7 @@ def device_of(cost: Estimate, training: TrainingConfig, length: int, index: int)
     tensor, stages = found.get("tensor", 1), found.get("pipeline", 1)
     stage = stage_of(model, index, stages)
     early = "data" in found and "fsdp" not in found and stages == 1
-    rows = -(-training.batch_size // num_data_shares(training))
+    rows = -(-training.batch_size // data_parallel_size(training))
     if stages > 1:
         pieces = num_micro_batches(rows, stages)
         early = pieces >= stages

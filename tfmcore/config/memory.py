@@ -16,7 +16,7 @@ from tfmcore.config.cuda import has_cuda
 from tfmcore.config.device import Device, device_of
 from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, likely_cost
 from tfmcore.config.model import ModelConfig
-from tfmcore.config.parallel import num_data_shares, sizes
+from tfmcore.config.parallel import data_parallel_size, sizes
 from tfmcore.config.placement import num_processes
 from tfmcore.config.processor import has_bf16
 from tfmcore.config.shares import num_shares, num_threads
@@ -93,7 +93,7 @@ def same_step_within(cost: Estimate, training: TrainingConfig, limit: float) -> 
     """Settings with which the same step needs at most `limit` bytes, and less than now: a smaller batch, more often, or
     layers computed twice; nothing where there are none."""
     sequences = training.sequences_per_step
-    shares = num_data_shares(training)
+    shares = data_parallel_size(training)
     smaller = [n for n in range(training.batch_size - 1, 0, -1) if sequences % n == 0 and n % shares == 0]
     ways: list[dict[str, int | bool]] = [{"batch_size": size, "accumulation": sequences // size} for size in smaller]
     if not training.gradient_checkpointing:

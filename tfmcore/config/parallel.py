@@ -36,8 +36,8 @@ def default_sizes(num_kinds: int, num_processes: int) -> list[int]:
     return [few, num_processes // few]
 
 
-def num_data_shares(training: "TrainingConfig") -> int:
-    """Into how many shares each batch is cut."""
+def data_parallel_size(training: "TrainingConfig") -> int:
+    """Over how many ranks the rows of each batch are split."""
     found = sizes(training)
     return found.get("data", 1) * found.get("fsdp", 1)
 
@@ -85,7 +85,7 @@ def _shares(config: "Config") -> Iterator[Problem]:
         if stages > layers:
             reason = f"{layers} layers cannot be split into {stages} stages"
             yield _smaller(training, "pipeline", reason, list(range(1, layers + 1)))
-    shares = num_data_shares(training)
+    shares = data_parallel_size(training)
     if training.batch_size % shares:
         reason = f"{training.batch_size} sequences cannot be split evenly among {shares} processes"
         yield Problem("training.batch_size", reason, -(-training.batch_size // shares) * shares)
@@ -135,8 +135,8 @@ def even_rows(number: int, count: int, size: int) -> range:
     return range(number * size // count, (number + 1) * size // count)
 
 
-def piece(size: int, index: int, count: int) -> range:
-    """Which of `size` rows or columns are in one of `count` pieces, as torch.chunk cuts."""
+def chunk_range(size: int, index: int, count: int) -> range:
+    """Which of `size` rows or columns are in one of `count` chunks, as torch.chunk cuts."""
     step = -(-size // count)
     return range(min(index * step, size), min((index + 1) * step, size))
 

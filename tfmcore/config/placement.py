@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tfmcore.config.config import Config
 from tfmcore.config.model import ModelConfig
-from tfmcore.config.parallel import even_rows, num_data_shares, piece, sizes, stage_layers
+from tfmcore.config.parallel import chunk_range, data_parallel_size, even_rows, sizes, stage_layers
 from tfmcore.config.parts import stacks
 from tfmcore.config.training import TrainingConfig
 
@@ -100,10 +100,10 @@ def share_of(config: Config, rank: int) -> Share:
         rank=rank,
         place=place,
         stage=stage_of(model, place.get("pipeline", 0), found.get("pipeline", 1)),
-        heads=piece(model.num_heads, tensor, among),
-        kv_heads=piece(model.kv_heads, tensor, among),
-        features=piece(model.ff_width, tensor, among),
-        examples=even_rows(number, num_data_shares(training), training.batch_size),
+        heads=chunk_range(model.num_heads, tensor, among),
+        kv_heads=chunk_range(model.kv_heads, tensor, among),
+        features=chunk_range(model.ff_width, tensor, among),
+        examples=even_rows(number, data_parallel_size(training), training.batch_size),
     )
 
 

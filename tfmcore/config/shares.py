@@ -13,10 +13,10 @@ MOST_LOGITS = 2**26
 """Batches with more of them are short of memory, of which each share would need as much as all of them do."""
 
 
-def num_threads(wanted: int | None, num_neighbours: int = 1) -> int:
-    """As wanted, or one for each core that this process may use, if `num_neighbours` processes, itself included, share
-    them."""
-    return wanted or max(1, _num_cores() // num_neighbours)
+def num_threads(wanted: int | None, local_world_size: int = 1) -> int:
+    """As wanted, or one for each core that this process may use, if a training has
+    `local_world_size` processes on this machine."""
+    return wanted or max(1, _num_cores() // local_world_size)
 
 
 @cache

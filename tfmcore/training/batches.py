@@ -21,9 +21,9 @@ SPARSE = 0.8
 class DeviceBatch:
     """A batch on the device. `inputs` are the model's arguments; `num_tokens` counts real ones, `num_labels` those
     that the loss sees; `further` are labels of further heads, by the name of the model's output. `predicted` (P,) are
-    the places of labels that the loss sees, where most of them are left out. Of a batch that several processes share,
-    the tensors are one's share and the counts those of all, of `num_examples` rows (0: as many as there are here);
-    `labels_per_example` is as in Batch."""
+    the places of labels that the loss sees, where most of them are left out. Where the tensors are only some rows of a
+    batch, the counts are those of all of its `num_examples` rows (0: there are no others); `labels_per_example` is as
+    in Batch."""
 
     inputs: dict[str, Tensor]
     labels: Tensor
@@ -36,36 +36,33 @@ class DeviceBatch:
     labels_per_example: float = 0.0
 
 
-def place(batch: Batch, device: torch.device) -> DeviceBatch:
-    """Copy a batch to the device; on a processor nothing is copied."""
+def to_device(batch: Batch, device: torch.device, whole: Batch | None = None) -> DeviceBatch:
+    """Copy a batch to the device; on a processor nothing is copied. Where the batch is only some rows of a `whole` one,
+    the counts are those of the whole."""
     inputs = {name: _tensor(array, device) for name, array in batch.inputs.items()}
     further = {name: _tensor(array, device) for name, array in batch.further.items()}
-    num_tokens = sum(_num_tokens(batch.inputs, prefix) for prefix in ("", "decoder_"))
-    labels, ids, num_labels = _tensor(batch.labels, device), batch.example_ids.tolist(), batch.num_labels
-    predicted = None
-    if num_labels < batch.labels.size * SPARSE:  # found here, for a GPU would have to be waited for
+    predicted, counted = None, whole or batch
+    if batch.num_labels < batch.labels.size * SPARSE:  # found here, for a GPU would have to be waited for
         predicted = _tensor(np.flatnonzero(batch.labels != IGNORED), device)
     return DeviceBatch(
-        inputs, labels, num_tokens, num_labels, ids, further, predicted, labels_per_example=batch.labels_per_example
-    )
-
-
-def share_of(whole: DeviceBatch, mine: DeviceBatch) -> DeviceBatch:
-    """Some rows of a batch, which are computed here, with the counts of the whole."""
-    return replace(
-        mine,
-        num_tokens=whole.num_tokens,
-        num_labels=whole.num_labels,
-        example_ids=whole.example_ids,
-        num_examples=whole.num_examples or len(whole.labels),
+        inputs,
+        _tensor(batch.labels, device),
+        num_tokens=sum(_num_tokens(counted.inputs, prefix) for prefix in ("", "decoder_")),
+        num_labels=counted.num_labels,
+        example_ids=counted.example_ids.tolist(),
+        further=further,
+        predicted=predicted,
+        num_examples=len(whole.labels) if whole else 0,
+        labels_per_example=batch.labels_per_example,
     )
 
 
 def shares_of(whole: DeviceBatch, count: int) -> list[DeviceBatch]:
-    """A batch in `count` shares, or in as many as it has rows."""
+    """A batch in `count` shares, or in as many as it has rows, each with the counts of the whole."""
     size = len(whole.labels)
     count = min(count, size)
-    return [share_of(whole, _rows(whole, even_rows(number, count, size))) for number in range(count)]
+    whole = replace(whole, num_examples=whole.num_examples or size)
+    return [_rows(whole, even_rows(number, count, size)) for number in range(count)]
 
 
 def _rows(batch: DeviceBatch, rows: range) -> DeviceBatch:

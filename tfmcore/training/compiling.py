@@ -202,7 +202,7 @@ def _gradient(learner: Learner, batches: Sequence[DeviceBatch], compiled: bool =
     num_labels = sum(batch.num_labels for batch in batches)
     with learner.parallel.in_step(), learner.compiled.in_step() if compiled else contextlib.nullcontext():
         nats = learner.parallel.backward(learner.objective, batches, num_labels, learner.precision)
-        nats, norm = learner.parallel.totals(nats, learner.weights)
+        nats, norm = learner.parallel.loss_and_norm(nats, learner.weights)
     loss, length = torch.stack([nats / num_labels, norm]).tolist()  # waits for a GPU
     seconds = time.perf_counter() - begin
     learner.drop()

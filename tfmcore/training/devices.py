@@ -28,9 +28,9 @@ def choose_device(name: str, num_sharing: int = 0) -> torch.device:
     return torch.device(name)
 
 
-def choose_threads(wanted: int | None, num_neighbours: int = 1) -> int:
+def choose_threads(wanted: int | None, local_world_size: int = 1) -> int:
     """Have torch use so many threads as `num_threads` says."""
-    threads = num_threads(wanted, num_neighbours)
+    threads = num_threads(wanted, local_world_size)
     torch.set_num_threads(threads)
     return threads
 

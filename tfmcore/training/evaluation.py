@@ -17,7 +17,7 @@ from tfmcore.inference.answer import best_answer
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.inference.translate import translate_many
 from tfmcore.models import Model, ModelOutput
-from tfmcore.training.batches import DeviceBatch, place
+from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.losses import LOSSES
 from tfmcore.training.meters import METRICS, Total, alone, exact_sum
 from tfmcore.training.precision import PRECISIONS
@@ -74,7 +74,7 @@ def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Prog
     tell more, on up to 2,000 of them (`compared_texts`)."""
     task, total = opened.saved.task, min(limit or len(split), len(split))
     placed = (
-        place(piece, opened.device)
+        to_device(piece, opened.device)
         for batch in first_batches(split, total, progress)
         for piece in in_measure(batch, opened.model.vocab_size, opened.device)
     )

@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from tfmcore.messages import LayerState
 from tfmcore.models import Model
-from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.parallel.strategy import Strategy
 
 LAYER = re.compile(r"(?:(?:en|de)coder\.)?layers\.\d+")
 ROWS = 16
@@ -23,10 +23,10 @@ SMALLEST = 1e-6
 
 class Examination:
     """Of one optimizer step: made before its gradient, then `take_gradients`, the update, `finish`. A GPU is waited for
-    once, in `finish`. Processes that share the training look at once, each at what it has."""
+    once, in `finish`. Ranks look at once, each at what it has."""
 
-    def __init__(self, model: Model, parallel: Parallel | None = None) -> None:
-        self.parts, self.parallel, self.device = layers_of(model), parallel or Parallel(), model.device
+    def __init__(self, model: Model, parallel: Strategy | None = None) -> None:
+        self.parts, self.parallel, self.device = layers_of(model), parallel or Strategy(), model.device
         self._squares: dict[str, Tensor] = {}
         self._gradients: dict[str, Tensor] = {}
         self._before: dict[str, list[tuple[nn.Parameter, Tensor]]] = {}
@@ -65,7 +65,7 @@ class Examination:
                 sums[name] = torch.stack(
                     [self._gradients[name], moved, self._square(pairs), seen, torch.ones_like(seen)]
                 )
-        if not (sums := self.parallel.layer_sums(sums)):
+        if not (sums := self.parallel.reduce_layers(sums)):
             return {}
         rows = torch.stack(list(sums.values())).tolist()
         return {name: _state(*row) for name, row in zip(sums, rows, strict=True) if row[-1]}
@@ -77,13 +77,13 @@ class Examination:
         self._hooks.clear()
 
     def _rows(self, weight: nn.Parameter) -> Tensor:
-        return self.parallel.held(weight.detach())[:ROWS]
+        return self.parallel.local(weight.detach())[:ROWS]
 
     def _square(self, pairs: Iterable[tuple[nn.Parameter, Tensor]]) -> Tensor:
         """The sum of squares of numbers that belong to weights, of which each counts once, however many have it."""
         pairs = list(pairs)
-        norms = torch._foreach_norm([self.parallel.held(tensor) for _, tensor in pairs]) if pairs else ()
-        counts = [self.parallel.copies_of(weight) for weight, _ in pairs]
+        norms = torch._foreach_norm([self.parallel.local(tensor) for _, tensor in pairs]) if pairs else ()
+        counts = [self.parallel.num_replicas(weight) for weight, _ in pairs]
         own = [norm / math.sqrt(count) for norm, count in zip(norms, counts, strict=True)]
         return torch.stack(own).square().sum() if own else torch.zeros((), device=self.device)
 

@@ -7,7 +7,7 @@ import psutil
 from tfmcore.config import Config, UserError
 from tfmcore.config.estimate import likely_cost
 from tfmcore.config.memory import same_step_within
-from tfmcore.config.parallel import num_data_shares
+from tfmcore.config.parallel import data_parallel_size
 from tfmcore.memory_faults import is_out_of_memory, missing_memory
 from tfmcore.messages import Failed
 from tfmcore.training.free_memory import free_memory
@@ -69,7 +69,7 @@ def smaller_step(config: Config, limit: float) -> list[str]:
     them need more, half the batch."""
     training, cost = config.training, likely_cost(config)
     way = same_step_within(cost, training, limit)
-    shares = num_data_shares(training)
+    shares = data_parallel_size(training)
     if not way and training.batch_size > shares:
         size = next(n for n in range(training.batch_size // 2, 0, -1) if training.batch_size % n == n % shares == 0)
         way = {"batch_size": size, "accumulation": training.accumulation * training.batch_size // size}

@@ -7,7 +7,7 @@ import torch
 from tfmcore.config import Config, UserError
 from tfmcore.config.estimate import estimate, likely_num_labels
 from tfmcore.config.memory import largest_batch as largest_by_estimate
-from tfmcore.config.parallel import num_data_shares
+from tfmcore.config.parallel import data_parallel_size
 from tfmcore.data.progress import Progress, silent
 from tfmcore.memory_faults import is_out_of_memory
 from tfmcore.training.devices import choose_device
@@ -39,7 +39,7 @@ def largest_batch(
     limit = limit or int(SHARE * available_memory(device))
     cost = estimate(config.model, vocab_size, config.data.task, likely_num_labels(config.data))
     alone = config.training.model_copy(update={"parallel": []})  # one process tries it
-    shares = num_data_shares(config.training)
+    shares = data_parallel_size(config.training)
     size = max(shares, largest_by_estimate(cost, alone, limit))
     size = min(size, most or size)
     while size := size // shares * shares:

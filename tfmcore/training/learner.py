@@ -15,7 +15,7 @@ from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.compiled import CompiledLayers
 from tfmcore.training.losses import Objective
 from tfmcore.training.optimizers import is_guarded, make_optimizer, set_learning_rate, step_guarded
-from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.parallel.threads import Threads
 from tfmcore.training.precision import PRECISIONS
 
@@ -44,7 +44,7 @@ class Learner:
         model: Model,
         task: str,
         training: TrainingConfig,
-        parallel: Parallel | None = None,
+        parallel: Strategy | None = None,
         class_weights: Tensor | None = None,
     ) -> None:
         self.task, self.training, self.device = task, training, model.device
@@ -52,11 +52,12 @@ class Learner:
         self.objective = Objective(model, task, training.label_smoothing, class_weights)
         self.compiled = CompiledLayers(self.objective, math.ceil(training.batch_size / self.parallel.num_shares))
         self.optimizer = make_optimizer(model, training)
-        self.parallel.spread(self.objective, self.optimizer)
+        self.parallel.parallelize(self.objective, self.optimizer)
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.precision = PRECISIONS[training.precision](self.device)
         self.averages = Averages(self.weights, training.ema_decay) if training.ema_decay else None
-        self.is_guarded = self.parallel.is_alone and self.precision.scale is None and is_guarded(self.optimizer)
+        never_waits = self.precision.scale is None and not self.parallel.is_distributed
+        self.is_guarded = never_waits and is_guarded(self.optimizer)
         """A step whose loss is no number leaves the weights as they are: `update` need not wait for it to be read."""
 
     def gradient(self, batches: Sequence[DeviceBatch]) -> tuple[float, float]:
@@ -71,7 +72,7 @@ class Learner:
         with self.parallel.in_step(), self.compiled.in_step():
             nats = self.parallel.backward(self.objective, batches, num_labels, self.precision)
             self.precision.unscale(self.optimizer)
-            nats, self.norm = self.parallel.totals(nats, self.weights)
+            nats, self.norm = self.parallel.loss_and_norm(nats, self.weights)
         self._found = torch.stack([nats / num_labels, self.norm])
         return PendingNumbers(self._found)
 
@@ -99,8 +100,8 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
 
 
-def alone(model: Model, training: TrainingConfig) -> Parallel:
+def alone(model: Model, training: TrainingConfig) -> Strategy:
     """How one process computes a step: in shares of each batch, where that is faster."""
     logits = training.batch_size * model.config.context_length * model.vocab_size
     count = num_shares(training, model.num_parameters(), logits, model.device.type, torch.get_num_threads())
-    return Threads(count) if count > 1 else Parallel()
+    return Threads(count) if count > 1 else Strategy()

@@ -14,7 +14,7 @@ from tfmcore.config.memory import training_memory
 from tfmcore.data import prepare
 from tfmcore.data.progress import Progress
 from tfmcore.models import build
-from tfmcore.training.batches import DeviceBatch, place
+from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.compiling import NUM_TRIED, check_compiler, ways
 from tfmcore.training.devices import choose_device, threads_chosen
 from tfmcore.training.finetuning import choose_trained
@@ -66,7 +66,7 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
             if dataset is None:
                 return (random_batch(config, vocab_size, device) for _ in range(number))
             own = dataset.train.batches(config.training.batch_size, config.training.seed)
-            return (place(batch, device) for batch in islice(own, number))
+            return (to_device(batch, device) for batch in islice(own, number))
 
         plain = config.replaced(training__shares=1, training__compile="never")
         with peak_memory(device) as memory:

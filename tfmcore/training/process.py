@@ -26,7 +26,7 @@ from tfmcore.training.tensorboard import mirror_of
 from tfmcore.training.waiting import choose_waiting
 
 if TYPE_CHECKING:
-    from tfmcore.training.parallel.part import Parallel
+    from tfmcore.training.parallel.strategy import Strategy
 
 NICENESS = 10
 
@@ -34,8 +34,8 @@ NICENESS = 10
 class Companions:
     """The other processes of a run; here there are none."""
 
-    def meet(self, config: Config) -> "Parallel | None":
-        """What makes the training a shared one."""
+    def meet(self, config: Config) -> "Strategy | None":
+        """The strategy by which all of them train."""
         return None
 
     def explain(self, error: Exception) -> Exception | None:

@@ -11,7 +11,7 @@ import torch
 
 from tfmcore.config import Config, SavedModel, UserError
 from tfmcore.data import Dataset, Progress, micro_batches, prepare
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 from tfmcore.training.devices import choose_device, threads_chosen
 from tfmcore.training.learner import Learner
 
@@ -82,7 +82,7 @@ def _steps(
     batches = dataset.train.batches(training.sequences_per_step, training.seed)
     useful = (batch for batch in batches if batch.num_labels)
     for number, batch in zip(range(steps), useful, strict=False):
-        group = [place(piece, device) for piece in micro_batches(batch, training.accumulation)]
+        group = [to_device(piece, device) for piece in micro_batches(batch, training.accumulation)]
         rate = lowest * (highest / lowest) ** (number / max(1, steps - 1))
         loss, norm = learner.gradient(group)
         yield rate, loss

@@ -13,7 +13,7 @@ import torch
 
 from tfmcore.config import TASKS, Config, SavedModel, UserError
 from tfmcore.config.branching import parent_of
-from tfmcore.config.parallel import num_data_shares
+from tfmcore.config.parallel import data_parallel_size
 from tfmcore.data import Cancelled, Dataset, Progress, micro_batches
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.memory_faults import is_out_of_memory
@@ -31,7 +31,7 @@ from tfmcore.training.faults import Failure
 from tfmcore.training.ingredients import class_weights_of, dataset_of, model_of, num_known_tokens
 from tfmcore.training.learner import Learner
 from tfmcore.training.parallel.launch import launch
-from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.samples import draw_samples, pinned_prompts
@@ -67,15 +67,15 @@ class TransformerTrainer:
         checkpoints: Checkpoints,
         controls: Controls,
         checkpoint: Checkpoint | None = None,
-        parallel: Parallel | None = None,
+        parallel: Strategy | None = None,
     ) -> None:
         """At the run's start, or to the bit where `checkpoint` stands. Raises UserError for what cannot be opened."""
-        whole = parallel or Parallel()
+        whole = parallel or Strategy()
         self.config, self.training, self.dataset = config, config.training, dataset
         self.checkpoints, self.controls = checkpoints, controls
         self.device, self.threads = (
             whole.device_for(self.training),
-            choose_threads(self.training.threads, whole.num_neighbours),
+            choose_threads(self.training.threads, whole.local_world_size),
         )
         torch.manual_seed(self.training.seed)
         self.saved = SavedModel(
@@ -110,20 +110,20 @@ class TransformerTrainer:
             self._go_on(checkpoint)
         self.counters.shares, self.counters.batch_size = self.parallel.num_shares, self.training.batch_size
         self.parallel.seed(self.training.seed + self.step)
-        controls.agree = self.parallel.agree
+        controls.agree = self.parallel.broadcast
 
     @classmethod
     def prepare(
-        cls, config: Config, run: Run, controls: Controls, progress: Progress, parallel: Parallel | None = None
+        cls, config: Config, run: Run, controls: Controls, progress: Progress, parallel: Strategy | None = None
     ) -> Self:
         """A trainer that stands where the run's newest whole checkpoint does, or at its start; raises UserError."""
-        whole = parallel or Parallel()
+        whole = parallel or Strategy()
         check_compiler(config.training, whole.device_for(config.training).type)  # before anything that takes long
         progress("looking for checkpoints", 0, 0)
         checkpoints = Checkpoints(run, config.training.keep_every)
         checkpoint, faults = checkpoints.newest_whole()
-        with whole.in_turn(lambda: progress("waiting for the first process", 0, 0)):
-            dataset, changes = dataset_of(config, run, checkpoint, progress, whole.first)
+        with whole.main_first(lambda: progress("waiting for the first process", 0, 0)):
+            dataset, changes = dataset_of(config, run, checkpoint, progress, whole.is_main)
         progress("building the model", 0, 0)
         trainer = cls(config, dataset, checkpoints, controls, checkpoint, parallel)
         if changes:
@@ -141,7 +141,7 @@ class TransformerTrainer:
         try:
             yield from self._train()
         except (RuntimeError, MemoryError) as error:
-            if is_out_of_memory(error) and self.steps.whole and self.parallel.is_alone:
+            if is_out_of_memory(error) and self.steps.whole and not self.parallel.is_distributed:
                 with contextlib.suppress(Failure, RuntimeError, MemoryError):
                     yield from self._save()
             raise
@@ -193,7 +193,7 @@ class TransformerTrainer:
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Optimizer and random states as they were; what may differ from then on is added to `warnings`."""
-        load = partial(self.parallel.load_tensors, self.model)
+        load = partial(self.parallel.state.load, self.model)
         load_state(checkpoint.folder, self.model, self.optimizer, self.learner.averages, load)
         if self.counters.precision:
             self.learner.precision.load(self.counters.precision)
@@ -229,7 +229,7 @@ class TransformerTrainer:
         training = self.training
         steps = self.dataset.train.batches(training.sequences_per_step, training.seed, self.step)
         placed = (
-            [self.parallel.place(piece, self.device) for piece in micro_batches(batch, training.accumulation)]
+            [self.parallel.local_batch(piece, self.device) for piece in micro_batches(batch, training.accumulation)]
             for batch in steps
         )
         return islice(placed, training.steps - self.step)
@@ -255,7 +255,7 @@ class TransformerTrainer:
         task, precision, labels = self.saved.task, self.training.precision, self.saved.labels
         try:
             with self.learner.averaged():
-                answer, total = self.parallel.measured(self.model), self.parallel.total
+                answer, total = self.parallel.forward(self.model), self.parallel.all_reduce
                 token_bytes = self.dataset.tokenizer.token_bytes
                 found = evaluate(self.model, self._held_out(), task, precision, labels, answer, total, token_bytes)
         except Cancelled:
@@ -273,16 +273,16 @@ class TransformerTrainer:
     def _sample(self) -> Iterator[AnyEvent]:
         """Show what the model makes of its prompts."""
         yield from self.steps.told()
-        with self.learner.averaged(), self.parallel.whole(self.opened) as opened:
+        with self.learner.averaged(), self.parallel.state.full_model(self.opened) as opened:
             if opened is not None:
                 yield from draw_samples(opened, self.prompts, self.step)
 
     def _held_out(self) -> Iterator[DeviceBatch]:
         size = max(self.training.batch_size, EVALUATION_TOKENS // self.config.model.context_length)
         for batch in islice(self.dataset.validation.once(size), self.training.eval_batches):
-            for piece in in_measure(batch, self.saved.vocab_size, self.device, num_data_shares(self.training)):
+            for piece in in_measure(batch, self.saved.vocab_size, self.device, data_parallel_size(self.training)):
                 self.controls.go_on()
-                yield self.parallel.held_out(piece, self.device)
+                yield self.parallel.local_batch(piece, self.device)
 
     def _save(self) -> Iterator[AnyEvent]:
         """Write a checkpoint, unless there is one of this step, or nothing has been learned or found yet."""
@@ -309,18 +309,18 @@ class TransformerTrainer:
         """The files of a checkpoint: a model folder, and the state of the training."""
         known = self.evaluated
         metrics = {"loss": known.loss, **known.metrics} if known else {}
-        if self.parallel.first:
+        if self.parallel.is_main:
             self.saved.model_copy(update={"step": self.step, "metrics": metrics}).write(folder)
             self.dataset.tokenizer.save(folder / "tokenizer.json")
         with self.learner.averaged(), merged(self.model):
-            self.parallel.save_weights(self.model, folder / WEIGHTS)
+            self.parallel.state.save_weights(self.model, folder / WEIGHTS)
         averages = self.learner.averages
         self.counters.precision, self.counters.averaged = (
             self.learner.precision.state(),
             averages.count if averages else 0,
         )
-        save = partial(self.parallel.save_tensors, self.model)
-        save_state(folder, self.model, self.optimizer, self.counters if self.parallel.first else None, averages, save)
+        save = self.parallel.state.save
+        save_state(folder, self.model, self.optimizer, self.counters if self.parallel.is_main else None, averages, save)
 
     def _due(self, every: int) -> bool:
         return every > 0 and (self.step % every == 0 or self.step == self.training.steps)

@@ -4,7 +4,7 @@ import pytest
 
 from tfmcore.config import Config
 from tfmcore.config.config import find_problems
-from tfmcore.config.parallel import default_sizes, num_data_shares, sizes, stage_layers
+from tfmcore.config.parallel import data_parallel_size, default_sizes, sizes, stage_layers
 
 MODEL = {"d_model": 48, "num_heads": 6, "num_layers": 3, "d_ff": 96}
 
@@ -65,7 +65,7 @@ def test_without_sizes_two_kinds_share_evenly():
     config = Config.parse({"training": {"parallel": ["tensor", "data"], "num_processes": 8, "batch_size": 8}})
     assert sizes(config.training) == {"data": 4, "tensor": 2}
     assert list(sizes(config.training)) == ["data", "tensor"]
-    assert num_data_shares(config.training) == 4
+    assert data_parallel_size(config.training) == 4
     assert sizes(Config().training) == {}
 
 

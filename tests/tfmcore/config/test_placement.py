@@ -6,7 +6,7 @@ from subprocess import run
 import pytest
 
 from tfmcore.config import Config
-from tfmcore.config.parallel import num_micro_batches, piece
+from tfmcore.config.parallel import chunk_range, num_micro_batches
 from tfmcore.config.placement import held_by, layout_words, num_processes, place_of, share_of, stage_of
 
 MODEL = {"d_model": 48, "num_heads": 6, "num_layers": 3, "d_ff": 96}
@@ -79,8 +79,8 @@ def test_one_stage_is_everything():
 
 
 def test_pieces():
-    assert [list(piece(5, index, 3)) for index in range(3)] == [[0, 1], [2, 3], [4]]
-    assert [list(piece(2, index, 3)) for index in range(3)] == [[0], [1], []]
+    assert [list(chunk_range(5, index, 3)) for index in range(3)] == [[0, 1], [2, 3], [4]]
+    assert [list(chunk_range(2, index, 3)) for index in range(3)] == [[0], [1], []]
     assert num_micro_batches(12, 2) == 6
     assert num_micro_batches(7, 2) == 7
 

@@ -11,7 +11,7 @@ from tfmcore.data import IGNORED, prepare
 from tfmcore.data.packing import apart, packed
 from tfmcore.data.tasks.task import Batch, model_inputs, padded
 from tfmcore.models import build
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 from tfmcore.training.losses import Objective
 
 WIDTH, VOCABULARY = 12, 30
@@ -39,7 +39,7 @@ def test_every_token_has_its_place_and_its_label(sides):
     assert len(few.labels) < len(batch.labels)
     assert few.num_labels == batch.num_labels
     assert few.example_ids.tolist() == batch.example_ids.tolist()
-    assert place(few, torch.device("cpu")).num_tokens == sum(sum(LENGTHS[side]) for side in sides)
+    assert to_device(few, torch.device("cpu")).num_tokens == sum(sum(LENGTHS[side]) for side in sides)
     for side in sides:
         ids, numbers = few.inputs[f"{side}input_ids"], few.inputs[f"{side}document_ids"]
         assert ids.shape[1] <= WIDTH
@@ -59,7 +59,7 @@ def test_computes_the_same_in_packed_rows(packable):
     objective, found = Objective(model, task), []
     for each in (batch, packed(batch, packable.context_length, pad_id=0)):
         model.zero_grad()
-        loss = objective(place(each, torch.device("cpu"))).objective
+        loss = objective(to_device(each, torch.device("cpu"))).objective
         loss.backward()
         found.append([loss.detach(), *(w.grad for w in model.parameters() if w.grad is not None)])
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)

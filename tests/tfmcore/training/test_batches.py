@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from tfmcore.data import IGNORED, Batch
-from tfmcore.training.batches import ahead, place
+from tfmcore.training.batches import ahead, to_device
 
 
 def test_placed_counts_what_is_real():
     ids, mask = np.zeros((2, 5), np.int64), np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
     labels = np.array([[3, IGNORED, IGNORED], [4, 5, IGNORED]])
     inputs = {"input_ids": ids, "attention_mask": mask, "decoder_input_ids": ids[:, :3]}
-    placed = place(Batch(inputs, labels, np.array([7, 9])), torch.device("cpu"))
+    placed = to_device(Batch(inputs, labels, np.array([7, 9])), torch.device("cpu"))
     assert (placed.num_tokens, placed.num_labels, placed.example_ids) == (8 + 6, 3, [7, 9])
     assert placed.inputs.keys() == inputs.keys()
     assert placed.labels.dtype == placed.inputs["input_ids"].dtype == torch.int64

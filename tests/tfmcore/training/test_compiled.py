@@ -14,7 +14,7 @@ from tests.tfmcore.training.compilers import count_compiled_calls, needs_compile
 from tfmcore.config import SavedModel, compilers
 from tfmcore.config.compilers import missing_compiler
 from tfmcore.models import build
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 from tfmcore.training.compiled import CompiledLayers
 from tfmcore.training.examination import Examination
 from tfmcore.training.finetuning import choose_trained
@@ -47,7 +47,7 @@ def losses_of(config, dataset, way: Way) -> list[tuple[float, float]]:
     """Loss and norm of some steps, of two batches each; those of sentences differ in length."""
     learner, found = learner_of(config, dataset, way), []
     torch.manual_seed(1)
-    batches = (place(batch, torch.device("cpu")) for batch in dataset.train.batches(4, 0))
+    batches = (to_device(batch, torch.device("cpu")) for batch in dataset.train.batches(4, 0))
     for _ in range(NUM_STEPS):
         loss, norm = learner.gradient(list(itertools.islice(batches, 2)))
         learner.update(1e-3)
@@ -180,7 +180,7 @@ def test_on_a_gpu_the_loss_is_the_same(tiny, make_run, way):
         learner.objective.to(device)
         if on:
             learner.compiled.begin(way)
-        batches = (place(batch, device) for batch in dataset.train.batches(4, 0))
+        batches = (to_device(batch, device) for batch in dataset.train.batches(4, 0))
         losses = []
         for batch in itertools.islice(batches, NUM_STEPS):
             loss, _ = learner.gradient([batch])

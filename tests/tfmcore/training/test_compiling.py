@@ -14,11 +14,11 @@ from tfmcore.data.progress import Cancelled
 from tfmcore.messages import Saved, Started, Stepped, Warned
 from tfmcore.models import build
 from tfmcore.training import compiling
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 from tfmcore.training.compiling import Compilation, choose, flops_of_step
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
-from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.state import load_counters, random_states
 from tfmcore.training.trainer import train
 
@@ -56,7 +56,7 @@ def case(make_run):
         learner = Learner(build(saved), config.data.task, config.training, parallel)
         device = learner.device
         return learner, lambda: (
-            [place(piece, device) for piece in micro_batches(batch, 2)] for batch in dataset.train.batches(8, 0)
+            [to_device(piece, device) for piece in micro_batches(batch, 2)] for batch in dataset.train.batches(8, 0)
         )
 
     return make
@@ -210,7 +210,7 @@ def test_what_cannot_be_compiled_any_more(case, compiler, monkeypatch):
 
         return failing
 
-    class Shared(Parallel):
+    class Shared(Strategy):
         pass
 
     monkeypatch.setattr(torch, "compile", compile)
@@ -218,7 +218,7 @@ def test_what_cannot_be_compiled_any_more(case, compiler, monkeypatch):
     expected = "not compiled: that failed (RuntimeError: no room for the compiler)"
     assert choose(learner, work, LONG, 1e15, "stacks") == ("no", expected)
     learner.gradient(next(iter(work())))
-    for before, parallel in (("stacks", Parallel()), (None, Shared())):
+    for before, parallel in (("stacks", Strategy()), (None, Shared())):
         learner, work = case("training.compile=always", parallel=parallel)
         with pytest.raises(
             UserError, match=r"the layers cannot be compiled \(RuntimeError: no room for the compiler\)"
@@ -237,7 +237,7 @@ def test_without_a_compiler(case, no_compiler):
 
 
 def test_shared_steps_are_compiled_if_they_must_be(case, compiler):
-    class Shared(Parallel):
+    class Shared(Strategy):
         uncompiled = "they are shared"
 
     learner, work = case(parallel=Shared())

@@ -13,7 +13,7 @@ from tfmcore.data import IGNORED, Batch, Example
 from tfmcore.inference.answer import best_answer
 from tfmcore.inference.opened import open_model
 from tfmcore.models import ModelOutput, build
-from tfmcore.training.batches import DeviceBatch, place
+from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.evaluation import COMPARISONS, evaluate, evaluate_texts, in_measure
 from tfmcore.training.learner import Learner
 from tfmcore.training.peak_memory import peak_memory
@@ -72,13 +72,13 @@ def test_a_validation_needs_no_more_memory_than_its_step():
     batch = Batch({"input_ids": ids}, ids)
     learner = Learner(model, "language_modeling", config.training)
     with peak_memory(device) as of_step:
-        learner.gradient([place(batch, device)])
+        learner.gradient([to_device(batch, device)])
         learner.update(1e-3)
     with peak_memory(device) as of_validation:
-        pieces = (place(piece, device) for piece in in_measure(batch, vocab_size, device))
+        pieces = (to_device(piece, device) for piece in in_measure(batch, vocab_size, device))
         found = evaluate(model, pieces, "language_modeling")
     assert of_validation.num_bytes < of_step.num_bytes
-    assert found.loss == pytest.approx(evaluate(model, [place(batch, device)], "language_modeling").loss, rel=1e-6)
+    assert found.loss == pytest.approx(evaluate(model, [to_device(batch, device)], "language_modeling").loss, rel=1e-6)
 
 
 def test_nothing_to_predict_is_refused_and_training_mode_comes_back():

@@ -11,7 +11,7 @@ import torch
 from tests.bench.training_speed import SETTINGS, batch_of, our_config
 from tfmcore.config import SavedModel
 from tfmcore.models import build
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 from tfmcore.training.learner import Learner
 
 torch.manual_seed(0)
@@ -19,7 +19,7 @@ s = SETTINGS["XS"]._replace(num_layers=1, d_model=16, context=8, batch=2)
 config = our_config(s, "fp32")
 training = config.training.model_copy(update={"optimizer": sys.argv[1], "ema_decay": 0.5})
 learner = Learner(build(SavedModel(task=s.task, vocab_size=65, model=config.model)).train(), s.task, training)
-batch = place(batch_of(s), torch.device("cpu"))
+batch = to_device(batch_of(s), torch.device("cpu"))
 
 def step():
     loss, _ = learner.gradient([batch])

@@ -7,7 +7,7 @@ from tfmcore.config import SavedModel, memory
 from tfmcore.models import build
 from tfmcore.nn import heads
 from tfmcore.training import losses
-from tfmcore.training.batches import DeviceBatch, place
+from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
 
@@ -41,7 +41,7 @@ def parts(batch, size):
     """The batch in pieces of `size` sequences."""
     for start in range(0, len(batch.labels), size):
         rows = slice(start, start + size)
-        yield place(
+        yield to_device(
             type(batch)(
                 {name: array[rows] for name, array in batch.inputs.items()},
                 batch.labels[rows],

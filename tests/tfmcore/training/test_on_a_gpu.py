@@ -22,7 +22,7 @@ from tfmcore.inference.reading import read_source
 from tfmcore.messages import Command, Noticed, Started, Stepped
 from tfmcore.models import build
 from tfmcore.runs import Run, RunState
-from tfmcore.training.batches import place
+from tfmcore.training.batches import to_device
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
 from tfmcore.training.losses import loss_and_gradient, loss_and_gradient_on
@@ -47,7 +47,7 @@ def learner_of(config, vocab_size: int, device: torch.device = GPU) -> Learner:
 def losses_on(device: torch.device, config, dataset, steps: int = 20) -> list[float]:
     learner, found = learner_of(config, dataset.tokenizer.vocab_size, device), []
     for batch in itertools.islice(dataset.train.batches(4, 0), steps):
-        loss, _ = learner.gradient([place(batch, device)])
+        loss, _ = learner.gradient([to_device(batch, device)])
         learner.update(1e-3)
         found.append(loss)
     return found

@@ -14,7 +14,7 @@ from tfmcore.data import IGNORED
 from tfmcore.messages import Command, Finished, Started, Stepped, Warned
 from tfmcore.models import load_model
 from tfmcore.runs import Run, RunState
-from tfmcore.training.parallel import part
+from tfmcore.training.parallel import strategy
 from tfmcore.training.process import run_trainer
 from tfmcore.training.trainer import train
 
@@ -116,16 +116,16 @@ def test_a_run_on_nothing_is_refused_before_the_first_step(make_run, tmp_path, n
 
 @pytest.mark.fault(17)
 def test_batches_without_labels_are_skipped_counted_and_remembered(make_run, monkeypatch):
-    numbers, place = itertools.count(1), part.place
+    numbers, to_device = itertools.count(1), strategy.to_device
 
     def without_labels(batch, device):
         """Every second batch to learn from has nothing to predict."""
         if threading.current_thread().name.startswith("batches") and next(numbers) % 2:
             batch.labels[:] = IGNORED
-        return place(batch, device)
+        return to_device(batch, device)
 
     run = make_run("reverse", "training.steps=8", "training.eval_every=100", "training.save_every=4")
-    monkeypatch.setattr(part, "place", without_labels)
+    monkeypatch.setattr(strategy, "to_device", without_labels)
     events = play(run)
     monkeypatch.undo()
     assert [event.sentence.partition("(")[2] for event in of(Warned, events)] == ["1 so far)", "2 so far)", "4 so far)"]

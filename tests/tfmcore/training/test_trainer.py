@@ -22,7 +22,7 @@ from tfmcore.training.evaluation import Evaluation
 from tfmcore.training.faults import Failure
 from tfmcore.training.learner import Learner, PendingNumbers
 from tfmcore.training.losses import LOSSES, Sums
-from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.trainer import TransformerTrainer, train
 
 SERVED = [(source, task) for source, facts in SOURCES.items() for task in facts.tasks if source != "file"]
@@ -499,13 +499,12 @@ def test_whoever_leaves_at_the_last_event_leaves_a_finished_run(make_run):
 
 def test_stop_in_the_midst_of_a_validation_ends_it(make_run, monkeypatch):
     run = make_run("reverse", "training.eval_every=2")
-    place = Parallel.held_out
 
-    def asking(self, batch, device):
+    def asking(self, model):
         run.command(Command(kind="stop"))
-        return place(self, batch, device)
+        return model
 
-    monkeypatch.setattr(Parallel, "held_out", asking)
+    monkeypatch.setattr(Strategy, "forward", asking)
     events = play(run)
     assert not of(Evaluated, events)[1:]
     assert events[-1].reason == "stopped"

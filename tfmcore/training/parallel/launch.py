@@ -20,16 +20,16 @@ from tfmcore.messages import AnyEvent, Command, Failed, Finished
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, EventReader, Run, RunState, Status, own_status
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import first_line
-from tfmcore.training.parallel.meeting import MEETING, last_word, meeting, waiting
+from tfmcore.training.parallel.rendezvous import RENDEZVOUS, last_word, rendezvous, waiting
 from tfmcore.training.record import append_event, ending
 from tfmcore.training.signals import stop_signals
 from tfmcore.units import duration
 
 MOST_RESTARTS = 3
 AGENTS = "agents"
-"""The file by which the agents of all hosts meet."""
+"""The file of the rendezvous of all hosts' agents."""
 POLL_SECONDS = 0.1
-MEETING_SECONDS = 900
+JOIN_SECONDS = 900
 """So long a host waits for the others."""
 
 
@@ -69,7 +69,7 @@ def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Gene
 def _folder(run: Run, num_hosts: int) -> Iterator[Path]:
     """A folder that all agents of the run see, and that none of its earlier lives has used."""
     if num_hosts > 1:
-        with meeting(run, num_hosts) as folder:
+        with rendezvous(run, num_hosts) as folder:
             yield folder
     else:
         begin(run)
@@ -96,8 +96,8 @@ def _beat(run: Run, status: Status) -> None:
 
 
 class Agent(threading.Thread):
-    """torchrun's agent for this host. It meets those of other hosts, and the processes meet each other, by files in a
-    folder that all of them see: no port is opened. (What gloo then says goes through the loopback interface on one
+    """torchrun's agent for this host. Agents have their rendezvous, and the ranks theirs, by files in a folder that
+    all of them see: no port is opened. (What gloo then says goes through the loopback interface on one
     host.)"""
 
     def __init__(self, run: Run, config: Config, num_hosts: int, folder: Path) -> None:
@@ -124,7 +124,7 @@ class Agent(threading.Thread):
             run_id=self.trained.folder.name,
             rdzv_backend="c10d",
             rdzv_endpoint=str(self.folder / AGENTS),
-            rdzv_configs={"store_type": "file", "join_timeout": MEETING_SECONDS},
+            rdzv_configs={"store_type": "file", "join_timeout": JOIN_SECONDS},
             max_restarts=MOST_RESTARTS,
             monitor_interval=POLL_SECONDS,
             local_addr="localhost" if self.num_hosts == 1 else None,
@@ -137,16 +137,16 @@ class Agent(threading.Thread):
             self.error = error
 
     def close(self) -> None:
-        """Let no agents meet any more: those of all hosts that wait for others end, while processes that train go on
+        """Close the agents' rendezvous: those of all hosts that wait for others end, while processes that train go on
         until they have stopped."""
         from torch.distributed.elastic.rendezvous import RendezvousParameters
         from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
         if not self.closed:
             self.closed = True
-            name, number = self.trained.folder.name, self.num_hosts
-            place = RendezvousParameters("c10d", str(self.folder / AGENTS), name, number, number, store_type="file")
-            get_rendezvous_handler(place).shutdown()
+            endpoint, name, number = str(self.folder / AGENTS), self.trained.folder.name, self.num_hosts
+            parameters = RendezvousParameters("c10d", endpoint, name, number, number, store_type="file")
+            get_rendezvous_handler(parameters).shutdown()
 
     def end(self) -> None:
         """End the processes at once, and those that torchrun starts instead."""
@@ -159,7 +159,7 @@ class Agent(threading.Thread):
 
 def environment(folder: Path, num_hosts: int) -> dict[str, str]:
     """What the processes are told, beside what torchrun tells them."""
-    told = {MEETING: str(folder / "processes"), "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    told = {RENDEZVOUS: str(folder / "processes"), "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
     if num_hosts == 1 and "GLOO_SOCKET_IFNAME" not in os.environ:
         loopback = [name for name, all in psutil.net_if_addrs().items() if any(a.address == "127.0.0.1" for a in all)]
         told |= {"GLOO_SOCKET_IFNAME": loopback[0]} if loopback else {}
@@ -202,7 +202,7 @@ def _why(error: Exception, num_hosts: int) -> str:
             sentence = f"a worker process died and {MOST_RESTARTS} restarts failed"
             return f"{sentence}; see log.txt"
         case RendezvousTimeoutError():
-            patience = duration(MEETING_SECONDS)
+            patience = duration(JOIN_SECONDS)
             return f"not all {num_hosts} machines joined within {patience}: start it on each of them"
         case RendezvousClosedError():
             return f"another of its {num_hosts} machines has left: start it on each of them"

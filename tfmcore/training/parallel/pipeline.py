@@ -1,4 +1,4 @@
-"""Pipeline parallel: every process has some of the layers, and the micro-batches of a batch pass from one to the next.
+"""Pipeline parallel: every rank has some of the layers, and the micro-batches of a batch pass from one to the next.
 
 torch's schedule 1F1B keeps all stages busy with few micro-batches in flight (https://arxiv.org/abs/1806.03377).
 """
@@ -22,25 +22,25 @@ Schedule = Schedule1F1B | ScheduleGPipe
 
 
 class Pipeline:
-    """This process's stage of a pipeline, and what passes between it and its neighbours."""
+    """This rank's stage of a pipeline, and what passes between it and its neighbours."""
 
     def __init__(self, objective: Objective, mesh: DeviceMesh) -> None:
-        self.group, self.index, self.count = mesh.get_group(), mesh.get_local_rank(), mesh.size()
+        self.group, self.index, self.num_stages = mesh.get_group(), mesh.get_local_rank(), mesh.size()
         self.ranks = dist.get_process_group_ranks(self.group)
         self.device = objective.model.device
-        self.stage = Stage(objective, self.index, self.count)
+        self.stage = Stage(objective, self.index, self.num_stages)
         self._schedules: dict[tuple[object, ...], Schedule] = {}
         self._loss: Callable[[Tensor], Tensor] = lambda objective: objective
 
     def num_micro_batches(self, num_rows: int) -> int:
         """Into how many micro-batches of the same size a batch is cut."""
-        return num_micro_batches(num_rows, self.count)
+        return num_micro_batches(num_rows, self.num_stages)
 
     def backward(self, micro_batches: Sequence[DeviceBatch], num_labels: int, precision: Precision) -> Tensor:
         """The gradient of this stage's weights; the loss (nats), which the last stage alone knows."""
         self._loss = lambda objective: precision.scaled(objective / num_labels)
         self.stage.batches, self.stage.nats = list(micro_batches), []
-        turns = torch.zeros(len(micro_batches), 1)  # each stage has the batches; what a schedule cuts are turns
+        turns = torch.zeros(len(micro_batches), 1)  # each stage has the micro-batches; what a schedule splits are turns
         with precision.forward():
             self._schedule(micro_batches).step(
                 *([turns] if self.stage.is_first else []), target=turns, losses=[], return_outputs=False
@@ -54,22 +54,22 @@ class Pipeline:
         key = (len(micro_batches), *(tuple(inputs[name].shape) for name in sorted(inputs)))
         if (known := self._schedules.get(key)) is not None:
             return known
-        arriving = [meta(shape) for shape in self.stage.shapes(inputs, True)] or [torch.empty(1, 1, device="meta")]
-        leaving = [meta(shape) for shape in ([()] if self.stage.is_last else self.stage.shapes(inputs, False))]
+        received = [meta(shape) for shape in self.stage.shapes(inputs, received=True)]
+        sent = [meta(shape) for shape in ([()] if self.stage.is_last else self.stage.shapes(inputs, received=False))]
         stage = PipelineStage(
-            self.stage, self.index, self.count, self.device,
-            input_args=tuple(arriving), output_args=tuple(leaving), group=self.group,
+            self.stage, self.index, self.num_stages, self.device,
+            input_args=tuple(received or [torch.empty(1, 1, device="meta")]), output_args=tuple(sent), group=self.group,
         )  # fmt: skip
-        kind = Schedule1F1B if len(micro_batches) >= self.count else ScheduleGPipe
+        kind = Schedule1F1B if len(micro_batches) >= self.num_stages else ScheduleGPipe
         self._schedules[key] = made = kind(stage, len(micro_batches), lambda x, _: self._loss(x), scale_grads=False)
         return made
 
     def answer(self, **inputs: Tensor) -> ModelOutput:
-        """The model's answer to a whole batch, in every process of the pipeline."""
-        arrived = [torch.empty(shape, device=self.device) for shape in self.stage.shapes(inputs, arriving=True)]
-        for x in arrived:
+        """The model's answer to a whole batch, in every rank of the pipeline."""
+        received = [torch.empty(shape, device=self.device) for shape in self.stage.shapes(inputs, received=True)]
+        for x in received:
             dist.recv(x, self.ranks[self.index - 1], self.group)
-        made = self.stage.answer(inputs, arrived)
+        made = self.stage.answer(inputs, received)
         last = self.ranks[-1]
         if isinstance(made, ModelOutput):
             answers: dict[str, Tensor | None] = {
@@ -91,7 +91,7 @@ class Pipeline:
 def _broadcast(
     answers: dict[str, Tensor | None], source: int, group: dist.ProcessGroup, device: torch.device
 ) -> dict[str, Tensor]:
-    """The same tensors in every process of the group."""
+    """The same tensors in every rank of the group."""
     known = [{name: (x.shape, x.dtype) for name, x in answers.items() if x is not None}]
     dist.broadcast_object_list(known, source, group)
     found = {}

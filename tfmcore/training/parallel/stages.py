@@ -1,4 +1,4 @@
-"""One stage of a pipeline: some layers of a model, which takes what the stage before it made and hands on its own.
+"""One stage of a pipeline: some layers of a model, between the activations that it receives and those that it sends.
 
 The model stays the one it was; what other stages have is replaced by stand-ins, so its own code runs unchanged.
 """
@@ -17,8 +17,8 @@ from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.losses import Objective, Sums
 
 
-class Arrival(nn.Module):
-    """In the place of an embedding: what the stage before has made of the tokens."""
+class Received(nn.Module):
+    """In the place of an embedding: the activations that the stage before has sent."""
 
     x: Tensor
 
@@ -26,8 +26,8 @@ class Arrival(nn.Module):
         return self.x
 
 
-class Passing(nn.Module):
-    """In the place of a layer that another stage has."""
+class SkippedLayer(nn.Module):
+    """The identity, in the place of a layer that another stage has."""
 
     def __init__(self, num_outputs: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Passing(nn.Module):
 
 class Stage(nn.Module):
     """The layers of stage `index` of `count`, with the embedding if it is the first that needs one, and with the head
-    and the loss if it is the last. Calling it takes in the next of its `batches`, and what arrived from before."""
+    and the loss if it is the last. Calling it takes the next of its `batches`, and what was received."""
 
     def __init__(self, objective: Objective, index: int, count: int) -> None:
         super().__init__()
@@ -62,46 +62,46 @@ class Stage(nn.Module):
         model: Any = self.model
         if isinstance(model, EncoderDecoderTransformer):
             if not self.is_first:
-                model.encoder_embedding = Arrival()  # type: ignore[assignment]
+                model.encoder_embedding = Received()  # type: ignore[assignment]
             if not self.begins_writing:
-                model.decoder_embedding = Arrival()  # type: ignore[assignment]
+                model.decoder_embedding = Received()  # type: ignore[assignment]
         elif not self.is_first:
-            model.embedding = Arrival()
+            model.embedding = Received()
         if not self.is_last:
             model.head, model.next_sentence_head = nn.Identity(), None
 
-    def forward(self, *arrived: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What the next stage takes in: the stream (B, T, D), with an encoder's memory (B, S, D) once a decoder reads
+    def forward(self, *received: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """What the next stage receives: the stream (B, T, D), with an encoder's memory (B, S, D) once a decoder reads
         it; of the last stage the batch's loss, summed."""
         batch = self.batches.pop(0)
-        self._receive(arrived)
+        self._receive(received)
         if not self.is_last:
-            return self._hand_on(batch.inputs)
+            return self._sent(batch.inputs)
         sums: Sums = self.objective(batch)
         self.nats.append(sums.nats.detach())
         return sums.objective
 
-    def answer(self, inputs: dict[str, Tensor], arrived: Sequence[Tensor]) -> tuple[Tensor, ...] | ModelOutput:
+    def answer(self, inputs: dict[str, Tensor], received: Sequence[Tensor]) -> tuple[Tensor, ...] | ModelOutput:
         """The same for a whole batch that is only asked about; of the last stage the model's answer."""
-        self._receive(arrived)
+        self._receive(received)
         if not self.is_last:
-            made = self._hand_on(inputs)
-            return made if isinstance(made, tuple) else (made,)
+            sent = self._sent(inputs)
+            return sent if isinstance(sent, tuple) else (sent,)
         output: ModelOutput = self.model(**inputs)
         return output
 
-    def _receive(self, arrived: Sequence[Tensor]) -> None:
+    def _receive(self, received: Sequence[Tensor]) -> None:
         if self.is_first:
             return
         model: Any = self.model
         if not isinstance(model, EncoderDecoderTransformer):
-            model.embedding.x = arrived[0]
+            model.embedding.x = received[0]
             return
-        model.encoder_embedding.x = arrived[-1]  # the memory once it is there, the encoder's stream before
+        model.encoder_embedding.x = received[-1]  # the memory once it is there, the encoder's stream before
         if self.num_inputs == 2:
-            model.decoder_embedding.x = arrived[0]
+            model.decoder_embedding.x = received[0]
 
-    def _hand_on(self, inputs: dict[str, Tensor]) -> Tensor | tuple[Tensor, ...]:
+    def _sent(self, inputs: dict[str, Tensor]) -> Tensor | tuple[Tensor, ...]:
         model = self.model
         if not isinstance(model, EncoderDecoderTransformer):
             return model.features(**inputs).hidden.float()
@@ -113,9 +113,9 @@ class Stage(nn.Module):
         hidden = model.decode(memory=memory, **read, **written).hidden.float()
         return hidden, memory.view_as(memory)  # what came in is not what goes out, even where nothing was done to it
 
-    def shapes(self, inputs: dict[str, Tensor], arriving: bool) -> list[tuple[int, ...]]:
-        """The shapes of what arrives, or of what is handed on."""
-        count, width = self.num_inputs if arriving else self.num_outputs, self.model.config.d_model
+    def shapes(self, inputs: dict[str, Tensor], received: bool) -> list[tuple[int, ...]]:
+        """The shapes of what is received, or of what is sent."""
+        count, width = self.num_inputs if received else self.num_outputs, self.model.config.d_model
         source = (*inputs["input_ids"].shape, width)
         if not isinstance(self.model, EncoderDecoderTransformer):
             return [source] * count
@@ -127,7 +127,7 @@ def _keep(stack: Stack, kept: Sequence[int]) -> None:
     last = len(stack.layers) - 1
     for i in range(len(stack.layers)):
         if i not in kept:
-            stack.layers[i] = Passing(2 if isinstance(stack, EncoderStack) else 3)
+            stack.layers[i] = SkippedLayer(2 if isinstance(stack, EncoderStack) else 3)
     if last not in kept:
         stack.norm = nn.Identity()
     if not kept:
@@ -137,5 +137,5 @@ def _keep(stack: Stack, kept: Sequence[int]) -> None:
 
 
 def meta(shape: Sequence[int]) -> Tensor:
-    """What torch's pipeline is told of a tensor that will arrive."""
+    """What torch's pipeline is told of a tensor that will be received or sent."""
     return torch.empty(tuple(shape), device="meta", requires_grad=True)

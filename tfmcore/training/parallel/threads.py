@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from tfmcore.nn.kernels.dropout import SEEDS, own_random_numbers
 from tfmcore.training.batches import DeviceBatch, shares_of
 from tfmcore.training.losses import Objective
-from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.precision import Precision
 
 Gradients = Sequence[Tensor | None]
 
 
-class Threads(Parallel):
+class Threads(Strategy):
     """A batch is computed in shares side by side, each by its part of the processor's threads. These wait for each
     other when a share is done, not in each product, norm and sum of it; and while the next kernel of one share is
     called, another share computes. The shares' gradients are added in their order, so that they are the same each
@@ -30,7 +30,7 @@ class Threads(Parallel):
         self._others = ThreadPoolExecutor(num_shares - 1, "shares")
         self._compiled = set[tuple[torch.Size, ...]]()
 
-    def spread(self, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
+    def parallelize(self, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
         self._weights = [weight for weight in objective.parameters() if weight.requires_grad]
 
     @contextlib.contextmanager

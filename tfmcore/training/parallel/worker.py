@@ -19,12 +19,12 @@ from tfmcore.run_files import BOOT, is_process, start_time
 from tfmcore.runs import Run
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, failed
-from tfmcore.training.parallel.meeting import MEETING
+from tfmcore.training.parallel.rendezvous import RENDEZVOUS
 from tfmcore.training.process import Companions, live
 from tfmcore.training.record import Record
 
 if TYPE_CHECKING:
-    from tfmcore.training.parallel.part import Parallel
+    from tfmcore.training.parallel.strategy import Strategy
     from tfmcore.training.parallel.world import World
 
 POLL_SECONDS = 0.5
@@ -36,7 +36,7 @@ ENDED, FAILURE = "ended", "failure"
 
 def is_worker() -> bool:
     """Whether this process was started by a launcher, to share its run with others."""
-    return MEETING in os.environ and "LOCAL_RANK" in os.environ
+    return RENDEZVOUS in os.environ and "LOCAL_RANK" in os.environ
 
 
 class Others(Companions):
@@ -45,12 +45,12 @@ class Others(Companions):
     def __init__(self) -> None:
         self.world: World | None = None
 
-    def meet(self, config: Config) -> Parallel:
-        from tfmcore.training.parallel.spread import Spread
+    def meet(self, config: Config) -> Strategy:
+        from tfmcore.training.parallel.distributed import Distributed
         from tfmcore.training.parallel.world import World
 
         self.world = World.of_environment(config.training)
-        return Spread(self.world, config)
+        return Distributed(self.world, config)
 
     def explain(self, error: Exception) -> Exception | None:
         """What ended the training here, or None where another process is gone without a word."""

@@ -1,4 +1,4 @@
-"""The processes that share a training: how they meet, and which of them is which."""
+"""The process group of a training and its device mesh: how the ranks meet, and where each of them stands."""
 
 import os
 from collections.abc import Mapping
@@ -13,66 +13,65 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from tfmcore.config import TrainingConfig
 from tfmcore.config.parallel import sizes
 from tfmcore.training.devices import choose_device
-from tfmcore.training.parallel.meeting import MEETING
+from tfmcore.training.parallel.rendezvous import RENDEZVOUS
 
 TIMEOUT = timedelta(hours=1)
-"""So long one process may be busy (drawing samples, writing a checkpoint) while others wait for it."""
+"""So long one rank may be busy (drawing samples, writing a checkpoint) while others wait for it."""
 
 
 class World:
-    """This process among the others: `rank` of `size`, and for each kind of sharing a dimension of `mesh`."""
+    """This process as `rank` of `world_size`; `mesh` has a dimension for each kind of parallelism."""
 
     def __init__(
-        self, training: TrainingConfig, meeting: Path, rank: int, local_rank: int = 0, num_neighbours: int = 1
+        self, training: TrainingConfig, store: Path, rank: int, local_rank: int = 0, local_world_size: int = 1
     ) -> None:
-        """Meet the others by a file, whose name no processes before have met by: no port is opened for it."""
+        """Join the process group by a file, which no group before has used: no port is opened for it."""
         self.rank, self.sizes = rank, sizes(training)
-        self.size, self.num_neighbours = training.num_processes, num_neighbours
-        self.device = choose_device(training.device, num_neighbours)
+        self.world_size, self.local_world_size = training.num_processes, local_world_size
+        self.device = choose_device(training.device, local_world_size)
         if cuda := self.device.type == "cuda":
             self.device = torch.device("cuda", local_rank)  # by its number: the one that is set is this thread's alone
             torch.cuda.set_device(self.device)
-        self.store = FileStore(str(meeting), self.size)
+        self.store = FileStore(str(store), self.world_size)
         if not dist.is_initialized():
-            backend, store = "cpu:gloo,cuda:nccl" if cuda else "gloo", PrefixStore("group", self.store)
-            dist.init_process_group(backend, store=store, rank=rank, world_size=self.size, timeout=TIMEOUT)
+            backend, store_of_group = "cpu:gloo,cuda:nccl" if cuda else "gloo", PrefixStore("group", self.store)
+            dist.init_process_group(
+                backend, store=store_of_group, rank=rank, world_size=self.world_size, timeout=TIMEOUT
+            )
         self.mesh = init_device_mesh(self.device.type, tuple(self.sizes.values()), mesh_dim_names=tuple(self.sizes))
-        self.words = dist.new_group(backend="gloo", timeout=TIMEOUT)
-        """The group in which processes talk about the work, on their processors."""
+        self.cpu_group = dist.new_group(backend="gloo", timeout=TIMEOUT)
+        """For what ranks tell each other in Python objects, and for what is on their processors."""
 
     @classmethod
     def of_environment(cls, training: TrainingConfig, environment: Mapping[str, str] = os.environ) -> "World":
-        """The world that the launcher has told this process about."""
-        meeting = Path(f"{environment[MEETING]}-{environment['MASTER_PORT']}")  # another in each new start
-        rank, local_rank, neighbours = (int(environment[n]) for n in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"))
-        return cls(training, meeting, rank, local_rank, neighbours)
+        """The world that torchrun has told this process about."""
+        store = Path(f"{environment[RENDEZVOUS]}-{environment['MASTER_PORT']}")  # another in each new start
+        ranks = (int(environment[name]) for name in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+        return cls(training, store, *ranks)
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
-    def place(self, kind: str) -> int:
-        """Which one this process is among those of a kind."""
+    def rank_in(self, kind: str) -> int:
+        """This process's rank along a dimension of the mesh."""
         return self.mesh.get_local_rank(kind) if kind in self.sizes else 0
 
-    def count(self, kind: str) -> int:
+    def size_of(self, kind: str) -> int:
         return self.sizes.get(kind, 1)
 
-    def along(self, *kinds: str) -> DeviceMesh:
-        """The part of the mesh along some kinds, those that there are."""
+    def submesh(self, *kinds: str) -> DeviceMesh:
+        """The mesh along those of the dimensions that there are."""
         return self.mesh[tuple(kind for kind in kinds if kind in self.sizes)]
 
     def group(self, kind: str) -> dist.ProcessGroup:
         return self.mesh.get_group(kind)
 
     @property
-    def share(self) -> int:
-        """Which share of each batch this process computes, of `num_shares`."""
-        return self.place("data") * self.count("fsdp") + self.place("fsdp")
+    def dp_rank(self) -> int:
+        """Which of `dp_size` slices of each batch this process computes: FSDP is data parallel, too."""
+        return self.rank_in("data") * self.size_of("fsdp") + self.rank_in("fsdp")
 
     @property
-    def num_shares(self) -> int:
-        return self.count("data") * self.count("fsdp")
-
-    def leave(self) -> None:
-        dist.destroy_process_group()
+    def dp_size(self) -> int:
+        return self.size_of("data") * self.size_of("fsdp")

@@ -22,8 +22,8 @@ with loading():
     from tfmcore.runs import Run
     from tfmcore.training.controls import Controls
     from tfmcore.training.examination import LAYER
-    from tfmcore.training.parallel.spread import Spread
-    from tfmcore.training.parallel.stages import Passing
+    from tfmcore.training.parallel.distributed import Distributed
+    from tfmcore.training.parallel.stages import SkippedLayer
     from tfmcore.training.parallel.world import World
     from tfmcore.training.trainer import TransformerTrainer
 
@@ -31,14 +31,15 @@ with loading():
 def holds(trainer: TransformerTrainer) -> dict:
     """What this process has, as it is found in its modules and in a batch."""
     modules = dict(trainer.model.named_modules())
+    layers = {name: module for name, module in modules.items() if LAYER.fullmatch(name)}
     attentions = [m for m in modules.values() if isinstance(m, MultiHeadSelfAttention)]
     batch = next(trainer.dataset.train.batches(trainer.training.batch_size, trainer.training.seed))
-    placed = trainer.parallel.place(batch, trainer.device)
+    placed = trainer.parallel.local_batch(batch, trainer.device)
     ids = torch.cat([piece.inputs["input_ids"] for piece in getattr(placed, "micro_batches", [placed])])
     places = range(len(batch.labels) - len(ids) + 1)
     start = next(n for n in places if (batch.inputs["input_ids"][n : n + len(ids)] == ids.numpy()).all())
     return {
-        "layers": sorted(name for name, m in modules.items() if LAYER.fullmatch(name) and not isinstance(m, Passing)),
+        "layers": sorted(name for name, layer in layers.items() if not isinstance(layer, SkippedLayer)),
         "heads": sorted({attention.num_heads for attention in attentions}),
         "kv_heads": sorted({attention.num_kv_heads for attention in attentions}),
         "features": sorted({m.output.weight.shape[1] for m in modules.values() if isinstance(m, FeedForward)}),
@@ -46,7 +47,7 @@ def holds(trainer: TransformerTrainer) -> dict:
     }
 
 
-def do(job: dict, number: int, rank: int, meeting: Path) -> dict:
+def do(job: dict, number: int, rank: int, stores: Path) -> dict:
     """What the run said, in this process."""
     config, folder = Config.parse(job["config"]), Path(job["folder"])
     if rank == 0:
@@ -59,7 +60,7 @@ def do(job: dict, number: int, rank: int, meeting: Path) -> dict:
             Run.open(folder, config)
     parallel = None
     if config.training.parallel:
-        parallel = Spread(World(config.training, meeting / str(number), rank), config)
+        parallel = Distributed(World(config.training, stores / str(number), rank), config)
     elif rank > 0:
         return {}
     run = Run(folder)

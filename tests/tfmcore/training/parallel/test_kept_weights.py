@@ -15,9 +15,9 @@ from tfmcore.config.estimate import estimate
 from tfmcore.config.placement import stage_of
 from tfmcore.models.weights import skeleton
 from tfmcore.training.losses import Objective
-from tfmcore.training.parallel.places import places_of
+from tfmcore.training.parallel.shard_spec import shard_specs
 from tfmcore.training.parallel.stages import Stage
-from tfmcore.training.parallel.tensor import cut_tensors
+from tfmcore.training.parallel.tensor_parallel import apply_tensor_parallel
 
 TOKENS = 32
 
@@ -49,10 +49,10 @@ def test_stages_of_every_switch(variant: ModelConfig) -> None:
             assert sum(expected.values()) == num_weights(stage), (index, count, expected)
 
 
-def test_tensor_shares_of_every_switch(variant: ModelConfig, pair: DeviceMesh) -> None:
+def test_tensor_shards_of_every_switch(variant: ModelConfig, pair: DeviceMesh) -> None:
     model = make(variant, vocab_size=TOKENS)
     names = {name: name for name, _ in model.named_parameters()}
-    cut_tensors(model, pair, places_of(model), names)
+    apply_tensor_parallel(model, pair, shard_specs(model), names)
     expected = weights_of(estimate(variant, TOKENS, TASK[variant.architecture]), stage_of(variant), 2)
     assert sum(expected.values()) == num_weights(model)
 

@@ -18,7 +18,7 @@ from tfmcore.messages import Command, Evaluated, Failed, Finished, Saved, Starte
 from tfmcore.runs import Run, RunState, start_trainer
 from tfmcore.training.parallel import launch
 from tfmcore.training.parallel.launch import environment
-from tfmcore.training.parallel.meeting import waiting
+from tfmcore.training.parallel.rendezvous import waiting
 from tfmcore.training.process import run_trainer
 
 pytestmark = pytest.mark.timeout(300)
@@ -260,7 +260,7 @@ def test_a_second_signal_ends_the_processes_but_interrupts_no_wait_for_the_agent
 
 def test_hosts_that_wait_in_vain_say_so(tmp_path, host):
     run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
-    waits = host(run, "launch.MEETING_SECONDS = 2")
+    waits = host(run, "launch.JOIN_SECONDS = 2")
     _, said = waits.communicate(timeout=60)
     sentence = "not all 2 machines joined within 2.0 s: start it on each of them"
     assert (waits.returncode, said) == (1, f"tfm: {sentence}\n")

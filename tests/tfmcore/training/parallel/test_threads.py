@@ -12,11 +12,11 @@ from tfmcore.data import IGNORED, Batch
 from tfmcore.messages import Saved, Warned
 from tfmcore.models import build
 from tfmcore.runs import RunState
-from tfmcore.training.batches import place, shares_of
+from tfmcore.training.batches import shares_of, to_device
 from tfmcore.training.ingredients import dataset_of
 from tfmcore.training.learner import Learner
 from tfmcore.training.losses import LOSSES
-from tfmcore.training.parallel.part import Parallel
+from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.parallel.threads import Threads
 from tfmcore.training.trainer import train
 
@@ -50,10 +50,10 @@ def steps(make_run):
         tokens, labels = dataset.tokenizer.vocab_size, dataset.labels
         model = build(SavedModel(task=config.data.task, vocab_size=tokens, model=config.model, labels=labels))
         learner = Learner(model.train(), config.data.task, config.training)
-        assert type(learner.parallel) is (Threads if count > 1 else Parallel)
+        assert type(learner.parallel) is (Threads if count > 1 else Strategy)
         if way:
             learner.compiled.begin(way)
-        batches = (place(batch, CPU) for batch in dataset.train.batches(size, 0))
+        batches = (to_device(batch, CPU) for batch in dataset.train.batches(size, 0))
         found = []
         for _ in range(NUM_STEPS):
             loss, norm = learner.gradient([next(batches) for _ in range(accumulation)])
@@ -131,7 +131,7 @@ def test_shares_of_new_shapes_wait_for_the_compiler(make_run, monkeypatch):
         ids = torch.randint(1, 300, (4, length)).numpy()
         for is_known in (False, True):
             most.clear()
-            learner.gradient([place(Batch({"input_ids": ids}, ids), CPU)])
+            learner.gradient([to_device(Batch({"input_ids": ids}, ids), CPU)])
             assert max(most) == (2 if is_known else 1)
 
 
@@ -146,7 +146,7 @@ def test_each_share_has_its_own_dropout(make_run):
         lambda module, inputs, output: seen.setdefault(threading.get_ident(), output == 0)
     )
     dataset, _ = dataset_of(config, run, None, lambda *_: None)
-    learner.gradient([place(next(dataset.train.batches(4, 0)), CPU)])
+    learner.gradient([to_device(next(dataset.train.batches(4, 0)), CPU)])
     one, other = seen.values()
     assert 0.4 < one.float().mean() < 0.6
     assert not torch.equal(one, other)
@@ -155,7 +155,7 @@ def test_each_share_has_its_own_dropout(make_run):
 def test_the_shares_of_a_batch_are_all_of_it(make_run):
     run = make_run("nano-encoder")
     dataset, _ = dataset_of(run.config(), run, None, lambda *_: None)
-    whole = place(next(dataset.train.batches(7, 0)), CPU)
+    whole = to_device(next(dataset.train.batches(7, 0)), CPU)
     parts = shares_of(whole, 3)
     assert [len(part.labels) for part in parts] == [2, 2, 3]
     assert torch.equal(torch.cat([part.labels for part in parts]), whole.labels)
@@ -180,7 +180,7 @@ def test_a_share_in_which_nothing_is_predicted_adds_nothing(make_run):
         torch.set_num_threads(count)
         torch.manual_seed(0)
         model = build(SavedModel(task=config.data.task, vocab_size=dataset.tokenizer.vocab_size, model=config.model))
-        found.append(Learner(model.train(), config.data.task, config.training).gradient([place(batch, CPU)]))
+        found.append(Learner(model.train(), config.data.task, config.training).gradient([to_device(batch, CPU)]))
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
 

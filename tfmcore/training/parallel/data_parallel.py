@@ -1,4 +1,4 @@
-"""Data parallel: every process has a slice of each batch, and all of the model (DDP) or a shard of it (FSDP2)."""
+"""Data parallel: every rank has a slice of each batch, and all of the model (DDP) or a shard of it (FSDP2)."""
 
 import torch
 import torch.distributed as dist
@@ -14,7 +14,7 @@ from tfmcore.nn.stacks import Stack
 from tfmcore.training.losses import Objective
 
 
-def replicated(objective: Objective, group: dist.ProcessGroup, unused: bool) -> DistributedDataParallel:
+def apply_ddp(objective: Objective, group: dist.ProcessGroup, unused: bool) -> DistributedDataParallel:
     """DDP (https://arxiv.org/abs/2006.15704): gradients are averaged while the backward pass goes on, in the buckets
     where they stay, so that there is one copy of them. `unused` says that some weights never get one."""
     ids = [objective.model.device.index] if objective.model.device.type == "cuda" else None
@@ -23,10 +23,10 @@ def replicated(objective: Objective, group: dist.ProcessGroup, unused: bool) -> 
     )
 
 
-def shard(objective: Objective, mesh: DeviceMesh) -> None:
-    """FSDP2 (https://arxiv.org/abs/2304.11277): each process keeps a shard of every weight; a layer's are gathered when
-    the layer is computed. On a mesh of two dimensions it is HSDP: sharded within
-    the second, replicated across the first."""
+def apply_fsdp(objective: Objective, mesh: DeviceMesh) -> None:
+    """FSDP2 (https://arxiv.org/abs/2304.11277): each rank keeps a shard of every weight; a layer's are gathered when
+    the layer is computed. On a mesh of two dimensions it is HSDP: sharded within the second, replicated across the
+    first."""
     for module in objective.modules():
         if isinstance(module, Stack):
             for layer in module.layers:
@@ -47,27 +47,27 @@ def answer(objective: nn.Module, **inputs: Tensor) -> ModelOutput:
 
 
 def set_gradient_sync(module: nn.Module, on: bool) -> None:
-    """Whether the next backward pass sums gradients over all processes."""
+    """Whether the next backward pass reduces gradients over all ranks."""
     if isinstance(module, DistributedDataParallel):
         module.require_backward_grad_sync = on
     elif isinstance(module, FSDPModule):
         module.set_requires_gradient_sync(on)
 
 
-def local(tensor: Tensor) -> Tensor:
-    """What of a tensor this process holds."""
+def local_tensor(tensor: Tensor) -> Tensor:
+    """What of a tensor is here."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-def rows_of(tensor: Tensor) -> range | None:
-    """Which rows of a sharded tensor this process holds; None where it is not sharded."""
+def local_rows(tensor: Tensor) -> range | None:
+    """Which rows of a sharded tensor are here; None where it is not sharded."""
     if not isinstance(tensor, DTensor):
         return None
     shape, offset = compute_local_shape_and_global_offset(tensor.shape, tensor.device_mesh, tensor.placements)
     return range(offset[0], offset[0] + shape[0])
 
 
-def like(values: Tensor, tensor: Tensor) -> Tensor:
+def shard_like(values: Tensor, tensor: Tensor) -> Tensor:
     """`values`, sharded as `tensor` is."""
     if not isinstance(tensor, DTensor):
         return values

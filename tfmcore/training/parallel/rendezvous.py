@@ -1,0 +1,81 @@
+"""The rendezvous of the machines of a run: a folder for each life of the run, in the run's own, which all of them see.
+
+A life goes on while its end has not been told and a machine is there; whoever comes after that begins the next one.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tfmcore.config import UserError
+from tfmcore.locks import held
+from tfmcore.runs import Run, RunState, Status, own_status
+
+RENDEZVOUS = "TFM_RENDEZVOUS"
+"""Names, in a worker's environment, the file by which the ranks join their process group."""
+FOLDER = ".rendezvous"
+WAITING = "waiting for the other machines"
+ALONE_SECONDS = 30.0
+
+
+@contextmanager
+def rendezvous(run: Run, num_hosts: int) -> Iterator[Path]:
+    """Within, take part in the life that goes on, or in a new one; yields its folder. Raises UserError where the run
+    has a trainer already."""
+    with ExitStack() as until_the_end:
+        with _alone(run):
+            life, status = _current_life(run, num_hosts), waiting()
+            if not run.state().alive:
+                status.write(run.folder / "status.json")
+            until_the_end.enter_context(held(_own_lock(life, status), 0.0))
+        yield life
+
+
+@contextmanager
+def last_word(run: Run, life: Path) -> Iterator[bool]:
+    """Whether the end of a life is still to be told; within, nobody else tells it or begins another."""
+    with _alone(run):
+        yield run.exit() is None and _lives(run)[-1] == life
+
+
+def waiting() -> Status:
+    """What the run's folder says while this machine waits for others."""
+    return own_status(RunState.PREPARING, os.getpid(), phase=WAITING)
+
+
+def _current_life(run: Run, num_hosts: int) -> Path:
+    lives, status = _lives(run), run.status()
+    present = [lock for lock in lives[-1].glob("*.host") if _is_taken(lock)] if lives and not run.exit() else []
+    if present and len(present) < num_hosts:
+        return lives[-1]
+    killed = lives and status and _own_lock(lives[-1], status).exists()  # nobody holds it, though the status is fresh
+    if present or (run.state().alive and not killed):
+        raise UserError(f"the run {run.label!r} has a trainer already")
+    run.forget_last_life()
+    life = run.folder / FOLDER / f"life-{len(lives) + 1:04}"
+    life.mkdir()
+    return life
+
+
+def _lives(run: Run) -> list[Path]:
+    return sorted((run.folder / FOLDER).glob("life-*"))
+
+
+def _own_lock(life: Path, status: Status) -> Path:
+    """A file that the launcher which a status names holds while it takes part."""
+    return life / f"{status.host}-{status.pid}.host"
+
+
+def _is_taken(lock: Path) -> bool:
+    with held(lock, 0.0) as free:
+        return not free
+
+
+@contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    (run.folder / FOLDER).mkdir(exist_ok=True)
+    with held(run.folder / FOLDER / "lock", ALONE_SECONDS) as ours:
+        if not ours:
+            raise UserError(f"the run {run.label!r} is being started on another machine: try again")
+        yield
