@@ -1,10 +1,8 @@
 """What a run is asked to do: by signals, and by the lines of its control.jsonl."""
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,9 +22,7 @@ class Controls:
         """Whether `learning_rate` has been set, if only to None: back to the schedule."""
         self.on_change: Callable[[], None] = lambda: None
         self.agree: Callable[[tuple[float, ...]], tuple[float, ...]] = lambda wishes: wishes
-        """Where several processes share a training: what the first of them has been asked for."""
-        self.interrupting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
-        """What long work happens in that cannot ask whether to `go_on`."""
+        """Of several ranks: what the main process has been asked for."""
         self._path = folder / "control.jsonl"
         self._read, self._reading = 0, threading.RLock()
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
+from tfmcore.config.branching import parent_of
 from tfmcore.data import Dataset, Progress, prepare
 from tfmcore.data.tokenizers import ROLES
 from tfmcore.models import Model, build
@@ -63,22 +64,29 @@ def class_weights_of(training: TrainingConfig, dataset: Dataset) -> Tensor | Non
     return torch.from_numpy(dataset.class_weights()) if training.class_weights == "balanced" else None
 
 
-def num_known_tokens(training: TrainingConfig, checkpoint: Checkpoint | None) -> int:
-    """The vocabulary of the model that training goes on with or begins from; it may count tokens that nobody writes."""
-    if not checkpoint and not training.finetune_from:
-        return 0
-    return SavedModel.read(checkpoint.folder if checkpoint else Path(training.finetune_from)).vocab_size
+def saved_model(config: Config, dataset: Dataset, checkpoint: Checkpoint | None = None, run: str = "") -> SavedModel:
+    """What to build. Of the model that training goes on with or begins from, the vocabulary may count tokens that
+    nobody writes."""
+    before, vocab_size = config.training.finetune_from, dataset.tokenizer.vocab_size
+    if checkpoint or before:
+        known = SavedModel.read(checkpoint.folder if checkpoint else Path(before)).vocab_size
+        vocab_size = max(vocab_size, known)
+    task, labels = config.data.task, dataset.labels
+    return SavedModel(task=task, vocab_size=vocab_size, model=config.model, labels=labels, data=config.data, run=run)
 
 
 def model_of(
-    saved: SavedModel, training: TrainingConfig, checkpoint: Checkpoint | None
+    saved: SavedModel, training: TrainingConfig, device: torch.device, checkpoint: Checkpoint | None = None
 ) -> tuple[Model, Counters, list[str]]:
     """The model as training goes on with it or begins, where that stands, and what is new; raises UserError."""
     model, counters, news = build(saved), Counters(), list[str]()
     if checkpoint:
         counters = load_counters(checkpoint.folder)
         load_weights(model, checkpoint.folder / FILE)
+        if (parent := parent_of(training)) and parent.step == checkpoint.step:
+            counters.branch(checkpoint.score)
     elif training.finetune_from:
         counters.new, news = begin_from(Path(training.finetune_from), model, saved)
     choose_trained(model, training, counters.new)
+    model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
     return model, counters, news

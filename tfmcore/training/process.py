@@ -7,7 +7,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Generator
-from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
@@ -21,7 +20,7 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, failed
 from tfmcore.training.heap import freed_memory_kept
 from tfmcore.training.record import Record
-from tfmcore.training.signals import interrupting, stop_signals
+from tfmcore.training.signals import stop_signals
 from tfmcore.training.tensorboard import mirror_of
 from tfmcore.training.waiting import choose_waiting
 
@@ -71,7 +70,6 @@ def run_trainer(
     if on_event is None:
         lower_priority()
     choose_waiting()
-    controls.interrupting = partial(interrupting, controls.heard)
     with stop_signals(ask):
         life = live(record, lambda *news: tell(on_progress, *news))
         try:
@@ -126,14 +124,11 @@ def live(
         on_progress(phase, done, total)
         controls.go_on()
 
-    with record, freed_memory_kept():
+    with record:
         try:
             config = run.config()
             record.mirror = mirror_of(run, config.training)
-            with loading():
-                from tfmcore.training.trainer import TransformerTrainer
-            trainer = TransformerTrainer.prepare(config, run, controls, progress, others.meet(config))
-            with contextlib.closing(trainer.events()) as events:
+            with contextlib.closing(training(config, run, controls, progress, others)) as events:
                 for event in events:
                     record.take(event)
                     yield event
@@ -153,6 +148,16 @@ def live(
             failure = failed(record.step, cause, config)
             record.take(failure, exit_code(cause))
             yield failure
+
+
+def training(
+    config: Config, run: Run, controls: Controls, progress: Progress, others: Companions
+) -> Generator[AnyEvent, None, None]:
+    """Load torch, and train: what every rank does."""
+    with freed_memory_kept():
+        with loading():
+            from tfmcore.training.trainer import TransformerTrainer
+        yield from TransformerTrainer.prepare(config, run, controls, progress, others.meet(config)).events()
 
 
 def lower_priority() -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from tfmcore.config import Config, SavedModel, UserError
+from tfmcore.config import Config, UserError
 from tfmcore.data import Dataset, Progress, micro_batches, prepare
 from tfmcore.training.batches import to_device
 from tfmcore.training.devices import choose_device, threads_chosen
+from tfmcore.training.ingredients import class_weights_of, model_of, saved_model
 from tfmcore.training.learner import Learner
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 120
@@ -71,14 +72,9 @@ def _steps(
     config: Config, dataset: Dataset, lowest: float, highest: float, steps: int
 ) -> Iterator[tuple[float, float]]:
     """Each step's rate, and the loss before it."""
-    from tfmcore.training.ingredients import class_weights_of, model_of, num_known_tokens
-
     training, device = config.training, choose_device(config.training.device)
-    vocab_size = max(dataset.tokenizer.vocab_size, num_known_tokens(training, None))
-    saved = SavedModel(task=config.data.task, vocab_size=vocab_size, model=config.model, labels=dataset.labels)
-    model, _, _ = model_of(saved, training, None)
-    model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
-    learner = Learner(model.train(), saved.task, training, class_weights=class_weights_of(training, dataset))
+    model, _, _ = model_of(saved_model(config, dataset), training, device)
+    learner = Learner(model.train(), config.data.task, training, class_weights=class_weights_of(training, dataset))
     batches = dataset.train.batches(training.sequences_per_step, training.seed)
     useful = (batch for batch in batches if batch.num_labels)
     for number, batch in zip(range(steps), useful, strict=False):

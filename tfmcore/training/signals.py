@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 import psutil
 
+from tfmcore.data.progress import Cancelled
+
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 LISTENING_SECONDS = 0.2
 
@@ -37,7 +39,7 @@ def stop_signals(ask: Callable[[], None]) -> Iterator[None]:
 def interrupting(asked: Callable[[], bool]) -> Iterator[None]:
     """Within, where something is at work for long that listens to nobody, as a compiler is, Ctrl-C comes once a stop is
     `asked` for, which a thread finds out: as in a terminal, to what this process has started, too. What fails for that
-    has not failed: it ends in KeyboardInterrupt."""
+    has not failed: it ends in Cancelled."""
     main, ended = threading.main_thread(), threading.Event()
     if threading.current_thread() is not main:
         yield
@@ -66,4 +68,4 @@ def interrupting(asked: Callable[[], bool]) -> Iterator[None]:
         ended.set()
         listener.join()
         if asked():
-            raise KeyboardInterrupt
+            raise Cancelled

@@ -1,19 +1,20 @@
 """What a checkpoint holds beside the model, so that training goes on to the bit: optimizer, random states, counters."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import safetensors.torch
 import torch
 from pydantic import BaseModel, ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from tfmcore.config import UserError
 from tfmcore.messages import Evaluated
 from tfmcore.nn.low_rank import unmerged
-from tfmcore.training.averages import Averages
 from tfmcore.training.optimizers import states_of
+
+if TYPE_CHECKING:
+    from tfmcore.training.learner import Learner
 
 COUNTERS, TENSORS = "trainer.json", "optimizer.safetensors"
 
@@ -55,16 +56,10 @@ class Counters(BaseModel):
         self.evaluated, self.stale, self.best_score, self.best_step = None, 0, None, None
 
 
-def save_state(
-    folder: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    counters: Counters | None,
-    averages: Averages | None = None,
-    save: Callable[[dict[str, Tensor], Path], None] | None = None,
-) -> None:
+def save_state(folder: Path, learner: "Learner", counters: Counters) -> None:
     """Write `trainer.json`, and `optimizer.safetensors`: the optimizer's tensors by weight, the random states, and what
     model.safetensors does not tell of a model with low-rank updates, or of one that is an average."""
+    model, averages = learner.objective.model, learner.averages
     tensors = {f"random.{name}": state for name, state in random_states().items()}
     names = {weight: name for name, weight in model.named_parameters()}
     untold = unmerged(model)
@@ -74,10 +69,11 @@ def save_state(
         untold = untold | {names[weight]: weight for weight in averages.weights}
     tensors |= {f"weight.{name}": weight.detach().cpu().contiguous() for name, weight in untold.items()}
     for name, weight in model.named_parameters():
-        for key, value in optimizer.state.get(weight, {}).items():
+        for key, value in learner.optimizer.state.get(weight, {}).items():
             tensors[f"{name}.{key}"] = value.detach().cpu().contiguous()
-    (save or save_tensors)(tensors, folder)
-    if counters:
+    learner.parallel.state.save(tensors, folder)
+    counters.precision, counters.averaged = learner.precision.state(), averages.count if averages else 0
+    if learner.parallel.is_main:
         (folder / COUNTERS).write_text(counters.model_dump_json(), encoding="utf-8")
 
 
@@ -90,19 +86,13 @@ def load_tensors(folder: Path) -> dict[str, Tensor]:
     return safetensors.torch.load((folder / TENSORS).read_bytes())
 
 
-def load_state(
-    folder: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    averages: Averages | None = None,
-    load: Callable[[Path], dict[str, Tensor]] | None = None,
-) -> Counters:
-    """Put back what `save_state` wrote, into an optimizer that has not stepped, beside the weights of model.safetensors
-    (and averages that began with them); raises UserError. An optimizer of another kind begins anew."""
-    counters = load_counters(folder)
+def load_state(folder: Path, learner: "Learner", counters: Counters) -> None:
+    """Put back what `save_state` wrote, into a learner that has taken no step and whose weights are those of
+    model.safetensors; raises UserError. An optimizer of another kind begins anew."""
+    model, averages = learner.objective.model, learner.averages
     names = {weight: name for name, weight in model.named_parameters()}
     try:
-        tensors = (load or load_tensors)(folder)
+        tensors = learner.parallel.state.load(model, folder)
         set_random_states(
             {name: tensors[f"random.{name}"] for name in ("cpu", "cuda", "mps") if f"random.{name}" in tensors}
         )
@@ -113,16 +103,17 @@ def load_state(
                     weight.copy_(tensors[f"weight.{name}"])
     except (OSError, safetensors.SafetensorError, KeyError) as error:
         raise UserError(f"{folder} holds no training state to resume from: {error}") from None
-    for weight, keys in states_of(optimizer).items():
+    for weight, keys in states_of(learner.optimizer).items():
         state = {key: tensors[f"{names[weight]}.{key}"] for key in keys if f"{names[weight]}.{key}" in tensors}
         if len(state) == len(keys):
-            optimizer.state[weight] = {key: value.to(weight.device) for key, value in state.items()}
+            learner.optimizer.state[weight] = {key: value.to(weight.device) for key, value in state.items()}
     if averages:
         averages.count = counters.averaged
         for weight, value in zip(averages.weights, averages.values, strict=True):
             if (name := names[weight]) in untold:
                 value.copy_(tensors.get(f"average.{name}", weight.detach()))
-    return counters
+    if counters.precision:
+        learner.precision.load(counters.precision)
 
 
 def load_counters(folder: Path) -> Counters:

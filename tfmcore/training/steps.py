@@ -33,7 +33,7 @@ class Steps:
     not suffice for its gradient, all is as it was before it.
 
     A GPU never waits for a processor that reads the loss: where the learner is guarded, a step is told of when the next
-    has begun, or when `told` asks for it."""
+    has begun, or when `flush` asks for it."""
 
     def __init__(self, learner: Learner, counters: Counters, tokenizer: Tokenizer) -> None:
         self.learner, self.counters, self.health = learner, counters, Health(tokenizer)
@@ -56,13 +56,13 @@ class Steps:
         at = time.perf_counter()
         self.counters.step += 1
         if not any(batch.num_labels for batch in batches):
-            yield from self.told()
+            yield from self.flush()
             yield from self._skip()
             return
         rate = self.counters.learning_rate or learning_rate(self.training, self.model.config.d_model, self.step)
         examination = self._examination()
         begun = PendingStep(self.step, batches, rate, self._begin(batches), at)
-        yield from self.told()
+        yield from self.flush()
         if self.learner.is_guarded and not examination:
             self.learner.update(rate)
             self._pending = begun
@@ -82,7 +82,7 @@ class Steps:
             yield Examined(step=self.step, layers=layers)
             yield from self.health.of_layers(self.step, layers, batches)
 
-    def told(self) -> Iterator[AnyEvent]:
+    def flush(self) -> Iterator[AnyEvent]:
         """What is still to be said of the last step."""
         if self._pending:
             begun, self._pending = self._pending, None

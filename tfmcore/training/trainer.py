@@ -4,15 +4,13 @@ import contextlib
 import math
 import time
 from collections.abc import Generator, Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, Self
 
 import torch
 
-from tfmcore.config import TASKS, Config, SavedModel, UserError
-from tfmcore.config.branching import parent_of
+from tfmcore.config import TASKS, Config, UserError
 from tfmcore.config.parallel import data_parallel_size
 from tfmcore.data import Cancelled, Dataset, Progress, micro_batches
 from tfmcore.inference.opened import OpenedModel
@@ -28,13 +26,14 @@ from tfmcore.training.controls import Controls
 from tfmcore.training.devices import choose_threads
 from tfmcore.training.evaluation import evaluate, in_measure
 from tfmcore.training.faults import Failure
-from tfmcore.training.ingredients import class_weights_of, dataset_of, model_of, num_known_tokens
+from tfmcore.training.ingredients import class_weights_of, dataset_of, model_of, saved_model
 from tfmcore.training.learner import Learner
 from tfmcore.training.parallel.launch import launch
 from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.process import live
 from tfmcore.training.record import Record
 from tfmcore.training.samples import draw_samples, pinned_prompts
+from tfmcore.training.signals import interrupting
 from tfmcore.training.state import load_state, save_state
 from tfmcore.training.steps import Steps
 
@@ -73,34 +72,16 @@ class TransformerTrainer:
         whole = parallel or Strategy()
         self.config, self.training, self.dataset = config, config.training, dataset
         self.checkpoints, self.controls = checkpoints, controls
-        self.device, self.threads = (
-            whole.device_for(self.training),
-            choose_threads(self.training.threads, whole.local_world_size),
-        )
+        self.device = whole.device_for(self.training)
+        self.threads = choose_threads(self.training.threads, whole.local_world_size)
         torch.manual_seed(self.training.seed)
-        self.saved = SavedModel(
-            task=config.data.task,
-            vocab_size=max(dataset.tokenizer.vocab_size, num_known_tokens(self.training, checkpoint)),
-            model=config.model,
-            labels=dataset.labels,
-            data=config.data,
-            run=checkpoints.run.id,
-        )
-        self.model, self.counters, news = model_of(self.saved, self.training, checkpoint)
-        parent = parent_of(self.training)
-        if parent and checkpoint and parent.step == checkpoint.step:
-            self.counters.branch(checkpoint.score)
-        self.warnings = [*dataset.warnings, *news]
-        self.model.to(self.device).set_gradient_checkpointing(self.training.gradient_checkpointing)
+        self.saved = saved_model(config, dataset, checkpoint, checkpoints.run.id)
+        self.model, self.counters, news = model_of(self.saved, self.training, self.device, checkpoint)
         self.num_parameters = self.model.num_parameters()  # of all of it, whatever this process keeps
         class_weights = class_weights_of(self.training, dataset)
         self.learner = Learner(self.model, self.saved.task, self.training, parallel, class_weights)
-        self.parallel, self.weights, self.optimizer = (
-            self.learner.parallel,
-            self.learner.weights,
-            self.learner.optimizer,
-        )
-        self.warnings += filter(None, [self.learner.precision.caution])
+        self.parallel = self.learner.parallel
+        self.warnings = [*dataset.warnings, *news, *filter(None, [self.learner.precision.caution])]
         self.opened = OpenedModel(self.model, dataset.tokenizer, self.saved, checkpoints.folder)
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
         self.steps = Steps(self.learner, self.counters, dataset.tokenizer)
@@ -153,7 +134,7 @@ class TransformerTrainer:
         flops, steps_left = flops_of_step(self.config, self.saved), self.training.steps - self.step
         known, here = self.counters.compiled, self.device.type
         before = known.get(here) if known or self.step == 0 else "no"
-        with self.controls.interrupting():
+        with contextlib.nullcontext() if self.parallel.is_distributed else interrupting(self.controls.heard):
             self.compilation = choose(self.learner, self._work, steps_left, flops, before, progress)
         self.counters.compiled = known | {here: self.compilation.way}
         if before and before != self.compilation.way:
@@ -179,7 +160,7 @@ class TransformerTrainer:
                 yield from self._save()
             if self._stale:
                 break
-        yield from self.steps.told()
+        yield from self.steps.flush()
 
     @property
     def step(self) -> int:
@@ -193,10 +174,7 @@ class TransformerTrainer:
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Optimizer and random states as they were; what may differ from then on is added to `warnings`."""
-        load = partial(self.parallel.state.load, self.model)
-        load_state(checkpoint.folder, self.model, self.optimizer, self.learner.averages, load)
-        if self.counters.precision:
-            self.learner.precision.load(self.counters.precision)
+        load_state(checkpoint.folder, self.learner, self.counters)
         self._saved_step = self.step
         threads = checkpoint.manifest.threads if self.device.type == "cpu" else self.threads
         counts = {
@@ -246,12 +224,12 @@ class TransformerTrainer:
                 yield from self._save()
             if not self.controls.paused or self.controls.stopping():
                 return
-            yield from self.steps.told()
+            yield from self.steps.flush()
             time.sleep(PAUSE_SECONDS)
 
     def _validate(self) -> Iterator[AnyEvent]:
         """Evaluate on the held-out data, unless asked to stop meanwhile."""
-        yield from self.steps.told()
+        yield from self.steps.flush()
         task, precision, labels = self.saved.task, self.training.precision, self.saved.labels
         try:
             with self.learner.averaged():
@@ -272,7 +250,7 @@ class TransformerTrainer:
 
     def _sample(self) -> Iterator[AnyEvent]:
         """Show what the model makes of its prompts."""
-        yield from self.steps.told()
+        yield from self.steps.flush()
         with self.learner.averaged(), self.parallel.state.full_model(self.opened) as opened:
             if opened is not None:
                 yield from draw_samples(opened, self.prompts, self.step)
@@ -288,7 +266,7 @@ class TransformerTrainer:
         """Write a checkpoint, unless there is one of this step, or nothing has been learned or found yet."""
         if self.step == self._saved_step or not (self.step or self.evaluated):
             return
-        yield from self.steps.told()
+        yield from self.steps.flush()
         here = self.evaluated if self.evaluated and self.evaluated.step == self.step else None
         manifest = Manifest(
             step=self.step,
@@ -314,13 +292,7 @@ class TransformerTrainer:
             self.dataset.tokenizer.save(folder / "tokenizer.json")
         with self.learner.averaged(), merged(self.model):
             self.parallel.state.save_weights(self.model, folder / WEIGHTS)
-        averages = self.learner.averages
-        self.counters.precision, self.counters.averaged = (
-            self.learner.precision.state(),
-            averages.count if averages else 0,
-        )
-        save = self.parallel.state.save
-        save_state(folder, self.model, self.optimizer, self.counters if self.parallel.is_main else None, averages, save)
+        save_state(folder, self.learner, self.counters)
 
     def _due(self, every: int) -> bool:
         return every > 0 and (self.step % every == 0 or self.step == self.training.steps)

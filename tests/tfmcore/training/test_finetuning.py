@@ -43,7 +43,7 @@ def test_body_comes_from_the_model_and_the_head_where_it_fits(base, tmp_path, ki
     assert all(name in given and torch.equal(found[name], given[name]) for name in heads) == (keeps or not heads)
     assert any("the head" in sentence for sentence in trainer.warnings) == bool(heads and not keeps)
     assert set(trainer.counters.new) == (set() if keeps else heads)
-    assert set(trainer.weights) == set(trainer.model.parameters())
+    assert set(trainer.learner.weights) == set(trainer.model.parameters())
     steps(trainer, 1)
 
 
@@ -53,7 +53,8 @@ def test_the_same_labels_keep_a_classifier_s_head(base, tmp_path):
     best = Run(tmp_path / "first").best().folder
     trainer = trainer_of(begin(best, "classification"), tmp_path / "second")
     assert trainer.counters.new == []
-    assert all(torch.equal(a, b) for a, b in zip(trainer.weights, load_model(best)[0].parameters(), strict=True))
+    learned = load_model(best)[0].parameters()
+    assert all(torch.equal(a, b) for a, b in zip(trainer.learner.weights, learned, strict=True))
 
 
 @pytest.mark.parametrize("kind", LEARNS)
@@ -127,8 +128,8 @@ def test_each_layer_has_its_rate():
 def test_layer_decay_sets_the_rate_of_every_weight(base, tmp_path, kind):
     task = dict(FIRST)[kind]
     trainer = trainer_of(begin(base(kind, task), task, layer_decay=0.5), tmp_path / "run")
-    set_learning_rate(trainer.optimizer, 0.1)
-    rates = {w: group["lr"] for group in trainer.optimizer.param_groups for w in group["params"]}
+    set_learning_rate(trainer.learner.optimizer, 0.1)
+    rates = {w: group["lr"] for group in trainer.learner.optimizer.param_groups for w in group["params"]}
     named = {name: rates[weight] for name, weight in trainer.model.named_parameters()}
     assert len(rates) == len(named)
     for name, rate in named.items():

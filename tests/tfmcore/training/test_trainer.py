@@ -156,7 +156,7 @@ def test_accumulation_equals_the_large_batch(make_run, preset):
         [other] = small.steps.learn(list(halves(batch)))
         assert other.loss == pytest.approx(one.loss, rel=1e-5)
         assert other.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
-    for a, b in zip(large.weights, small.weights, strict=True):
+    for a, b in zip(large.learner.weights, small.learner.weights, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
 
@@ -201,8 +201,8 @@ def test_a_run_goes_on_with_the_same_sequences_in_smaller_batches(make_run, tiny
 def test_clipping_bounds_the_gradient_but_not_what_is_said_of_it(make_run):
     free, clipped = trainer_of(make_run("reverse")), trainer_of(make_run("reverse", "training.gradient_clip=0.001"))
     seen = []
-    clipped.optimizer.register_step_pre_hook(
-        lambda *_: seen.append(torch.nn.utils.get_total_norm([w.grad for w in clipped.weights]).item())
+    clipped.learner.optimizer.register_step_pre_hook(
+        lambda *_: seen.append(torch.nn.utils.get_total_norm([w.grad for w in clipped.learner.weights]).item())
     )
     [one], [other] = free.steps.learn(next(free._work())), clipped.steps.learn(next(clipped._work()))
     assert other.gradient_norm == one.gradient_norm > 0.001
@@ -340,11 +340,11 @@ def test_a_step_with_nothing_to_predict_is_skipped_and_counted(make_run):
     trainer = trainer_of(make_run("reverse"))
     batch = next(trainer._work())[0]
     nothing = dataclasses.replace(batch, labels=torch.full_like(batch.labels, IGNORED), num_labels=0)
-    before = [weight.clone() for weight in trainer.weights]
+    before = [weight.clone() for weight in trainer.learner.weights]
     said = [event for _ in range(5) for event in trainer.steps.learn([nothing])]
     assert [event.sentence.partition("(")[2] for event in said] == ["1 so far)", "2 so far)", "4 so far)"]
     assert trainer.counters.skipped_steps == trainer.step == 5
-    assert all(torch.equal(a, b) for a, b in zip(before, trainer.weights, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.learner.weights, strict=True))
     [half] = trainer.steps.learn([nothing, batch])
     assert math.isfinite(half.loss)
 
@@ -378,13 +378,13 @@ def test_what_is_no_number_stops_before_the_optimizer(make_run, monkeypatch, poi
     whole = run.checkpoints()[-1]
     trainer = trainer_of(run)
     batches = next(TransformerTrainer._work(trainer), None) or next(trainer_of(make_run("reverse"))._work())
-    weight = trainer.weights[0]
+    weight = trainer.learner.weights[0]
     if poison == "weight":
         with torch.no_grad():
             weight[0, 0] = math.nan
     else:
         weight.register_hook(lambda gradient: gradient * math.inf)
-    state = {key: value.clone() for key, value in trainer.optimizer.state[weight].items()}
+    state = {key: value.clone() for key, value in trainer.learner.optimizer.state[weight].items()}
     before = weight.detach().clone()
     with pytest.raises(Failure, match=r"step 7 was not taken: the (loss|gradient) is (nan|inf)") as raised:
         list(itertools.chain(*(trainer.steps.learn(batches) for _ in range(2))))
@@ -395,7 +395,7 @@ def test_what_is_no_number_stops_before_the_optimizer(make_run, monkeypatch, poi
     else:
         assert "learning rate" in str(raised.value)
     assert torch.equal(weight.nan_to_num(9), before.nan_to_num(9))
-    assert all(torch.equal(state[key], value) for key, value in trainer.optimizer.state[weight].items())
+    assert all(torch.equal(state[key], value) for key, value in trainer.learner.optimizer.state[weight].items())
     assert whole.fault() == ""
 
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from tfmcore.config import Config
 from tfmcore.data.progress import Cancelled
-from tfmcore.loading import loading
 from tfmcore.run_files import BOOT, is_process, start_time
 from tfmcore.runs import Run
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, failed
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
-from tfmcore.training.process import Companions, live
+from tfmcore.training.process import Companions, live, training
 from tfmcore.training.record import Record
 
 if TYPE_CHECKING:
@@ -107,16 +106,13 @@ def _other(run: Run, controls: Controls, others: Others) -> int:
     config = None
     try:
         config = run.config()
-        with loading():
-            from tfmcore.training.trainer import TransformerTrainer
 
         def progress(_phase: str, _done: int, _total: int) -> None:
             if others.ended:
                 raise Cancelled
             controls.go_on()
 
-        parallel = others.meet(config)
-        for _ in TransformerTrainer.prepare(config, run, controls, progress, parallel).events():
+        for _ in training(config, run, controls, progress, others):
             pass
     except Cancelled:
         return 0

@@ -65,9 +65,7 @@ def do(job: dict, number: int, rank: int, stores: Path) -> dict:
         return {}
     run = Run(folder)
     trainer = TransformerTrainer.prepare(config, run, Controls(folder), lambda *_: None, parallel)
-    held = sum(
-        weight.to_local().numel() if hasattr(weight, "to_local") else weight.numel() for weight in trainer.weights
-    )
+    held = sum(trainer.parallel.local(weight).numel() for weight in trainer.learner.weights)
     told = {kind: [] for kind in ("stepped", "evaluated", "sampled", "warned", "examined")}
     told |= {"held": held, "holds": holds(trainer)}
     for event in trainer.events():

@@ -1,4 +1,4 @@
-"""One of the processes that share a run: it does not outlive its launcher."""
+"""One of the processes that share a run: it trains as the main one does, and does not outlive its launcher."""
 
 import os
 import subprocess
@@ -6,6 +6,8 @@ import sys
 import threading
 
 from tfmcore.runs import start_time
+from tfmcore.training import heap
+from tfmcore.training.controls import Controls
 from tfmcore.training.parallel import worker
 
 
@@ -20,3 +22,12 @@ def test_it_ends_with_its_launcher_though_the_system_still_names_that_as_its_par
     launcher.kill()
     launcher.wait()
     assert ends.wait(20)
+
+
+def test_it_too_keeps_the_memory_that_a_step_has_freed(make_run, monkeypatch):
+    kept = []
+    monkeypatch.setattr(heap, "_set", lambda *sizes: kept.append(sizes))
+    monkeypatch.setattr(worker.Others, "meet", lambda self, config: None)
+    run = make_run("reverse", "training.steps=1")
+    assert worker._other(run, Controls(run.folder), worker.Others()) == 0
+    assert kept == [heap.KEPT, heap.USUAL]
