@@ -4,9 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tfmcore.config import UserError
@@ -16,10 +14,10 @@ from tfmcore.data.tasks.question_answering import accepted
 from tfmcore.inference.answer import best_answer
 from tfmcore.inference.opened import OpenedModel
 from tfmcore.inference.translate import translate_many
-from tfmcore.models import Model, ModelOutput
 from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.losses import LOSSES
-from tfmcore.training.meters import METRICS, Total, alone, exact_sum
+from tfmcore.training.meters import METRICS, exact_sum
+from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.precision import PRECISIONS
 from tfmcore.training.squad import best_match
 
@@ -39,34 +37,28 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(
-    model: Model,
-    batches: Iterable[DeviceBatch],
-    task: str,
-    precision: str = "fp32",
-    labels: Sequence[str] = (),
-    answer: Callable[..., ModelOutput] | None = None,
-    total: Total = alone,
-    token_bytes: NDArray[np.int64] | None = None,
+    opened: OpenedModel, batches: Iterable[DeviceBatch], precision: str = "fp32", parallel: Strategy | None = None
 ) -> Evaluation:
-    """Evaluate on `batches`, without dropout; raises UserError where they hold nothing to predict. Where no process has
-    all of the model, `answer` is how all of them together make its output; where each has a share of every batch,
-    `total` adds up what they count. `token_bytes` (V,) is how many bytes of text each token stands for."""
-    was_training, meter, sums, num_labels = model.training, METRICS[task](labels, token_bytes), list[Tensor](), 0
-    numbers = PRECISIONS[precision](model.device)
+    """Evaluate on `batches`, of which each rank has its rows, without dropout; raises UserError where they hold nothing
+    to predict."""
+    model, saved, parallel = opened.model, opened.saved, parallel or Strategy()
+    meter = METRICS[saved.task](saved.labels, opened.tokenizer.token_bytes)
+    was_training, sums, num_labels = model.training, list[Tensor](), 0
+    numbers, forward = PRECISIONS[precision](model.device), parallel.forward(model)
     model.eval()
     try:
         for batch in batches:
             with numbers.forward():
-                output = (answer or model)(**batch.inputs)
-            sums.append(LOSSES[task](vars(output), batch, 0.0).nats)
+                output = forward(**batch.inputs)
+            sums.append(LOSSES[saved.task](vars(output), batch, 0.0).nats)
             meter.add(output, batch, sums[-1])
             num_labels += batch.num_labels
     finally:
         model.train(was_training)
     if not num_labels:
         raise UserError("the validation data has no labels to predict: hold out more of it (data.validation_fraction)")
-    nats = float(total(exact_sum(sums)))
-    return Evaluation(nats / num_labels, meter.metrics(total), num_labels)
+    nats = float(parallel.all_reduce(exact_sum(sums)))
+    return Evaluation(nats / num_labels, meter.metrics(parallel.all_reduce), num_labels)
 
 
 def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Progress) -> dict[str, float | int | str]:
@@ -78,8 +70,7 @@ def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Prog
         for batch in first_batches(split, total, progress)
         for piece in in_measure(batch, opened.model.vocab_size, opened.device)
     )
-    token_bytes = opened.tokenizer.token_bytes
-    found = evaluate(opened.model, placed, task, labels=opened.saved.labels, token_bytes=token_bytes)
+    found = evaluate(opened, placed)
     facts: dict[str, float | int | str] = {"examples": total, "loss": found.loss, **found.metrics}
     if compare := COMPARISONS.get(task):
         examples = split.examples(min(total, MOST_TEXTS))
@@ -89,10 +80,10 @@ def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Prog
     return facts
 
 
-def in_measure(batch: Batch, vocab_size: int, device: torch.device, num_shares: int = 1) -> list[Batch]:
-    """A batch in pieces: of each, every one of its shares has no more logits at once than a step of the training."""
-    count = num_loss_chunks(math.ceil(batch.labels.size / num_shares), vocab_size, device.type, in_place=False)
-    return micro_batches(batch, max(1, min(count, len(batch.labels) // num_shares)))
+def in_measure(batch: Batch, vocab_size: int, device: torch.device, dp_size: int = 1) -> list[Batch]:
+    """A batch in pieces: of each, no rank has more logits at once than a step of the training."""
+    count = num_loss_chunks(math.ceil(batch.labels.size / dp_size), vocab_size, device.type, in_place=False)
+    return micro_batches(batch, max(1, min(count, len(batch.labels) // dp_size)))
 
 
 def first_batches(split: Split, total: int, progress: Progress) -> Iterator[Batch]:

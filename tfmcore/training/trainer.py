@@ -230,12 +230,9 @@ class TransformerTrainer:
     def _validate(self) -> Iterator[AnyEvent]:
         """Evaluate on the held-out data, unless asked to stop meanwhile."""
         yield from self.steps.flush()
-        task, precision, labels = self.saved.task, self.training.precision, self.saved.labels
         try:
             with self.learner.averaged():
-                answer, total = self.parallel.forward(self.model), self.parallel.all_reduce
-                token_bytes = self.dataset.tokenizer.token_bytes
-                found = evaluate(self.model, self._held_out(), task, precision, labels, answer, total, token_bytes)
+                found = evaluate(self.opened, self._held_out(), self.training.precision, self.parallel)
         except Cancelled:
             return
         if not math.isfinite(found.loss):

@@ -1,17 +1,19 @@
 """Metrics agree with what one counts by hand."""
 
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tfmcore.config import Config, SavedModel, UserError
+from tfmcore.config import Config, ModelConfig, SavedModel, UserError
 from tfmcore.config.tasks import TEXT_TASKS
 from tfmcore.data import IGNORED, Batch, Example
 from tfmcore.inference.answer import best_answer
-from tfmcore.inference.opened import open_model
+from tfmcore.inference.opened import OpenedModel, open_model
 from tfmcore.models import ModelOutput, build
 from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.evaluation import COMPARISONS, evaluate, evaluate_texts, in_measure
@@ -29,6 +31,11 @@ class Oracle(nn.Module):
         return ModelOutput(hidden=logits, logits=logits)
 
 
+def opened(model: nn.Module, task: str) -> OpenedModel:
+    tokenizer = SimpleNamespace(token_bytes=None)
+    return OpenedModel(model, tokenizer, SavedModel(task=task, vocab_size=9, model=ModelConfig()), Path())
+
+
 def batch(logits: Tensor, labels: Tensor) -> DeviceBatch:
     return DeviceBatch({"logits": logits}, labels, labels.numel(), int((labels != IGNORED).sum()), [])
 
@@ -38,8 +45,9 @@ def test_tokens_are_weighted_alike_whatever_batch_they_are_in(task):
     torch.manual_seed(0)
     logits, labels = torch.randn(4, 6, 9), torch.randint(0, 9, (4, 6))
     labels[0, 1:] = labels[3] = IGNORED
-    whole = evaluate(Oracle(), [batch(logits, labels)], task)
-    parts = evaluate(Oracle(), [batch(logits[:1], labels[:1]), batch(logits[1:], labels[1:])], task)
+    oracle = opened(Oracle(), task)
+    whole = evaluate(oracle, [batch(logits, labels)])
+    parts = evaluate(oracle, [batch(logits[:1], labels[:1]), batch(logits[1:], labels[1:])])
     kept = labels != IGNORED
     assert parts.loss == pytest.approx(whole.loss)
     assert whole.loss == pytest.approx(nn.functional.cross_entropy(logits[kept], labels[kept]).item())
@@ -54,8 +62,8 @@ def test_a_batch_is_judged_in_pieces_that_need_no_more_memory_than_a_step():
     rows, length, vocab_size = 8, 64, 50_257
     ids = np.zeros((rows, length), np.int64)
     whole = Batch({"input_ids": ids}, np.arange(rows * length).reshape(rows, length))
-    for num_shares, expected in ((1, 2), (2, 1), (100, 1)):
-        pieces = in_measure(whole, vocab_size, torch.device("cpu"), num_shares)
+    for dp_size, expected in ((1, 2), (2, 1), (100, 1)):
+        pieces = in_measure(whole, vocab_size, torch.device("cpu"), dp_size)
         assert len(pieces) == expected
         assert np.array_equal(np.concatenate([piece.labels for piece in pieces]), whole.labels)
     assert in_measure(whole, 65, torch.device("cpu")) == [whole]
@@ -76,15 +84,16 @@ def test_a_validation_needs_no_more_memory_than_its_step():
         learner.update(1e-3)
     with peak_memory(device) as of_validation:
         pieces = (to_device(piece, device) for piece in in_measure(batch, vocab_size, device))
-        found = evaluate(model, pieces, "language_modeling")
+        found = evaluate(opened(model, learner.task), pieces)
     assert of_validation.num_bytes < of_step.num_bytes
-    assert found.loss == pytest.approx(evaluate(model, [to_device(batch, device)], "language_modeling").loss, rel=1e-6)
+    whole = evaluate(opened(model, learner.task), [to_device(batch, device)])
+    assert found.loss == pytest.approx(whole.loss, rel=1e-6)
 
 
 def test_nothing_to_predict_is_refused_and_training_mode_comes_back():
     model = Oracle().train()
     with pytest.raises(UserError, match="no labels to predict"):
-        evaluate(model, [], "language_modeling")
+        evaluate(opened(model, "language_modeling"), [])
     assert model.training
 
 
