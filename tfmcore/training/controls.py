@@ -21,7 +21,7 @@ class Controls:
         self.rate_set = False
         """Whether `learning_rate` has been set, if only to None: back to the schedule."""
         self.on_change: Callable[[], None] = lambda: None
-        self.agree: Callable[[tuple[float, ...]], tuple[float, ...]] = lambda wishes: wishes
+        self.broadcast: Callable[[tuple[float, ...]], tuple[float, ...]] = lambda wishes: wishes
         """Of several ranks: what the main process has been asked for."""
         self._path = folder / "control.jsonl"
         self._read, self._reading = 0, threading.RLock()
@@ -30,7 +30,7 @@ class Controls:
         """Take in the commands that have been added; a line that is no command is passed over."""
         with self._reading:
             wishes = (self.heard(), self.paused, self.save, self.rate_set, self.learning_rate or 0.0)
-            stop, paused, save, rate_set, rate = self.agree(wishes)
+            stop, paused, save, rate_set, rate = self.broadcast(wishes)
             self.stop, self.paused, self.save, self.rate_set = bool(stop), bool(paused), bool(save), bool(rate_set)
             self.learning_rate = rate or None
 

@@ -19,10 +19,10 @@ from tfmcore.training.state import Counters, load_counters
 
 
 def dataset_of(
-    config: Config, run: Run, checkpoint: Checkpoint | None, progress: Progress, first: bool = True
+    config: Config, run: Run, checkpoint: Checkpoint | None, progress: Progress, is_main: bool = True
 ) -> tuple[Dataset, list[str]]:
     """The run's data and, where it is no longer what the checkpoint learned from, a sentence that says so; its
-    tokenizer stays the same, for the model knows no other. Of several processes only the `first` writes to the run's
+    tokenizer stays the same, for the model knows no other. Of several ranks only the main one writes to the run's
     folder. Raises UserError."""
     tokenizer = run.folder / "tokenizer.json"
     if config.tokenizer.kind == "file":  # kept, for the model that it came with may be gone when the run goes on
@@ -31,12 +31,12 @@ def dataset_of(
         config = config.replaced(tokenizer__path=str(tokenizer))
     dataset = prepare(config, progress)
     if checkpoint is None:
-        if config.tokenizer.kind != "file" and first:
+        if config.tokenizer.kind != "file" and is_main:
             dataset.tokenizer.save(tokenizer)
         return dataset, []
     if dataset.fingerprint == checkpoint.manifest.data_fingerprint:
         return dataset, []
-    if first:
+    if is_main:
         _keep(checkpoint.folder / "tokenizer.json", tokenizer)
     dataset = prepare(config.replaced(tokenizer__kind="file", tokenizer__path=str(tokenizer)), progress)
     if dataset.labels != SavedModel.read(checkpoint.folder).labels:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 NICENESS = 10
 
 
-class Companions:
+class Peers:
     """The other processes of a run; here there are none."""
 
-    def meet(self, config: Config) -> "Strategy | None":
-        """The strategy by which all of them train."""
+    def strategy(self, config: Config) -> "Strategy | None":
+        """How all of them train together; None for one process."""
         return None
 
     def explain(self, error: Exception) -> Exception | None:
@@ -110,12 +110,10 @@ def run_shared(
     return run.exit() or Exit(state=run.state(), step=0)
 
 
-def live(
-    record: Record, on_progress: Progress = silent, others: Companions | None = None
-) -> Generator[AnyEvent, None, None]:
+def live(record: Record, on_progress: Progress = silent, peers: Peers | None = None) -> Generator[AnyEvent, None, None]:
     """One life of a run's trainer. Yields its events, each after it has been written down, the last one Finished or
-    Failed, unless it was lost with one of the `others`. Raises UserError where the folder cannot be had."""
-    others = others or Companions()
+    Failed, unless it was lost with one of the `peers`. Raises UserError where the folder cannot be had."""
+    peers = peers or Peers()
     run, controls = record.run, record.controls
     config: Config | None = None
 
@@ -128,7 +126,7 @@ def live(
         try:
             config = run.config()
             record.mirror = mirror_of(run, config.training)
-            with contextlib.closing(training(config, run, controls, progress, others)) as events:
+            with contextlib.closing(training(config, run, controls, progress, peers)) as events:
                 for event in events:
                     record.take(event)
                     yield event
@@ -143,7 +141,7 @@ def live(
             if isinstance(error, KeyboardInterrupt):
                 raise
         except Exception as error:
-            if (cause := others.explain(error)) is None:
+            if (cause := peers.explain(error)) is None:
                 return
             failure = failed(record.step, cause, config)
             record.take(failure, exit_code(cause))
@@ -151,13 +149,13 @@ def live(
 
 
 def training(
-    config: Config, run: Run, controls: Controls, progress: Progress, others: Companions
+    config: Config, run: Run, controls: Controls, progress: Progress, peers: Peers
 ) -> Generator[AnyEvent, None, None]:
     """Load torch, and train: what every rank does."""
     with freed_memory_kept():
         with loading():
             from tfmcore.training.trainer import TransformerTrainer
-        yield from TransformerTrainer.prepare(config, run, controls, progress, others.meet(config)).events()
+        yield from TransformerTrainer.prepare(config, run, controls, progress, peers.strategy(config)).events()
 
 
 def lower_priority() -> None:

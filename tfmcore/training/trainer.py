@@ -91,7 +91,7 @@ class TransformerTrainer:
             self._go_on(checkpoint)
         self.counters.shares, self.counters.batch_size = self.parallel.num_shares, self.training.batch_size
         self.parallel.seed(self.training.seed + self.step)
-        controls.agree = self.parallel.broadcast
+        controls.broadcast = self.parallel.broadcast
 
     @classmethod
     def prepare(

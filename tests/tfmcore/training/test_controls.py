@@ -46,7 +46,7 @@ def test_a_signal_in_the_midst_of_a_poll_is_not_lost(run):
         controls.asked = True
         return wishes
 
-    controls.agree = interrupted
+    controls.broadcast = interrupted
     controls.poll()
     assert not controls.stop, "the others have not heard of it"
     controls.poll()

@@ -1,1 +1,1 @@
-"""How processes, or threads, share one training: the trainer's loop is the same, and this is the part it is handed."""
+"""Training by several processes, or threads: a `Strategy` is all that the trainer's loop knows of it."""

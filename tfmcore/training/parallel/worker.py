@@ -19,7 +19,7 @@ from tfmcore.runs import Run
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, failed
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
-from tfmcore.training.process import Companions, live, training
+from tfmcore.training.process import Peers, live, training
 from tfmcore.training.record import Record
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def is_worker() -> bool:
     return RENDEZVOUS in os.environ and "LOCAL_RANK" in os.environ
 
 
-class Others(Companions):
+class Ranks(Peers):
     """The other processes of the run, as seen from here."""
 
     def __init__(self) -> None:
         self.world: World | None = None
 
-    def meet(self, config: Config) -> Strategy:
+    def strategy(self, config: Config) -> Strategy:
         from tfmcore.training.parallel.distributed import Distributed
         from tfmcore.training.parallel.world import World
 
@@ -69,7 +69,7 @@ class Others(Companions):
 
     @property
     def ended(self) -> bool:
-        """Whether the first process has told how the run ended."""
+        """Whether the main process has told how the run ended."""
         return self.world is not None and self.world.store.check([ENDED])
 
 
@@ -87,32 +87,32 @@ def run_worker(run: Run) -> int:
     with open(run.folder / "log.txt", "ab") as log:
         for descriptor in (1, 2):
             os.dup2(log.fileno(), descriptor)
-    controls, others = Controls(run.folder), Others()
-    return _first(run, controls, others) if os.environ["RANK"] == "0" else _other(run, controls, others)
+    controls, ranks = Controls(run.folder), Ranks()
+    return _main(run, controls, ranks) if os.environ["RANK"] == "0" else _not_main(run, controls, ranks)
 
 
-def _first(run: Run, controls: Controls, others: Others) -> int:
+def _main(run: Run, controls: Controls, ranks: Ranks) -> int:
     """The process that writes the run's folder."""
     record = Record(run, controls, launcher=os.getppid())
-    for _ in live(record, others=others):
+    for _ in live(record, peers=ranks):
         pass
     if record.exit is None:  # it goes on, in the next processes
         return 1
-    others.say(ENDED)
+    ranks.say(ENDED)
     return 0
 
 
-def _other(run: Run, controls: Controls, others: Others) -> int:
+def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
     config = None
     try:
         config = run.config()
 
         def progress(_phase: str, _done: int, _total: int) -> None:
-            if others.ended:
+            if ranks.ended:
                 raise Cancelled
             controls.go_on()
 
-        for _ in training(config, run, controls, progress, others):
+        for _ in training(config, run, controls, progress, ranks):
             pass
     except Cancelled:
         return 0
@@ -121,7 +121,7 @@ def _other(run: Run, controls: Controls, others: Others) -> int:
             time.sleep(POLL_SECONDS)
             return 0 if run.exit() else 1
         last = failed(0, error, config)
-        others.say(FAILURE, f"{last.sentence}\n{last.details}")
+        ranks.say(FAILURE, f"{last.sentence}\n{last.details}")
     return 0
 
 

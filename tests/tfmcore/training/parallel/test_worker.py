@@ -27,7 +27,7 @@ def test_it_ends_with_its_launcher_though_the_system_still_names_that_as_its_par
 def test_it_too_keeps_the_memory_that_a_step_has_freed(make_run, monkeypatch):
     kept = []
     monkeypatch.setattr(heap, "_set", lambda *sizes: kept.append(sizes))
-    monkeypatch.setattr(worker.Others, "meet", lambda self, config: None)
+    monkeypatch.setattr(worker.Ranks, "strategy", lambda self, config: None)
     run = make_run("reverse", "training.steps=1")
-    assert worker._other(run, Controls(run.folder), worker.Others()) == 0
+    assert worker._not_main(run, Controls(run.folder), worker.Ranks()) == 0
     assert kept == [heap.KEPT, heap.USUAL]
