@@ -5,6 +5,7 @@ import argparse
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, real, whole
 from tfmcore.cli.output import note, print_json, print_line, print_table
 from tfmcore.cli.progress import Watch
+from tfmcore.cli.train import with_whole_paths
 
 EXAMPLES = """
 tfm lr-range nano-decoder
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config, _ = chosen_config(arguments)
+    config = with_whole_paths(chosen_config(arguments)[0])
     from tfmcore.training.rate_range import rate_range
 
     with Watch() as watch:

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from tests.tfmcore.training.bases import begin, letters
-from tfmcore.config import UserError
+from tfmcore.config import ConfigError, UserError
 from tfmcore.data import Cancelled
-from tfmcore.messages import Evaluated
+from tfmcore.messages import Evaluated, Stepped
+from tfmcore.runs import Run
 from tfmcore.training.rate_range import BELOW, RateRange, rate_range
 from tfmcore.training.trainer import train
 
@@ -61,6 +62,22 @@ def test_a_model_that_counts_more_tokens_than_its_tokenizer_writes_can_be_tried(
     folder = shutil.copytree(base("decoder", "language_modeling"), tmp_path / "base")
     letters(120).save(folder / "tokenizer.json")
     assert len(rate_range(begin(folder, "language_modeling"), quiet, 1e-4, 1e-3, 5).rates) == 5
+
+
+def test_a_branch_is_tried_from_where_it_goes_on(tiny, tmp_path):
+    """The loss before the first step is that of the branch itself, and the parent stays as it is."""
+    config = tiny("nano-decoder", "training.steps=9", "training.ema_decay=0.9")
+    list(train(config, tmp_path / "parent"))
+    checkpoint = Run(tmp_path / "parent").checkpoint_before(9).folder
+    branch = config.replaced(training__branch_from=str(checkpoint), training__steps=10)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "parent").rglob("*")}
+    found = rate_range(branch, quiet, 1e-4, 1e-1, 10)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "parent").rglob("*")} == kept
+    child = Run.create(tmp_path, branch, "child")
+    (step,) = [event for event in train(branch, child.folder) if isinstance(event, Stepped)]
+    assert found.losses[0] == pytest.approx(step.loss, rel=1e-5)
+    with pytest.raises(ConfigError, match=r"training\.steps"):
+        rate_range(branch.replaced(training__steps=5), quiet)
 
 
 def test_what_it_suggests_learns_better_than_far_below_and_far_above(tiny, tmp_path):
