@@ -26,6 +26,7 @@ EXAMPLES = """
 tfm sweep nano-decoder --over training.learning_rate=5e-4,1e-3,2e-3 --over model.num_layers=2,4
 tfm sweep nano-decoder --over training.seed=0..4 --queue          only create them; `tfm queue run` trains them
 tfm sweep run.toml --over training.learning_rate=1e-4..1e-2 --over model.dropout=0..0.3 --random 20
+tfm sweep run.toml --over 'training.freeze=[],["embedding"],["embedding", "layers.0"]'
 """
 
 POLL_SECONDS = 0.1
@@ -41,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="axes",
         action="append",
         required=True,
-        help="an option and its values: listed (1,2,3) or between bounds (1..3); may be repeated",
+        help="an option and its values: listed (1,2,3) or between bounds (1..3); lists and texts "
+        'with commas as in TOML ([1,2],[3,4] or "a, b",c); may be repeated',
     )
     parser.add_argument("--random", metavar="N", type=whole(1, 10_000), help="number of combinations to draw at random")
     parser.add_argument("--seed", metavar="N", type=whole(0), default=0, help="random seed of the draws (default: 0)")

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from tfmcore.config.options import Option, options
 from tfmcore.config.problems import ConfigError, Problem, UserError
 
 MOST_RUNS = 10_000
+COMMA = re.compile(r"""("(?:\\.|[^"\\])*"|'[^']*'|\[[^]]*]|\{[^}]*})|,""")
+"""One that stands between values, and not in a text, a list or a table of TOML, which is the group."""
 Combination = tuple[str, ...]
 """One `section.name=value` for each axis."""
 
@@ -39,8 +42,8 @@ class Axis:
 
 
 def parse_axis(text: str) -> Axis:
-    """`a.b=1,2,3` lists values; `a.b=0..4` are all whole numbers between, or any real number between. Raises
-    UserError."""
+    """`a.b=1,2,3` lists values, as TOML or as they stand; `a.b=0..4` are all whole numbers between, or any real number
+    between. Raises UserError."""
     path, separator, right = text.partition("=")
     path = path.strip()
     option = next((option for option in options() if option.path == path), None)
@@ -51,9 +54,9 @@ def parse_axis(text: str) -> Axis:
     low, dots, high = right.partition("..")
     if dots and option.kind in ("int", "float"):
         return _range(option, low, high, text)
-    values = tuple(value.strip() for value in right.split(","))
+    values = tuple(value.strip() for value in COMMA.sub(lambda found: found[1] or "\0", right).split("\0"))
     if "" in values or len(set(values)) < len(values):
-        raise UserError(f"--over {text}: list each value once, separated by commas")
+        raise UserError(f"--over {text}: list each value once, separated by commas; quote a text that holds one")
     return Axis(path, values)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tfmcore.config import Config, ConfigError, UserError
+from tfmcore.config.config import apply_overrides
 from tfmcore.config.sweeps import MOST_RUNS, combinations, label, parse_axis, swept
 
 
@@ -12,6 +13,25 @@ def test_a_grid_has_every_combination_once():
     assert len(set(found)) == len(found) == 9
     assert found[0] == ("model.num_layers=1", "training.seed=0")
     assert found[-1] == ("model.num_layers=4", "training.seed=2")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('training.freeze=[],["embedding", "layers.0"]', [[], ["embedding", "layers.0"]]),
+        ("data.prefix=\"a, b: \",'c, [d',it's,\\\"", ["a, b: ", "c, [d", "it's", '\\"']),
+        ('data.columns={text="a", prompt="b"},{text="c"}', [{"text": "a", "prompt": "b"}, {"text": "c"}]),
+        ("model.num_kv_heads=none,2", [None, 2]),
+    ],
+)
+def test_values_may_hold_commas_where_they_are_written_as_in_toml(text, values):
+    found = []
+    for combination in combinations([parse_axis(text)]):
+        raw = {}
+        apply_overrides(raw, combination)
+        section, name = text.partition("=")[0].split(".")
+        found.append(raw[section].get(name))
+    assert found == values
 
 
 def test_draws_are_different_repeatable_and_within_bounds():
