@@ -27,7 +27,7 @@ PAIRS = ({"source", "target"}, {"src", "tgt"}, {"input", "output"}, {"question",
 def choose_source(draft: Draft, source: str) -> dict[str, Any]:
     """The changes for another source: its first task where it cannot serve the one of now."""
     tasks, task = SOURCES[source].tasks, draft.value("data.task")
-    changes = {"data.source": source, "data.columns": {}}
+    changes = {"data.source": source, "data.columns": {}, "data.separator": ""}
     return changes | (choose_task(draft, task if task in tasks else tasks[0]))
 
 
@@ -55,7 +55,13 @@ def choose_files(draft: Draft, paths: Sequence[str]) -> dict[str, Any]:
     elif not (task := TASK_OF_ENDING.get(_ending(first), "")):
         now = draft.value("data.task")
         task = now if now in ("language_modeling", "masked_language_modeling") else "language_modeling"
-    files = {"data.source": "file", "data.path": first, "data.target_path": second, "data.columns": {}}
+    files = {
+        "data.source": "file",
+        "data.path": first,
+        "data.target_path": second,
+        "data.columns": {},
+        "data.separator": "",
+    }
     changes = choose_task(draft, task) | files
     kind = draft.value("tokenizer.kind")
     if task == "language_modeling":

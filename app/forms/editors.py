@@ -1,5 +1,6 @@
 """One editor for each kind of option, all with the same contract: the signal `edited(value)`, `value`, `set_value`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,8 @@ from tfmcore.config import Option
 
 TYPING_MS = 200
 EMPTY_CHOICE = "automatic"
+ESCAPED, MEANT = re.compile(r"\\([nt\\])"), {"n": "\n", "t": "\t", "\\": "\\"}
+WRITTEN = {character: f"\\{letter}" for letter, character in MEANT.items()}
 
 
 class Editor(Protocol):
@@ -80,6 +83,17 @@ class LineEditor(QLineEdit):
         self._typing.stop()
         self._show(value)
         self._say()
+
+
+class TextEditor(LineEditor):
+    r"""A text in which line breaks and tabs are typed as \n and \t, and a backslash as two."""
+
+    @property
+    def value(self) -> str:
+        return ESCAPED.sub(lambda found: MEANT[found[1]], self.text())
+
+    def _show(self, value: Any) -> None:
+        super()._show("".join(WRITTEN.get(character, character) for character in value or ""))
 
 
 class NumberEditor(LineEditor):

@@ -23,11 +23,11 @@ from app.forms.editors import (
     ChoiceEditor,
     CodesEditor,
     Editor,
-    LineEditor,
     ListEditor,
     NumberEditor,
     PathEditor,
     SwitchEditor,
+    TextEditor,
 )
 from app.forms.numbers import number_text
 from app.forms.roles import LABEL_WIDTH, RolesEditor
@@ -74,7 +74,7 @@ def make_editor(option: Option) -> Any:
             return RolesEditor()
         case _:
             path = option.name.endswith("path") or option.path in FOLDERS
-            return PathEditor(option, folder=option.path in FOLDERS) if path else LineEditor(option)
+            return PathEditor(option, folder=option.path in FOLDERS) if path else TextEditor(option)
 
 
 class Field(QWidget):

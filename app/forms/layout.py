@@ -9,7 +9,7 @@ from tfmcore.config.tasks import LABEL_TASKS
 FIRST = {
     "data": (
         "source", "path", "target_path", "source_language", "target_language", "languages",
-        "min_length", "max_length", "task", "columns", "prefix",
+        "min_length", "max_length", "task", "columns", "separator", "prefix",
     ),
 }  # fmt: skip
 """What a form shows unfolded; for the other sections, the essential options."""
@@ -122,6 +122,7 @@ MATTERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "tokenizer.vocab_size": ("tokenizer.kind", one_of("word", "bpe", "byte_bpe", "wordpiece", "unigram", "char")),
     "tokenizer.min_frequency": ("tokenizer.kind", one_of("word", "bpe", "byte_bpe", "wordpiece", "char")),
     "data.target_path": ("data.task", one_of("translation")),
+    "data.separator": ("data.source", one_of("file")),
 }  # fmt: skip
 """An option that matters only while another one matters and has a value that the test holds for."""
 

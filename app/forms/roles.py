@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from app.theme import GRID
 from app.widgets.combo import ElidedCombo
+from tfmcore.config.columns import JOINED, PLUS, columns_of
 
 LABEL_WIDTH = 14 * GRID
 NOTHING = "\0"
@@ -79,9 +80,17 @@ class RolesEditor(QWidget):
                 box.addItem("none" if chosen is None else "automatic", "")
             if role in optional and box.itemText(0) != "none":
                 box.addItem("none", NOTHING)
-            for column in dict.fromkeys((*columns, *([chosen] if chosen else []))):
+            for column in dict.fromkeys((*columns, *([chosen] if chosen else []), *self._further(role))):
                 box.addItem(column, column)
             box.setCurrentIndex(max(box.findData(NOTHING if chosen == "" else chosen or ""), 0))
+
+    def _further(self, role: str) -> list[str]:
+        """A column more for a role that may have several, of those that no role has."""
+        _, _, columns, guessed = self._facts
+        now = self._value.get(role) or guessed.get(role)
+        roles = guessed | self._value | ({role: now} if now else {})
+        taken = {column for other, name in roles.items() for column in columns_of(other, name, columns)}
+        return [f"{now}{PLUS}{column}" for column in columns if column not in taken] if now and role in JOINED else []
 
     def _on_chosen(self, role: str) -> None:
         self._value.pop(role, None)

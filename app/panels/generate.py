@@ -26,7 +26,7 @@ class GeneratePanel(UsePanel):
         self._go.setToolTip("Ctrl+Return")
         self._halt = QPushButton("Stop", objectName="action_stop_generate", icon=icon("stop"), toolTip="Ctrl+.")
         self._on = QPushButton("Write on", objectName="action_write_on", toolTip="Continue where the text ends")
-        self.written = Written()
+        self.written, self._separator = Written(), ""
         left.addWidget(self.heading("Prompt"))
         left.addWidget(self.prompt)
         left.addLayout(row(self._go, self._halt, self._on))
@@ -43,6 +43,7 @@ class GeneratePanel(UsePanel):
 
     def show_model(self, model: SavedModel) -> None:
         super().show_model(model)
+        self._separator = model.data.separator
         self.prompt.setPlainText(self.remembered("prompt", self.examples.first))
         self.written.clear()
         self.take_busy(False)
@@ -56,14 +57,19 @@ class GeneratePanel(UsePanel):
     def act(self) -> None:
         prompt = self.prompt.toPlainText()
         self.remember("prompt", prompt)
-        self._write(prompt, [])
+        self._write(prompt + self._separator, [])
 
     def _write(self, prompt: str, kept: list[Token]) -> None:
         self.show_refusal("")
         self.written.start(prompt, kept)
         ids = [token.token.id for token in kept]
         self.question.ask(
-            Generate, prompt=prompt, continuation=ids, alternatives=NUM_ALTERNATIVES, **self.knobs.fields()
+            Generate,
+            prompt=prompt,
+            separator="",
+            continuation=ids,
+            alternatives=NUM_ALTERNATIVES,
+            **self.knobs.fields(),
         )
 
     def _on_branch_wanted(self, index: int, candidate: Candidate) -> None:

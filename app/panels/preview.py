@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QStackedWi
 from app.session import Session
 from app.theme import GRID, theme
 from app.widgets.empty_state import EmptyState
-from tfmcore.config import TASKS
+from tfmcore.config import TASKS, columns_of
 from tfmcore.messages import AnyReply, Arrays, DataPreviewed, PreviewData, Refused
 
 PAUSE_MS = 300
@@ -49,7 +49,8 @@ class RowsModel(QAbstractTableModel):
         if orientation == Qt.Orientation.Vertical:
             return f"{section + 1:,}"
         column = self.preview.columns[section]
-        roles = [name for name, of in self.preview.roles.items() if of == column and name != column]
+        of = self.preview.roles
+        roles = [name for name in of if column in columns_of(name, of[name], self.preview.columns) and name != column]
         return f"{column}  ({', '.join(roles)})" if roles else column
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -59,8 +60,8 @@ class RowsModel(QAbstractTableModel):
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return text[:SHOWN].replace("\n", " ↵ ")
-            case Qt.ItemDataRole.ForegroundRole if self.preview.columns[index.column()] == self.preview.roles.get(
-                "prompt"
+            case Qt.ItemDataRole.ForegroundRole if self.preview.columns[index.column()] in columns_of(
+                "prompt", self.preview.roles.get("prompt", ""), self.preview.columns
             ):
                 return QColor(theme().muted)
             case Qt.ItemDataRole.ToolTipRole:

@@ -1,8 +1,8 @@
 """Evaluate a model on data it was not trained on: its own held-out part, or a file.
 
 Bits per byte, perplexity and accuracy for language models (the first also compares different tokenizers), accuracy and
-F1 for classifiers, F1 of what is marked for taggers, exact match and F1 for answers, exact match, BLEU and chrF (with
-sacrebleu's signatures) for translators.
+F1 for classifiers, F1 of what is marked for taggers, exact match and F1 for answers; exact match, BLEU and chrF (with
+sacrebleu's signatures) for translators, and for decoders that learned to complete prompts.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from tfmcore.cli.arguments import add_json, add_model, chosen_model, whole
 from tfmcore.cli.output import print_json, print_line
 from tfmcore.cli.progress import Watch
 from tfmcore.config import Config, ConfigError, DataConfig, SavedModel, TokenizerConfig, UserError, find_problems
+from tfmcore.config.tasks import TEXT_TASKS
 
 if TYPE_CHECKING:
     from tfmcore.data import Progress, Split
@@ -39,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="which column of FILE has which role",
     )
-    parser.add_argument("--limit", metavar="N", type=whole(1), help="evaluate on the first N examples only")
+    limit = "evaluate on the first N examples only (of running text: windows as long as the context)"
+    parser.add_argument("--limit", metavar="N", type=whole(1), help=limit)
     add_json(parser)
 
 
@@ -86,7 +88,9 @@ def given_data(learned: DataConfig, arguments: argparse.Namespace) -> DataConfig
     raw = {name: value for name, value in {**learned.model_dump(), **changes}.items() if value is not None}
     if problems := [problem for problem in find_problems({"data": raw}) if problem.field.startswith("data.")]:
         raise ConfigError(problems)
-    return DataConfig.model_validate(raw).model_copy(update={"max_examples": arguments.limit})
+    data = DataConfig.model_validate(raw)
+    is_example_a_row = data.task not in TEXT_TASKS  # then no more need be read
+    return data.model_copy(update={"max_examples": arguments.limit}) if is_example_a_row else data
 
 
 def held_out(opened: "OpenedModel", data: DataConfig | None, progress: "Progress") -> "Split":

@@ -5,12 +5,13 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from tfmcore.cli.arguments import add_json, add_model, chosen_model, text
 from tfmcore.cli.ask import answers, facts, tell
 from tfmcore.cli.output import print_json, print_line
 from tfmcore.cli.writing import add_writing, writing
-from tfmcore.config import UserError
+from tfmcore.config import SavedModel, UserError
 from tfmcore.messages import Generate, Generated, Token
 
 EXAMPLES = """
@@ -28,19 +29,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     help = "the prompt; - reads it from stdin; several are continued at once, in batches"
     parser.add_argument("prompts", metavar="PROMPT", type=text, nargs="+", help=help)
+    separator = "put after each prompt (default: the separator of the training data)"
+    parser.add_argument("--separator", metavar="TEXT", type=text, help=separator)
     add_writing(parser, temperature=0.8)
     parser.add_argument("--stream", action="store_true", help="with --json: one line per token, then the whole text")
     add_json(parser, "one JSON object per prompt, each on a line,")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if len(arguments.prompts) > 1:
-        return run_many(arguments)
-    [prompt] = arguments.prompts
+    folder = chosen_model(arguments)
+    separator = SavedModel.read(folder).data.separator if arguments.separator is None else arguments.separator
+    prompts = [prompt + separator for prompt in arguments.prompts]
+    if len(prompts) > 1:
+        return run_many(folder, prompts, arguments)
+    [prompt] = prompts
     request = Generate(
         id=0,
-        model=str(chosen_model(arguments)),
+        model=str(folder),
         prompt=prompt,
+        separator="",
         alternatives=5 if arguments.stream else 0,
         **writing(arguments),
     )
@@ -59,11 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_many(arguments: argparse.Namespace) -> int:
+def run_many(folder: Path, prompts: list[str], arguments: argparse.Namespace) -> int:
     """Each text in the order of the prompts, an empty line between two; as JSON, each on a line."""
     if arguments.stream:
         raise UserError("--stream works with one prompt only: give one, or leave out --stream")
-    for number, (prompt, reply) in enumerate(zip(arguments.prompts, _written(arguments), strict=True)):
+    for number, (prompt, reply) in enumerate(zip(prompts, _written(folder, prompts, arguments), strict=True)):
         if number and not arguments.json:
             print_line()
         tell(reply, arguments, partial(_show, prompt))
@@ -74,8 +81,7 @@ def _show(prompt: str, reply: Generated) -> None:
     print_line(prompt + reply.text)
 
 
-def _written(arguments: argparse.Namespace) -> Iterator[Generated]:
-    folder = chosen_model(arguments)
+def _written(folder: Path, prompts: list[str], arguments: argparse.Namespace) -> Iterator[Generated]:
     from tfmcore.engine.handlers.use import generated, manner
     from tfmcore.inference.generate import write_many
     from tfmcore.inference.opened import open_model
@@ -83,5 +89,5 @@ def _written(arguments: argparse.Namespace) -> Iterator[Generated]:
     opened, start = open_model(folder, arguments.precision), time.monotonic()
     opened.need("generate")
     request = Generate(id=0, model="", prompt="", **writing(arguments))
-    for written in write_many(opened.model, opened.tokenizer, arguments.prompts, manner(request)):
+    for written in write_many(opened.model, opened.tokenizer, prompts, manner(request)):
         yield generated(0, written, opened, time.monotonic() - start)

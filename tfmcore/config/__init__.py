@@ -1,5 +1,6 @@
 """The schema: every option declared once. Torch-free; forms, files, terminal, checks and docs derive from it."""
 
+from tfmcore.config.columns import columns_of
 from tfmcore.config.config import (
     Config,
     apply_overrides,
@@ -39,6 +40,7 @@ __all__ = [
     "TrainingConfig",
     "UserError",
     "apply_overrides",
+    "columns_of",
     "find_preset",
     "find_problems",
     "load_config",

@@ -77,8 +77,8 @@ class DataConfig(Section):
         title="Columns",
         help="Which column has which role, by name: text and prompt; text, pair and label; text and labels; "
         "question, context, answer and answer_start; or source and target. What is left out is guessed from the "
-        'names of the columns; an optional role set to "" has no column. Nothing is put between a prompt and its text: '
-        "let prompts end with a separator of their own, such as = or a line break.",
+        'names of the columns; an optional role set to "" has no column. A prompt may have several columns, such as '
+        "`instruction + input`: those that are not empty stand one below the other.",
         essential=True,
         max_length=8,
     )
@@ -190,6 +190,13 @@ class DataConfig(Section):
         paper="https://arxiv.org/abs/1910.10683",
         max_length=200,
     )
+    separator: str = option(
+        "",
+        title="Separator",
+        help="Put between each prompt of a table and the text that follows it, such as `=` or a line break (`\\n`). It "
+        "is kept with the model and put after every prompt that it is given.",
+        max_length=200,
+    )
     stride: int = option(
         32,
         title="Window overlap",
@@ -221,6 +228,8 @@ class DataConfig(Section):
         if self.packing and ("packing" not in task.options or of_whole_texts):
             other = "next_sentence_prediction" if of_whole_texts else self.task
             yield Problem("packing", f"is for tasks that predict tokens of one text each, not for {other}", False)
+        if self.separator and "separator" in task.options and self.source != "file":
+            yield Problem("separator", f"is for the prompts of a table, and the source {self.source} is none", "")
         roles = task.roles + task.optional_roles
         if foreign := [role for role in self.columns if role not in roles]:
             kept = {role: column for role, column in self.columns.items() if role in roles}

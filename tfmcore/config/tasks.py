@@ -28,7 +28,7 @@ TASKS = {
         optional_roles=("prompt",),
         architectures=("decoder",),
         verb="generate",
-        options=("packing",),
+        options=("separator", "packing"),
     ),
     "masked_language_modeling": TaskFacts(
         title="Masked language modelling",

@@ -66,7 +66,8 @@ class SplitWriter:
     def keep(self, examples: Sequence[Example]) -> None:
         """The texts of the first examples, as they were."""
         for example in examples[: KEPT_EXAMPLES - self.num_kept]:
-            self.kept.write(json.dumps(example).encode() + b"\n")
+            raw = example if example.ends else {**example, "ends": False}
+            self.kept.write(json.dumps(raw).encode() + b"\n")
             self.num_kept += 1
 
     def _joined(self, name: str, rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -119,7 +120,13 @@ class Stored:
     def examples(self) -> list[Example]:
         """The texts that were kept."""
         with open(self.folder / f"{self.name}.jsonl", encoding="utf-8") as file:
-            return [Example(json.loads(line)) for line in file]
+            return [_example(json.loads(line)) for line in file]
+
+
+def _example(raw: dict[str, Any]) -> Example:
+    ends, example = raw.pop("ends", True), Example(raw)
+    example.ends = ends
+    return example
 
 
 def _mapped(path: Path, kind: Any) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tfmcore.config.columns import PLUS
 from tfmcore.config.data import DataConfig
 from tfmcore.config.problems import UserError
 from tfmcore.config.sources import SOURCES as SOURCE_FACTS
@@ -37,6 +38,7 @@ TOKENIZER_CHARACTERS = 32_000_000
 BATCH_CHARACTERS = 2**20
 PROGRESS_CHARACTERS = 2**18
 MANY_LABELS = 1000
+SEPARATOR = "say which column has them (data.columns), or empty data.separator"
 DAY = 86_400
 
 
@@ -51,6 +53,9 @@ def fingerprint(data: DataConfig, tokenizer: TokenizerConfig, progress: Progress
         facts["version"] = file.version(data, progress)
         if file.layout(data) == "examples":  # running text before prompts were told by the columns' names
             facts["layout"] = "examples"
+            prompt = file.file_roles(data)["prompt"]
+            if data.separator or PLUS in prompt:
+                facts["prompts"] = [prompt, data.separator]
     else:
         facts["version"] = SOURCES[data.source].version(data)
     facts["tokenizer"] = tokenizer.model_dump(exclude={"path"})
@@ -149,6 +154,8 @@ class Preparation:
                 self.hashes.add(example, size if self.layout == "documents" else 1)
         if not self.num_characters:
             raise UserError(f"{self._name} contains no examples")
+        if self.data.separator and self.layout != "examples" and not self._all_held_out:
+            raise UserError(f"{self._name} has no prompts: {SEPARATOR}")
         if labels and not self.labels:
             self.labels = self._checked(labels)
         self._hold_out()

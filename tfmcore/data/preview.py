@@ -8,9 +8,11 @@ from tfmcore.config.data import DataConfig
 from tfmcore.config.problems import UserError
 from tfmcore.config.sources import SOURCES as SOURCE_FACTS
 from tfmcore.config.tasks import TEXT_TASKS
+from tfmcore.data.preparation import SEPARATOR
 from tfmcore.data.sources import SOURCES, Example, file
 from tfmcore.data.sources.lines import Row, lines_of
 from tfmcore.data.sources.opening import open_text
+from tfmcore.data.sources.roles import text_of
 from tfmcore.data.sources.source import num_examples
 from tfmcore.data.sources.tables import HEAD_ROWS
 from tfmcore.data.tasks import TASKS
@@ -51,7 +53,10 @@ def preview(data: DataConfig, tokenizer: Tokenizer | None = None, rows: int = 50
         shown.problems.append(str(error))
     read = [column for role, column in shown.roles.items() if role in TASKS[data.task].roles]
     given = shown.roles.get("prompt", "")
-    texts = [[row.get(given, "") + row.get(column, "") for column in read] for row in head]
+    if data.separator and not given and head:
+        shown.problems.append(f"there are no prompts: {SEPARATOR}")
+    before = [text_of("prompt", given, row) + data.separator if given else "" for row in head]
+    texts = [[prompt + row.get(column, "") for column in read] for prompt, row in zip(before, head, strict=True)]
     shown.lengths = [max((_length(text, tokenizer) for text in group), default=0) for group in texts]
     if len(head) < HEAD_ROWS and not shown.problems:
         shown.num_examples = len(head)

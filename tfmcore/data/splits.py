@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from itertools import count, zip_longest
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from tfmcore.config.problems import UserError
 from tfmcore.data.arrays import Stored
 from tfmcore.data.packing import apart, packed
 from tfmcore.data.sources import Example
-from tfmcore.data.tasks import Batch, Item, Task
+from tfmcore.data.tasks import Batch, Item, Sequences, Task
 from tfmcore.data.tokenizers import Ids, Tokenizer
 
 POOL = 32
@@ -54,9 +55,23 @@ class Split(ABC):
         """Tokens of every sequence, before it is cut to the context."""
 
     @property
+    def num_examples(self) -> int:
+        """Examples, each of one sequence or more, or windows of running text."""
+        return len(self)
+
+    @property
+    def continued(self) -> NDArray[np.bool_] | None:
+        """Of each sequence, whether it is a further window of the example before it; None of running text."""
+        return None
+
+    @property
     def num_split(self) -> int:
         """Examples that are longer than the context and are read in several sequences."""
         return 0
+
+    @abstractmethod
+    def first(self, number: int) -> Self:
+        """The first so many examples, each whole, or windows of running text."""
 
     @abstractmethod
     def examples(self, limit: int) -> list[Example]:
@@ -100,6 +115,11 @@ class TextSplit(Split):
         lengths = np.full(len(self), self.stride)
         lengths[-1] = len(self.text) - self.task.overlap - (len(self) - 1) * self.stride
         return lengths
+
+    def first(self, number: int) -> Self:
+        part = copy(self)
+        part.text = self.text[: number * self.stride + self.task.overlap]
+        return part
 
     def examples(self, limit: int) -> list[Example]:
         pieces = (self.text[n * self.stride :][: self.stride] for n in range(min(limit, len(self))))
@@ -161,11 +181,26 @@ class ExampleSplit(Split):
         return self._lengths
 
     @property
+    def num_examples(self) -> int:
+        return len(self) - int(np.count_nonzero(self.continued))
+
+    @property
+    def continued(self) -> NDArray[np.bool_]:
+        return self._sequences.starts > 0
+
+    @property
     def num_split(self) -> int:
-        return len(np.unique(self._sequences.examples[self._sequences.starts > 0]))
+        return len(np.unique(self._sequences.examples[self.continued]))
+
+    def first(self, number: int) -> Self:
+        part, whole = copy(self), self._sequences
+        kept = whole.examples < number
+        part._sequences = Sequences(whole.examples[kept], whole.starts[kept], whole.lengths[kept])
+        part._lengths = part._sequences.lengths
+        return part
 
     def examples(self, limit: int) -> list[Example]:
-        return self.stored.examples()[:limit]
+        return self.stored.examples()[: min(limit, self.num_examples)]
 
     def _order(self, size: int, random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The batches of an epoch (number, size), and the examples that are left over.

@@ -65,6 +65,11 @@ class OpenedModel:
         """What it learned to do, as it was set then."""
         return TASKS[self.saved.task](self.saved.data, self.tokenizer.framing)
 
+    @property
+    def separator(self) -> str:
+        """What it learned to read between a prompt and what it is to write."""
+        return self.saved.data.separator
+
     def encode(self, text: str, pair: str = "", prefix: str | None = None) -> Encoded:
         """A text, or a pair, as this model's task reads it, cut to the context, and after `prefix` in place of the one
         that it learned with; raises UserError for a text that it cannot read."""

@@ -40,10 +40,12 @@ class WritingRequest(ModelRequest):
 
 
 class Generate(WritingRequest):
-    """Write on after `prompt` and the tokens `continuation`."""
+    """Write on after `prompt`, `separator` (None: the one that the model learned with) and the tokens
+    `continuation`."""
 
     kind: Literal["generate"] = "generate"
     prompt: str
+    separator: str | None = None
     continuation: list[int] = Field(default_factory=list)
     alternatives: int = Field(5, ge=0, le=50)
 

@@ -22,8 +22,8 @@ class DeviceBatch:
     """A batch on the device. `inputs` are the model's arguments; `num_tokens` counts real ones, `num_labels` those
     that the loss sees; `further` are labels of further heads, by the name of the model's output. `predicted` (P,) are
     the places of labels that the loss sees, where most of them are left out. Where the tensors are only some rows of a
-    batch, the counts are those of all of its `num_examples` rows (0: there are no others); `labels_per_example` is as
-    in Batch."""
+    batch, the counts and `example_ids` are those of all of its `num_examples` rows (0: there are no others), and
+    `local_ids` are of the rows here; `labels_per_example` is as in Batch."""
 
     inputs: dict[str, Tensor]
     labels: Tensor
@@ -34,6 +34,7 @@ class DeviceBatch:
     predicted: Tensor | None = None
     num_examples: int = 0
     labels_per_example: float = 0.0
+    local_ids: list[int] = field(default_factory=list)
 
 
 def to_device(batch: Batch, device: torch.device, whole: Batch | None = None) -> DeviceBatch:
@@ -54,6 +55,7 @@ def to_device(batch: Batch, device: torch.device, whole: Batch | None = None) ->
         predicted=predicted,
         num_examples=len(whole.labels) if whole else 0,
         labels_per_example=batch.labels_per_example,
+        local_ids=batch.example_ids.tolist(),
     )
 
 

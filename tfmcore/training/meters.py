@@ -18,6 +18,7 @@ from tfmcore.models import ModelOutput
 from tfmcore.training.batches import DeviceBatch
 from tfmcore.training.losses import cross_entropy
 
+Continued = NDArray[np.bool_] | None
 Total = Callable[[Tensor], Tensor]
 """Adds up what the processes counted that share each batch; the counts that a batch brings are those of all of it."""
 
@@ -36,10 +37,13 @@ def exact_sum(numbers: Sequence[Tensor]) -> Tensor:
 @dataclass
 class Meter(ABC):
     """Adds up what a task's metrics need; sums stay on the device, which is waited for once, by `metrics`. `labels` are
-    the names of what a classifier or a tagger predicts, `token_bytes` (V,) how long the text of each token is."""
+    the names of what a classifier or a tagger predicts, `token_bytes` (V,) how long the text of each token is, and
+    `continued` says of each sequence of examples whether it is a further window of the text before it (None: the text
+    is a running one)."""
 
     labels: Sequence[str] = ()
     token_bytes: NDArray[np.int64] | None = None
+    continued: Continued = None
 
     @abstractmethod
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
@@ -58,21 +62,42 @@ class Hits(Meter):
     num_labels: int = 0
 
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
-        self.hits.append((output.logits.argmax(-1) == batch.labels).sum())
+        self.take(output.logits.argmax(-1), batch)
+
+    def take(self, predicted: Tensor, batch: DeviceBatch) -> None:
+        self.hits.append((predicted == batch.labels).sum())
         self.num_labels += batch.num_labels
 
     def metrics(self, total: Total = alone) -> dict[str, float]:
         return {self.name: int(total(torch.stack(self.hits).sum())) / self.num_labels}
 
 
+@dataclass
 class TokenHits(Hits):
+    """And the share of examples of which every label was predicted, which are those that greedy decoding writes."""
+
     name = "token_accuracy"
+    rows: list[Tensor] = field(default_factory=list)
+
+    def take(self, predicted: Tensor, batch: DeviceBatch) -> None:
+        super().take(predicted, batch)
+        if self.continued is not None:
+            kept = batch.labels != IGNORED
+            exact = kept.any(1) & ((predicted == batch.labels) | ~kept).all(1)
+            self.rows.append(torch.stack([exact.sum(), kept.any(1).sum()]))
+
+    def metrics(self, total: Total = alone) -> dict[str, float]:
+        if not self.rows:
+            return super().metrics(total)
+        exact, num_rows = total(torch.stack(self.rows).sum(0)).tolist()
+        return {**super().metrics(total), "exact_match": exact / num_rows}
 
 
 @dataclass
-class Perplexity(Hits):
+class Perplexity(TokenHits):
     """e to the loss of the language model's head, beside its accuracy and that of further heads."""
 
+    name = Hits.name
     nats: list[Tensor] = field(default_factory=list)
     further: dict[str, list[Tensor]] = field(default_factory=dict)
     num_examples: int = 0
@@ -133,25 +158,38 @@ class Confusion(Meter):
 @dataclass
 class Entities(Hits):
     """Precision, recall and F1 of the spans that labels mark, beside the accuracy of single labels, which is all
-    that there is for labels of another kind, such as parts of speech."""
+    that there is for labels of another kind, such as parts of speech. A span that goes on in the next window of its
+    text is one."""
 
-    pairs: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    rows: list[tuple[list[int], Tensor, Tensor]] = field(default_factory=list)
 
-    def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
-        super().add(output, batch, nats)
-        self.pairs.append((output.logits.argmax(-1), batch.labels))
+    def take(self, predicted: Tensor, batch: DeviceBatch) -> None:
+        super().take(predicted, batch)
+        self.rows.append((batch.local_ids, predicted, batch.labels))
 
     def metrics(self, total: Total = alone) -> dict[str, float]:
         if not mark_spans(self.labels):
             return super().metrics(total)
-        rows = [row for pair in self.pairs for row in zip(*(side.tolist() for side in pair), strict=True)]
-        counts = count_entities([self._named(*row) for row in rows])
-        precision, recall, f1 = f1_of(*total(torch.tensor(counts, device=self.pairs[0][0].device)).tolist())
+        precision, recall, f1 = f1_of(*count_entities(self._texts(total)))
         return {**super().metrics(total), "entity_precision": precision, "entity_recall": recall, "entity_f1": f1}
 
-    def _named(self, predicted: list[int], true: list[int]) -> tuple[list[str], list[str]]:
-        kept = [place for place, label in enumerate(true) if label != IGNORED]
-        return [self.labels[predicted[place]] for place in kept], [self.labels[true[place]] for place in kept]
+    def _texts(self, total: Total) -> list[tuple[list[str], list[str]]]:
+        """The predicted and the true labels of each text, or of what was seen of it."""
+        assert self.continued is not None
+        size, width = len(self.continued), max(true.shape[1] for _, _, true in self.rows)
+        table = torch.zeros((2, size, width), dtype=torch.int32, device=self.rows[0][1].device)  # 0 is no label
+        for numbers, predicted, true in self.rows:
+            for side, labels in zip(table, (predicted, true), strict=True):
+                side[numbers, : true.shape[1]] = ((labels + 1) * (true != IGNORED)).int()
+        texts, is_whole = list[tuple[list[str], list[str]]](), False
+        for continued, *rows in zip(self.continued.tolist(), *total(table).tolist(), strict=True):
+            found, right = ([self.labels[label - 1] for label in row if label] for row in rows)
+            if continued and is_whole:
+                texts[-1] = texts[-1][0] + found, texts[-1][1] + right
+            else:
+                texts.append((found, right))
+            is_whole = bool(right)  # so far
+        return texts
 
 
 @dataclass

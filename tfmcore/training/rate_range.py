@@ -80,7 +80,7 @@ def _beginning(config: Config, progress: Progress) -> tuple[Dataset, Checkpoint 
         return prepare(config, progress), None
     run = Run(Path(config.training.branch_from).parent.parent)
     checkpoint = run.checkpoint_before(parent.step)
-    return dataset_of(config, run, checkpoint, progress, first=False)[0], checkpoint
+    return dataset_of(config, run, checkpoint, progress, is_main=False)[0], checkpoint
 
 
 def _steps(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfmcore.config import TrainingConfig, UserError
-from tfmcore.data import Dataset, Split
+from tfmcore.data import Dataset, Example, Split
 from tfmcore.data.entities import entities
 from tfmcore.data.tasks import Item
+from tfmcore.data.tasks.language_modeling import LanguageModeling
 from tfmcore.data.tasks.question_answering import accepted
 from tfmcore.inference.answer import best_answer
 from tfmcore.inference.classify import classify
@@ -61,7 +62,8 @@ def draw_samples(opened: OpenedModel, prompts: Sequence[Prompt], step: int) -> I
 
 def _written_on(opened: OpenedModel, prompt: Prompt) -> str:
     """At a temperature that shows what the model thinks likely, the same way each time."""
-    return generate(opened.model, opened.tokenizer, prompt.text, NEW_TOKENS, temperature=0.8, seed=0)
+    asked = prompt.text + opened.separator
+    return generate(opened.model, opened.tokenizer, asked, NEW_TOKENS, temperature=0.8, seed=0)
 
 
 def _rewritten(opened: OpenedModel, prompt: Prompt) -> str:
@@ -89,11 +91,11 @@ ANSWERS: dict[str, Callable[[OpenedModel, Prompt], str]] = {
 }
 
 
-def _beginning(example: Mapping[str, str], split: Split) -> Prompt:
-    text, given = example["text"], example.get("prompt")
-    if given is None:
-        return Prompt(text[: max(1, len(text) // 3)])
-    return Prompt(given, expected=text.removeprefix(given))
+def _beginning(example: Example, split: Split) -> Prompt:
+    task, text = split.task, example["text"]
+    if "prompt" in example and isinstance(task, LanguageModeling):
+        return Prompt(example["prompt"], expected=task.parts(example)[1])
+    return Prompt(text[: max(1, len(text) // 3)])
 
 
 def _with_gaps(example: Mapping[str, str], split: Split) -> Prompt:
@@ -123,7 +125,7 @@ def _question(example: Mapping[str, str], split: Split) -> Prompt:
     return Prompt(example["question"], example["context"], (accepted(example) or [NO_ANSWER])[0])
 
 
-PROMPTS: dict[str, Callable[[Mapping[str, str], Split], Prompt]] = {
+PROMPTS: dict[str, Callable[[Example, Split], Prompt]] = {
     "language_modeling": _beginning,
     "masked_language_modeling": _with_gaps,
     "span_corruption": _corrupted,

@@ -232,7 +232,8 @@ class TransformerTrainer:
         yield from self.steps.flush()
         try:
             with self.learner.averaged():
-                found = evaluate(self.opened, self._held_out(), self.training.precision, self.parallel)
+                continued = self.dataset.validation.continued
+                found = evaluate(self.opened, self._held_out(), self.training.precision, self.parallel, continued)
         except Cancelled:
             return
         if not math.isfinite(found.loss):

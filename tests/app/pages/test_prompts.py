@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QLabel, QTableView
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QTableView
 
 from app.pages.data import DataPage
 from app.preparation import Preparation
@@ -17,7 +17,7 @@ WORDS = ["apple", "bread", "cloud", "dream", "eagle", "flame", "grape", "house",
 def page(qtbot, session, tmp_path) -> DataPage:
     """The page with such a table opened."""
     table = tmp_path / "pairs.csv"
-    table.write_text("instruction,response\n" + "".join(f"{word.upper()},{word}\n" for word in WORDS))
+    table.write_text("instruction,response,more\n" + "".join(f"{word.upper()},{word},{word[0]}\n" for word in WORDS))
     page = DataPage(session)
     qtbot.addWidget(page)
     page.resize(1196, 736)
@@ -57,6 +57,8 @@ def test_no_column_has_to_be_one_of_prompts(qtbot, page, session):
         "none",
         "instruction",
         "response",
+        "more",
+        "instruction + more",
     ]
     choose(box, "none")
     assert session.draft.value("data.columns") == {"prompt": ""}
@@ -77,7 +79,28 @@ def test_no_column_has_to_be_one_of_prompts(qtbot, page, session):
 
 
 def test_the_first_batch_predicts_what_follows_the_prompt(qtbot, page, session):
+    """Of two columns, with a separator, and of one."""
+    choose(prompts(page), "instruction + more")
+    assert session.draft.value("data.columns") == {"prompt": "instruction + more"}
+    rows = page.findChild(QTableView, "preview_table").model()
+    qtbot.waitUntil(lambda: rows.preview.roles["prompt"] == "instruction + more", timeout=LONGEST_MS)
+    horizontal = Qt.Orientation.Horizontal
+    headings = ["instruction  (prompt)", "response  (text)", "more  (prompt)"]
+    assert [rows.headerData(n, horizontal) for n in range(3)] == headings
+    separator = page.findChild(QLineEdit, "field_data_separator")
+    separator.setText(r"\n=\\")
+    separator.textEdited.emit(separator.text())
+    qtbot.waitUntil(lambda: session.draft.value("data.separator") == "\n=\\")
     session.draft.set_many({"tokenizer.kind": "byte", "tokenizer.lowercase": False})
+    preparation = Preparation.of(session)
+    page._form.prepare()
+    qtbot.waitUntil(lambda: preparation.result is not None, timeout=LONGEST_MS)
+    for shown in preparation.result.batch:
+        assert shown.targets[:9] == [""] * 9
+        assert "".join(shown.tokens[5:10]) == f"\n{shown.tokens[0].lower()}\n=\\"
+        assert "".join(shown.targets[9:14]) == "".join(shown.tokens[:5]).lower()
+    session.draft.set_many({"data.columns": {}, "data.separator": ""})
+    assert separator.text() == ""
     preparation = Preparation.of(session)
     page._form.prepare()
     qtbot.waitUntil(lambda: preparation.result is not None, timeout=LONGEST_MS)

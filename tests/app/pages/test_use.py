@@ -13,8 +13,8 @@ from app.panels.generate import GeneratePanel
 from app.panels.use_panel import DIM_AFTER_MS
 from app.session import Session
 from tests.app.conftest import write_status
-from tests.app.fake_engine import FakeEngine, connect, open_preset, open_task
-from tfmcore.config import TASKS
+from tests.app.fake_engine import FakeEngine, connect, open_preset, open_task, open_trained
+from tfmcore.config import TASKS, find_preset
 from tfmcore.messages import Generate, Generated
 from tfmcore.runs import Run, RunState
 
@@ -185,6 +185,25 @@ def test_options_reach_the_engine_and_are_remembered(
     again.show_model(session.model)
     assert again.knobs.values() == values
     assert again.prompt.toPlainText() == "A prompt of my own"
+
+
+def test_the_separator_of_its_prompts_is_put_after_each(
+    page: UsePage, session: Session, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    """Once, also where the text is written on."""
+    config = find_preset("write-manual").config()
+    open_trained(session, config.replaced(data__source="file", data__path="a.csv", data__separator=" ="), "prompted")
+    panel = page.panel
+    assert isinstance(panel, GeneratePanel)
+    panel.prompt.setPlainText("2+2")
+    panel.act()
+    qtbot.waitUntil(lambda: not panel.question.busy)
+    panel.findChild(QPushButton, "action_write_on").click()
+    assert panel.prompt.toPlainText() == "2+2"
+    for request in engine.asked:
+        if isinstance(request, Generate):
+            assert (request.prompt, request.separator) == ("2+2 =", "")
+    assert panel.written.whole.startswith("2+2 =")
 
 
 def test_of_a_beam_search_every_text_can_be_read(generate: GeneratePanel, engine: FakeEngine, qtbot: QtBot) -> None:

@@ -44,7 +44,9 @@ def made(config, table):
     [
         ("prompt,completion", "prompt", "completion"),
         ("id,response,instruction", "instruction", "response"),
-        ("instruction,input,output", "instruction", "output"),
+        ("instruction,input,output", "instruction + input", "output"),
+        ("Instruction,Context,Response,Category", "Instruction + Context", "Response"),
+        ("id,instruction,output", "instruction", "output"),
         ("Question,Answer", "Question", "Answer"),
         ("input,target", "input", "target"),
         ("prompt,text", "prompt", "text"),
@@ -59,6 +61,9 @@ def test_prompts_are_told_by_the_names_of_columns(file, header, prompt, text):
 
 
 def test_what_is_chosen_counts(file):
+    assert roles(file, "b,a,text", prompt="a + b") == {"text": "text", "prompt": "a + b"}
+    assert roles(file, "a + b,a,text", prompt="a + b") == {"text": "text", "prompt": "a + b"}
+    assert roles(file, "instruction,input,output", prompt="input") == {"text": "output", "prompt": "input"}
     assert roles(file, "question,comment", prompt="question") == {"text": "comment", "prompt": "question"}
     assert roles(file, "source,text", prompt="source") == {"text": "text", "prompt": "source"}
     assert roles(file, "question,answer,comment", text="comment") == {"text": "comment"}
@@ -82,7 +87,7 @@ def test_an_optional_column_can_be_left_out_of_any_task(file):
 
 
 def test_a_column_that_is_not_there_is_refused_with_the_nearest(table):
-    for columns in ({"prompt": "promt"}, {"text": "compltion"}):
+    for columns in ({"prompt": "promt"}, {"prompt": "completion + promt"}, {"text": "compltion"}):
         with pytest.raises(UserError, match=r"its columns are prompt, completion, the nearest '(prompt|completion)'"):
             list(SOURCES["file"].examples(data(table, columns=columns)))
     with pytest.raises(UserError, match="no column '' for the role text"):
@@ -100,6 +105,44 @@ def test_each_row_is_an_example(file, name):
     assert list(SOURCES["file"].examples(chosen)) == [{"text": "2+2=4", "prompt": "2+2="}, {"text": "x", "prompt": ""}]
     assert layout(chosen.model_copy(update={"columns": {"prompt": ""}})) == "documents"
     assert layout(data(file("a.txt", "2+2=4"))) == "text"
+
+
+def test_a_prompt_of_several_columns_and_a_separator(file, made, tmp_path):
+    """Columns that are empty or not there are left out; the separator is given with the prompt, and to a tokenizer."""
+    rows = [
+        '{"instruction": "Add", "input": "1, 2", "output": "3"}',
+        '{"instruction": "Say 1", "input": null, "output": "1"}',
+        '{"instruction": "Say 2", "output": "2"}',
+        '{"instruction": "", "input": "", "output": "x"}',
+    ]
+    path = file("a.jsonl", "\n".join(rows))
+    found = list(SOURCES["file"].examples(data(path, separator="\n= ")))
+    assert [example["prompt"] for example in found] == ["Add\n1, 2", "Say 1", "Say 2", ""]
+    assert [example["text"] for example in found] == ["Add\n1, 2\n= 3", "Say 1\n= 1", "Say 2\n= 2", "\n= x"]
+    dataset = prepare(made(data__path=str(path), data__separator="\n= ", tokenizer__kind="char"), cache=tmp_path)
+    for split in (dataset.train, dataset.validation):
+        for number, example in enumerate(split.examples(9)):
+            item = split.stored.item(number)
+            given = item.ids["text"][: item.number].tolist()
+            assert given == dataset.tokenizer.encode(example["prompt"] + "\n= ")
+    assert dataset.tokenizer.unk_id not in dataset.tokenizer.encode("\n= ")
+
+
+def test_another_separator_or_column_of_prompts_is_another_dataset(made, file):
+    path = str(file("a.csv", "instruction,input,output\n" + "a,b,c\n" * 3))
+    given = ({}, {"data__separator": "="}, {"data__columns": {"prompt": "instruction"}})
+    marks = [module.fingerprint((config := made(data__path=path, **more)).data, config.tokenizer, silent)
+             for more in given]  # fmt: skip
+    assert len({*marks}) == 3
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_a_separator_needs_prompts(made, file, letters, tmp_path, name):
+    plain = made(data__path=str(file(name, "comment\n" + "a few words\n" * 50)), data__separator="=")
+    with pytest.raises(UserError, match="has no prompts: say which column"):
+        prepare(plain, cache=tmp_path)
+    assert any("there are no prompts: say which column" in sentence for sentence in preview(plain.data).problems)
+    assert len(evaluation_split(plain.data, letters, [], 8, cache=tmp_path)), "a model may be evaluated on other text"
 
 
 def test_running_text_has_no_prompts(file):

@@ -60,6 +60,26 @@ def test_every_batch_has_something_to_predict(dataset):
     assert all(batch.num_labels > 0 for batch in islice(dataset.train.batches(4, seed=0), 20))
 
 
+def test_its_first_examples_are_those_whose_texts_can_be_read(dataset):
+    split = dataset.validation
+    part = split.first(3)
+    assert (len(part), part.num_examples) == (3, 3)
+    assert part.examples(9) == split.examples(3)
+    seen = {id for batch in part.once(2) for id in batch.example_ids.tolist()}
+    assert seen <= {id for batch in split.once(7) for id in batch.example_ids.tolist()}
+    assert split.first(10**6).num_examples == split.num_examples
+
+
+def test_a_text_in_windows_is_one_example(config, file):
+    labels = "\n\n".join("\n".join(f"w{n} B-a" for n in range(length)) for length in (2, 30, 3, 40, 1)) + "\n\nx O\n"
+    path = str(file("a.conll", labels))
+    made = prepare(config("file", "token_tagging", data__path=path, data__validation_path=path,
+                          tokenizer__kind="word", model__context_length=12, data__stride=2)).validation  # fmt: skip
+    assert (made.num_examples, made.first(2).num_examples) == (6, 2)
+    assert sum(batch.num_labels for batch in made.first(2).once(3)) == 32
+    assert made.continued.tolist()[:4] == [False, False, True, True]
+
+
 def test_held_out_texts_can_be_read(dataset):
     examples = dataset.validation.examples(5)
     assert len(examples) == 5

@@ -1,6 +1,7 @@
 """Metrics agree with what one counts by hand."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +14,10 @@ from tfmcore.config import Config, ModelConfig, SavedModel, UserError
 from tfmcore.config.tasks import TEXT_TASKS
 from tfmcore.data import IGNORED, Batch, Example
 from tfmcore.inference.answer import best_answer
+from tfmcore.inference.generate import write_many
 from tfmcore.inference.opened import OpenedModel, open_model
 from tfmcore.models import ModelOutput, build
+from tfmcore.training import evaluation
 from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.evaluation import COMPARISONS, evaluate, evaluate_texts, in_measure
 from tfmcore.training.learner import Learner
@@ -124,6 +127,29 @@ def test_answers_are_scored_over_all_and_over_those_that_have_one(model_folder):
     assert COMPARISONS["question_answering"](opened, [right]).keys() == {
         "exact_match", "f1", "answerable_exact_match", "answerable_f1"
     }  # fmt: skip
+
+
+def test_completions_are_written_after_whole_prompts_whatever_their_lengths(model_folder, monkeypatch):
+    """As long as what belongs there has room after it."""
+    opened = open_model(model_folder("decoder"))  # whose context is of 64 tokens
+    prompts, asked = ["The", "dog " * 12, "lazy " * 9, "x" * 62, "fox"], {}
+
+    def write(model, tokenizer, group, manner):
+        found = write_many(model, tokenizer, group, manner)
+        asked.update(
+            (each, (manner.max_new_tokens, written.notice)) for each, written in zip(group, found, strict=True)
+        )
+        return [replace(each, text=prompt[0]) for each, prompt in zip(found, group, strict=True)]
+
+    monkeypatch.setattr(evaluation, "write_many", write)
+    texts = ["T" + "a" * 50, "d", "l" + "o" * 17, "x", "f"]
+    examples = [Example(prompt=a, text=a + b) for a, b in zip(prompts, texts, strict=True)]
+    facts = COMPARISONS["language_modeling"](opened, examples)
+    assert facts["exact_match"] == pytest.approx(3 / 5)
+    for prompt, text in zip(prompts, texts, strict=True):
+        limit, notice = asked[prompt]
+        assert len(text) < limit + (prompt[0] == "x")
+        assert notice == ""
 
 
 def test_translations_are_compared_as_texts(model_folder):

@@ -18,13 +18,16 @@ from tfmcore.training.meters import METRICS, Perplexity, macro_f1
 LABELS = ["B-a", "B-b", "I-a", "O"]
 
 
-def measured(task: str, batches: list[tuple[Tensor, Tensor]], labels: tuple[str, ...] = (), **more: Tensor) -> dict:
+def measured(
+    task: str, batches: list[tuple[Tensor, Tensor]], labels: tuple[str, ...] = (), continued=None, **more: Tensor
+) -> dict:
     """The metrics of logits and labels, and of further heads' (logits, labels) of every batch."""
-    meter = METRICS[task](labels)
+    meter, number = METRICS[task](labels, continued=continued), 0
     for logits, right in batches:
+        ids = list(range(number, number := number + len(right)))
         output = ModelOutput(hidden=logits, logits=logits, **{name: pair[0] for name, pair in more.items()})
         further = {name: pair[1] for name, pair in more.items()}
-        placed = DeviceBatch({}, right, right.numel(), int((right != IGNORED).sum()), [], further)
+        placed = DeviceBatch({}, right, right.numel(), int((right != IGNORED).sum()), ids, further, local_ids=ids)
         nats = cross_entropy(logits, right).nats if task not in ("question_answering",) else torch.zeros(())
         meter.add(output, placed, nats)
     return meter.metrics()
@@ -55,7 +58,7 @@ def test_entities_by_hand():
     predicted = [[0, 0, 0, 2, 3, 3], [0, 1, 3, 0, 0, 0]]
     logits, labels = sure(predicted, 4), torch.tensor(true)
     for batches in ([(logits, labels)], [(logits[:1], labels[:1]), (logits[1:], labels[1:])]):
-        found = measured("token_tagging", batches, LABELS)
+        found = measured("token_tagging", batches, LABELS, np.zeros(2, bool))
         assert found["accuracy"] == pytest.approx(3 / 6)
         assert (found["entity_precision"], found["entity_recall"]) == (pytest.approx(1 / 2), pytest.approx(1 / 3))
         assert found["entity_f1"] == pytest.approx(2 / 5)
@@ -63,9 +66,33 @@ def test_entities_by_hand():
 
 @pytest.mark.parametrize("labels", [["I-a", "I-b", "O", "O-x"], ["E-a", "S-a", "O", "U-b"]])
 def test_entities_of_any_scheme_are_counted(labels):
-    found = measured("token_tagging", [(sure([[0, 1, 2, 2]], 4), torch.tensor([[0, 1, 2, 0]]))], labels)
+    batches = [(sure([[0, 1, 2, 2]], 4), torch.tensor([[0, 1, 2, 0]]))]
+    found = measured("token_tagging", batches, labels, np.zeros(1, bool))
     assert found["entity_precision"] == 1.0
     assert found["entity_recall"] == pytest.approx(2 / 3)
+
+
+def test_an_entity_that_goes_on_in_the_next_window_is_one():
+    """But not in that of another text, nor in one before which nothing was seen."""
+    windows = [([3, 0], [3, 0]), ([2, 3], [2, 3]), ([2, 0], [2, 0]), ([2, 1], [3, 1])]
+    for seen, counts in ((range(4), (3, 4, 4)), ((0, 3), (2, 3, 2)), ((1, 0), (1, 1, 1))):
+        meter = METRICS["token_tagging"](LABELS, continued=np.array([False, True, False, True]))
+        for number in seen:
+            logits, right = sure([windows[number][0]], 4), torch.tensor([windows[number][1]])
+            batch = DeviceBatch({}, right, right.numel(), right.numel(), [number], local_ids=[number])
+            meter.add(ModelOutput(hidden=logits, logits=logits), batch, torch.zeros(()))
+        found, (hits, num_predicted, num_true) = meter.metrics(), counts
+        assert found["entity_precision"] == pytest.approx(hits / num_predicted), seen
+        assert found["entity_recall"] == pytest.approx(hits / num_true), seen
+
+
+@pytest.mark.parametrize("task", ["language_modeling", "translation"])
+def test_an_example_is_exact_where_all_its_labels_are_predicted(task):
+    """One that has no labels counts for nothing, and in running text there are no examples."""
+    logits = sure([[0, 1], [0, 1], [0, 1]], 4)
+    batches = [(logits, torch.tensor([[IGNORED, 1], [1, 1], [IGNORED, IGNORED]])), (logits[:1], torch.tensor([[0, 1]]))]
+    assert measured(task, batches, continued=np.zeros(4, bool))["exact_match"] == pytest.approx(2 / 3)
+    assert "exact_match" not in measured(task, batches)
 
 
 def test_labels_that_are_no_entities_have_their_accuracy_only():

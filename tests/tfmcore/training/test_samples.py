@@ -2,12 +2,14 @@
 
 import re
 from itertools import zip_longest
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from tfmcore.config import SOURCES, TASKS
+from tfmcore.config import SOURCES, TASKS, DataConfig
 from tfmcore.data import Example
+from tfmcore.data.tasks.language_modeling import LanguageModeling
 from tfmcore.messages import Sampled
 from tfmcore.training.controls import Controls
 from tfmcore.training.samples import NUM_SAMPLES, PROMPTS, Prompt, draw_samples, pinned_prompts
@@ -71,7 +73,9 @@ def test_what_is_expected_of_a_sample_is_what_the_task_says_of_it(trainer):
 
 
 def test_a_given_beginning_and_a_pair():
-    example = Example(text="3+4=7", prompt="3+4=")
-    assert PROMPTS["language_modeling"](example, None) == Prompt("3+4=", expected="7")
+    for separator in ("", " → "):
+        split = SimpleNamespace(task=LanguageModeling(DataConfig(separator=separator)))
+        example = Example(text=f"3+4={separator}7", prompt="3+4=")
+        assert PROMPTS["language_modeling"](example, split) == Prompt("3+4=", expected="7")
     example = Example(text="a", pair="b", label="same")
     assert PROMPTS["classification"](example, None) == Prompt("a", "b", "same")

@@ -6,6 +6,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TextIO
 
+from tfmcore.config.columns import columns_of
 from tfmcore.config.data import DataConfig
 from tfmcore.config.problems import UserError
 from tfmcore.config.tasks import TASKS, TEXT_TASKS
@@ -13,7 +14,7 @@ from tfmcore.data.progress import Progress, silent
 from tfmcore.data.sources import labelled_words, questions
 from tfmcore.data.sources.lines import Row, lines_of
 from tfmcore.data.sources.opening import open_text, sha256_of
-from tfmcore.data.sources.roles import choose_columns
+from tfmcore.data.sources.roles import choose_columns, text_of
 from tfmcore.data.sources.source import Example, Layout
 from tfmcore.data.sources.tables import HEAD_ROWS, read_table
 
@@ -102,7 +103,8 @@ def file_roles(data: DataConfig) -> dict[str, str]:
 
 def table(data: DataConfig, path: Path, kind: str) -> Iterator[tuple[int, Row]]:
     """The numbered rows of a table, read as `data` says."""
-    return read_table(path, kind, data.header, tuple(filter(None, data.columns.values())), data.encoding)
+    wanted = {column for role, name in data.columns.items() for column in columns_of(role, name, ())}
+    return read_table(path, kind, data.header, tuple(wanted - {""}), data.encoding)
 
 
 def table_roles(data: DataConfig, head: list[Row]) -> dict[str, str]:
@@ -116,12 +118,13 @@ def _table(data: DataConfig, path: Path, kind: str) -> Iterator[Example]:
     roles = file_roles(data)
     finish = FINISH.get(data.task)
     for number, row in table(data, path, kind):
-        if missing := next((column for column in roles.values() if column not in row), None):
-            raise UserError(f"{path}, row {number}: the column {missing!r} is missing")
-        example = Example({role: row[column] for role, column in roles.items()})
+        for role, name in roles.items():
+            if not any(column in row for column in columns_of(role, name, row)):
+                raise UserError(f"{path}, row {number}: the column {name!r} is missing")
+        example = Example({role: text_of(role, name, row) for role, name in roles.items()})
         example.row = number
         if "prompt" in example and example["text"].strip():  # else it stays empty, and is left out
-            example["text"] = example["prompt"] + example["text"]
+            example["text"] = example["prompt"] + data.separator + example["text"]
         if not example.get("label", "-").strip():
             raise UserError(f"{path}, row {number}: the label (column {roles['label']!r}) is empty")
         if finish and (problem := finish(example)):

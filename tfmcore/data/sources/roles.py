@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from statistics import mean
 
+from tfmcore.config.columns import PLUS, columns_of
 from tfmcore.config.problems import UserError
 from tfmcore.config.tasks import TASKS
 
@@ -25,6 +26,8 @@ NAMES = {
 COMPLETIONS = ("completion", "response", "answer", "output", "target", "text")
 """What the text may be called where there are prompts; a prompt that nobody chose is one only beside such a column."""
 PROMPTED, UNPROMPTED = NAMES | {"text": (*COMPLETIONS, *NAMES["text"])}, NAMES | {"prompt": ()}
+FURTHER = {"instruction": ("input", "context")}
+"""What else of a prompt stands beside such a column, in a column of its own."""
 ORIGIN = ("source", "text")
 """Not a prompt and what completes it, but where a text is from."""
 LONG = ("text", "context")
@@ -68,7 +71,8 @@ def choose_columns(
     values, a text is long. Raises UserError where a chosen column does not exist or no column is left for a role.
     """
     facts = TASKS[task]
-    for role, name in chosen.items():
+    named = [(role, name) for role in chosen for name in columns_of(role, chosen[role], columns)]
+    for role, name in named:
         if name not in columns and (name or role in facts.roles):
             known, near = ", ".join(columns), difflib.get_close_matches(name, columns, n=1)
             nearest = f", the nearest {near[0]!r}" if near else ""
@@ -79,11 +83,12 @@ def choose_columns(
     by_lower = {name.strip().lower(): name for name in columns}
     names = _names(by_lower, chosen) if "prompt" in facts.optional_roles else NAMES
     for role in (*facts.roles, *facts.optional_roles):
-        free = [by_lower[name] for name in names[role] if name in by_lower and by_lower[name] not in roles.values()]
-        if free and role not in chosen:
-            roles[role] = free[0]
+        free = [name for name in by_lower if by_lower[name] not in _taken(roles, columns)]
+        if role not in chosen and (first := next((name for name in names[role] if name in free), "")):
+            further = [name for name in FURTHER.get(first, ()) if name in free]
+            roles[role] = PLUS.join(by_lower[name] for name in (first, *further))
     for role in sorted(facts.roles, key=lambda role: role != "label"):  # the label first: it is the easiest to tell
-        free = [name for name in columns if name not in roles.values()]
+        free = [name for name in columns if name not in _taken(roles, columns)]
         if role in roles:
             continue
         if not free:
@@ -105,6 +110,17 @@ def _names(columns: Collection[str], chosen: Mapping[str, str]) -> Mapping[str, 
     text = next((name for name in COMPLETIONS if name in columns), "")
     text = chosen.get("text", text).strip().lower()
     return PROMPTED if prompt and text in COMPLETIONS and (prompt, text) != ORIGIN else UNPROMPTED
+
+
+def text_of(role: str, name: str, row: Mapping[str, str]) -> str:
+    """The text of a role in a row: of several columns, those that are not empty, one below the other."""
+    texts = [row.get(column, "") for column in columns_of(role, name, row)]
+    return "\n".join(text for text in texts if text.strip() or len(texts) == 1)
+
+
+def _taken(roles: Mapping[str, str], columns: Collection[str]) -> set[str]:
+    """The columns that have a role."""
+    return {column for role, name in roles.items() for column in columns_of(role, name, columns)}
 
 
 def _unlike_label(cells: Sequence[str]) -> tuple[bool, bool, int]:

@@ -17,8 +17,8 @@ REPEATS = 2000
 
 class Example(dict[str, str]):
     """Role → text, and the row of the file it stood in (0: none). In language modelling the role `prompt` is the
-    beginning of `text` that is given, not predicted (of an empty one, nothing is); a text that does not `end` could go
-    on."""
+    beginning of `text` that is given, not predicted (of an empty one, nothing is), with the separator of `[data]`; a
+    text that does not `end` could go on."""
 
     row: int = 0
     ends: bool = True

@@ -6,7 +6,7 @@ from tfmcore.data.tasks.language_modeling import LanguageModeling
 from tfmcore.data.tasks.masked_language_modeling import MaskedLanguageModeling
 from tfmcore.data.tasks.question_answering import QuestionAnswering
 from tfmcore.data.tasks.span_corruption import SpanCorruption
-from tfmcore.data.tasks.task import IGNORED, Batch, Inputs, Item, Task
+from tfmcore.data.tasks.task import IGNORED, Batch, Inputs, Item, Sequences, Task
 from tfmcore.data.tasks.token_tagging import TokenTagging
 from tfmcore.data.tasks.translation import Translation
 
@@ -21,4 +21,4 @@ TASKS: dict[str, type[Task]] = {
     "translation": Translation,
 }
 
-__all__ = ["IGNORED", "TASKS", "Batch", "Inputs", "Item", "Task"]
+__all__ = ["IGNORED", "TASKS", "Batch", "Inputs", "Item", "Sequences", "Task"]

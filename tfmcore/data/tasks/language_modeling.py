@@ -21,12 +21,10 @@ class LanguageModeling(Task):
 
     def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
         """Each text with an end token if it ends, after what the tokenizer begins texts with; where the example has a
-        `prompt`, its tokens are given, as they are of a prompt that is to be written on: the end token for an empty
-        one."""
-        prompts = tokenizer.encode_arrays([example.get("prompt", "") for example in examples])
-        rests = tokenizer.encode_arrays(
-            [example["text"].removeprefix(example.get("prompt", "")) for example in examples]
-        )
+        `prompt`, its tokens and those of the separator are given, as they are of a prompt that is to be written on: the
+        end token for none."""
+        texts = [self.parts(example) for example in examples]
+        prompts, rests = (tokenizer.encode_arrays(group) for group in zip(*texts, strict=True))
         begin = np.array(tokenizer.framing.prompt, np.uint32)
         end = np.array([tokenizer.eos_id], np.uint32)
         givens = [
@@ -37,6 +35,11 @@ class LanguageModeling(Task):
             Item({"text": np.concatenate([given, rest, end[: example.ends]])}, len(given))
             for example, given, rest in zip(examples, givens, rests, strict=True)
         ]
+
+    def parts(self, example: Example) -> tuple[str, str]:
+        """What of a text is given, the separator at its end, and what is to be written."""
+        given = example["prompt"] + self.data.separator if "prompt" in example else ""
+        return given, example["text"].removeprefix(given)
 
     def num_unlearned(self, numbers: NDArray[np.int64], context_length: int) -> int:
         """Those whose prompt fills the context."""

@@ -66,7 +66,7 @@ def generate(request: Generate, desk: Desk, report: Progress) -> Iterator[Answer
     steps = write(
         opened.model,
         opened.tokenizer,
-        request.prompt,
+        request.prompt + (opened.separator if request.separator is None else request.separator),
         manner(request),
         continuation=request.continuation,
         num_alternatives=request.alternatives,
