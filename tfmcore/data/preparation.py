@@ -48,6 +48,7 @@ def fingerprint(data: DataConfig, tokenizer: TokenizerConfig, progress: Progress
     fields = {"source", "task", "validation_fraction", "seed", *SOURCE_FACTS[data.source].options} - places
     fields |= set(TASKS[data.task].stored)
     facts: dict[str, Any] = {name: getattr(data, name) for name in sorted(fields)}
+    facts |= {f"{name} learned": True for name in TASKS[data.task].stored if facts[name]}  # as tokenizers learn from it
     if data.source == "file":
         facts["kinds"] = [file.table_kind(file.path_of(path), data.task) for path in (data.path, data.validation_path)]
         facts["version"] = file.version(data, progress)
@@ -184,7 +185,8 @@ class Preparation:
         step = 1 if self.config.kind == "char" else -(-self.num_characters // TOKENIZER_CHARACTERS)
         for number, (part, example) in enumerate(self._assigned("training the tokenizer")):
             if part == TRAIN and number % step == 0:
-                yield from (example[role] for role in self.task.roles if role in example)
+                read = self.task.as_read(example)
+                yield from (read[role] for role in self.task.roles if role in read)
         self.progress("training the tokenizer", self.num_characters, self.num_characters)
 
     def _tokenise(self, writers: Mapping[str, SplitWriter], tokenizer: Tokenizer) -> None:

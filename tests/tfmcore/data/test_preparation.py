@@ -271,3 +271,9 @@ def test_every_option_of_a_source_is_in_its_fingerprint():
     for name, facts in FACTS.items():
         assert set(facts.options) <= set(Config().data.model_dump()), name
         assert name in SOURCES
+
+
+def test_a_tokenizer_learns_from_the_prefix(config, tmp_path):
+    made = config("reverse", "translation", tokenizer__kind="char", data__prefix="Turn: ", data__max_examples=50)
+    tokenizer = prepare(made, cache=tmp_path).tokenizer
+    assert tokenizer.decode(tokenizer.encode("Turn: ")) == "Turn: "

@@ -109,8 +109,13 @@ class Task(ABC):
         """The names of the labels in an example, whose places in the list of all are what a model predicts."""
         return ()
 
+    def as_read(self, example: Example) -> Example:
+        """The texts that are tokenised, where they are not those of the data."""
+        return example
+
     def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
         """The examples as they are stored, without special tokens and whole, however long."""
+        examples = [self.as_read(example) for example in examples]
         roles = [role for role in self.roles if role in examples[0]]
         ids = {role: tokenizer.encode_arrays([example[role] for example in examples]) for role in roles}
         return [Item({role: ids[role][n] for role in roles}) for n in range(len(examples))]

@@ -29,9 +29,8 @@ class Translation(Rewriting):
     apart = ("source",)
     stored = ("prefix",)
 
-    def items(self, examples: Sequence[Example], tokenizer: Tokenizer, labels: Mapping[str, int]) -> list[Item]:
-        prefixed = [Example(example, source=self.data.prefix + example["source"]) for example in examples]
-        return super().items(prefixed, tokenizer, labels)
+    def as_read(self, example: Example) -> Example:
+        return Example(example, source=self.data.prefix + example["source"])
 
     def lengths(self, lengths: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         return len(self.framing.source) + np.maximum(lengths["source"], lengths["target"])
