@@ -13,7 +13,6 @@ from tfmcore.cli.arguments import add_json, add_model, chosen_model, whole
 from tfmcore.cli.output import print_json, print_line
 from tfmcore.cli.progress import Watch
 from tfmcore.config import Config, ConfigError, DataConfig, SavedModel, TokenizerConfig, UserError, find_problems
-from tfmcore.config.tasks import TEXT_TASKS
 
 if TYPE_CHECKING:
     from tfmcore.data import Progress, Split
@@ -88,9 +87,7 @@ def given_data(learned: DataConfig, arguments: argparse.Namespace) -> DataConfig
     raw = {name: value for name, value in {**learned.model_dump(), **changes}.items() if value is not None}
     if problems := [problem for problem in find_problems({"data": raw}) if problem.field.startswith("data.")]:
         raise ConfigError(problems)
-    data = DataConfig.model_validate(raw)
-    is_example_a_row = data.task not in TEXT_TASKS  # then no more need be read
-    return data.model_copy(update={"max_examples": arguments.limit}) if is_example_a_row else data
+    return DataConfig.model_validate(raw)
 
 
 def held_out(opened: "OpenedModel", data: DataConfig | None, progress: "Progress") -> "Split":
