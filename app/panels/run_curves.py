@@ -25,7 +25,8 @@ AXES = {"step": "Steps", "tokens": "Tokens", "seconds": "Time"}
 X_NAMES = {"step": "step", "tokens": "token", "seconds": "second"}
 COMBO = 20 * GRID
 NARROW_COMBO = 12 * GRID
-VALIDATION, TRAINING = "Validation loss", "Training loss"
+LOSSES = {"loss": "Validation loss", "training_loss": "Training loss"}
+VALIDATION, TRAINING = LOSSES
 
 
 class RunCurves(QWidget):
@@ -41,8 +42,9 @@ class RunCurves(QWidget):
         self._what = ElidedCombo(objectName="field_curves_what", accessibleName="What is drawn of each run")
         self._what.setMinimumWidth(NARROW_COMBO)
         self._what.setMaximumWidth(COMBO)
-        for what in (VALIDATION, TRAINING):
-            self._what.addItem(what, what)
+        for name, title in LOSSES.items():
+            self._what.addItem(title, name)
+        self._what.setCurrentIndex(max(self._what.findData(session.settings.get("compare.what", VALIDATION)), 0))
         self._by = Segments(objectName="curves_by")
         self._by.set_choices(list(AXES.items()), session.settings.get("compare.by", "step"))
         self._empty = EmptyState(
@@ -54,8 +56,8 @@ class RunCurves(QWidget):
         )
         self._lay_out()
         self.plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
-        self._empty.action_triggered.connect(lambda: self._what.setCurrentText(TRAINING))
-        self._what.currentTextChanged.connect(self._on_what_changed)
+        self._empty.action_triggered.connect(lambda: self._what.setCurrentText(LOSSES[TRAINING]))
+        self._what.currentIndexChanged.connect(self._on_what_changed)
         self._by.chosen.connect(self._on_by_chosen)
         self._describe()
 
@@ -111,7 +113,7 @@ class RunCurves(QWidget):
     @property
     def _of_steps(self) -> bool:
         """Whether there is a point for each step."""
-        return self._what.currentData() == TRAINING
+        return bool(self._what.currentData() == TRAINING)
 
     def _on_advanced(self, run_id: str) -> None:
         if run_id not in self._followers:
@@ -119,6 +121,8 @@ class RunCurves(QWidget):
         metrics = {name for event in self._followers[run_id].history.evaluations[-1:] for name in event.metrics}
         for name in sorted(name for name in metrics if self._what.findData(name) < 0):
             self._what.addItem(metric_title(name), name)
+            if name == self._session.settings.get("compare.what", VALIDATION):
+                self._what.setCurrentIndex(self._what.count() - 1)
         for name, group in self._groups.items():
             if any(facts.id == run_id for facts in group):
                 self._draw(name)
@@ -138,17 +142,15 @@ class RunCurves(QWidget):
         steps, values = history.series("loss")
         at = steps
         if what != TRAINING:
-            at, values = history.validation("loss" if what == VALIDATION else what)
+            at, values = history.validation(what)
         if axis == "step":
             return at, values
         spent = np.append(0.0, history.spent(axis))
         return spent[np.searchsorted(steps, at, side="right")], values
 
     def _describe(self) -> None:
-        what = self._what.currentData()
-        self.plot.describe(
-            self._what.currentText(), "nats" if what in (VALIDATION, TRAINING) else "", X_NAMES[self._by.value]
-        )
+        unit = "nats" if self._what.currentData() in LOSSES else ""
+        self.plot.describe(self._what.currentText(), unit, X_NAMES[self._by.value])
 
     def _say(self) -> None:
         """Where none has been validated, how to see them all the same."""
@@ -158,6 +160,7 @@ class RunCurves(QWidget):
         self._stack.setCurrentWidget(self._empty if nothing else self.plot)
 
     def _on_what_changed(self) -> None:
+        self._session.settings.set("compare.what", self._what.currentData())
         self._describe()
         self.plot.clear()
         self.show_runs(*self._shown)

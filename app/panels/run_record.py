@@ -8,6 +8,7 @@ from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from app.background import in_background
+from app.metrics import metric_title
 from app.panels.text_acts import TextActs
 from app.session import Session
 from app.theme import GRID, mono_font
@@ -38,7 +39,7 @@ def event_words(event: object) -> str:
                 + (f"; {event.compilation}" if event.compilation else "")
             )
         case Evaluated():
-            metrics = "".join(f", {name} {value:.4g}" for name, value in event.metrics.items())
+            metrics = "".join(f", {metric_title(name)} {value:.4g}" for name, value in event.metrics.items())
             return f"step {event.step:,}: validation loss {event.loss:.4f}{metrics}"
         case Saved():
             return f"step {event.step:,}: saved {event.folder}{', the best so far' if event.best else ''}"

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.pages.compare import ComparePage
 from app.panels.loss_by_option import LossByOption
-from app.panels.run_curves import TRAINING, RunCurves
+from app.panels.run_curves import LOSSES, TRAINING, RunCurves
 from app.panels.run_sheet import RunSheet
 from app.session import Session
 from app.widgets.scatter import Scatter
@@ -38,7 +38,7 @@ def runs(own_folders: Path) -> list[Run]:
     for number, (combination, config) in enumerate(zip(found, configs, strict=True)):
         run = Run.create(own_folders / "runs", config, label("rates", combination))
         last = number == len(RATES) - 1
-        losses = [] if last else [Evaluated(step=3, loss=2.0 - number / 10, metrics={"accuracy": number / 10})]
+        losses = [] if last else [Evaluated(step=3, loss=2.0 - number / 10, metrics={"macro_f1": number / 10})]
         write_events(run, STARTED, *(stepped(step, seconds=0.5 + number) for step in (1, 2, 3)), *losses)
         write_status(run, RunState.RUNNING, step=3, loss=3.0)
         for event in losses:
@@ -71,13 +71,13 @@ def points(page: ComparePage, run: Run) -> tuple[list[float], list[float]]:
 
 def test_curves_of_all_runs_by_steps_tokens_and_time(page: ComparePage, runs: list[Run]) -> None:
     assert points(page, runs[1]) == ([3], [1.9])
-    draw(page, TRAINING)
+    draw(page, LOSSES[TRAINING])
     assert points(page, runs[1]) == ([1, 2, 3], [4, 2, 4 / 3])
-    draw(page, TRAINING, "tokens")
+    draw(page, LOSSES[TRAINING], "tokens")
     assert points(page, runs[1])[0] == [101, 203, 306]
-    draw(page, TRAINING, "seconds")
+    draw(page, LOSSES[TRAINING], "seconds")
     assert points(page, runs[1])[0] == [1.5, 3.0, 4.5]
-    draw(page, "accuracy")
+    draw(page, "macro F1")
     assert points(page, runs[1]) == ([4.5], [0.1])
     draw(page, "Validation loss", "tokens")
     assert points(page, runs[1]) == ([306], [1.9])
@@ -132,7 +132,7 @@ def test_seeds_as_one_are_drawn_as_their_mean_in_a_band(
     assert plot.chart.box.viewRange()[1][1] > 2.9, "all of the band is on show"
     heading, *_ = plot.table()
     assert heading[-2:] == [f"{runs[1].label}, least", f"{runs[1].label}, greatest"]
-    draw(page, TRAINING)
+    draw(page, LOSSES[TRAINING])
     assert plot.curves[name].series.y.tolist() == pytest.approx([4, 2, 4 / 3])
     assert plot.curves[name].band is None
     colours = {point.key: point.colour for point in page.findChild(Scatter).points}
@@ -251,10 +251,14 @@ def test_it_is_exported(page: ComparePage, qtbot: QtBot, tmp_path: Path) -> None
     assert panel.exporter.save(tmp_path / "loss.png").stat().st_size > 1000
 
 
-def test_what_is_drawn_is_remembered(page: ComparePage, session: Session, qtbot: QtBot) -> None:
-    draw(page, TRAINING, "seconds")
+@pytest.mark.parametrize("what", [LOSSES[TRAINING], "macro F1"])
+def test_what_is_drawn_is_remembered(page: ComparePage, session: Session, qtbot: QtBot, what: str) -> None:
+    draw(page, what, "seconds")
     another = ComparePage(session)
     qtbot.addWidget(another)
+    another.show()
+    chosen = another.findChild(QComboBox, "field_curves_what")
+    qtbot.waitUntil(lambda: chosen.currentText() == what)  # a metric, once a run is known to have it
     assert another.findChild(Segments, "curves_by").value == "seconds"
 
 

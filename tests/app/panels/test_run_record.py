@@ -17,7 +17,7 @@ from tfmcore.runs import Run, RunState
 STARTED = Started(steps=9, parameters=1, vocab_size=2, num_train=3, num_validation=4, device="cpu", threads=1)
 EVENTS: list[Event] = [
     STARTED,
-    Evaluated(step=1, loss=1.5, metrics={"accuracy": 0.25}),
+    Evaluated(step=1, loss=1.5, metrics={"macro_f1": 0.25}),
     Saved(step=2, folder="step-00000002", best=True),
     Changed(step=3, setting="learning_rate", value=0.01),
     Warned(step=4, sentence="careful"),
@@ -49,6 +49,7 @@ def test_the_log_follows_what_was_printed(session: Session, qtbot: QtBot, run: R
     log.advance(EVENTS)
     qtbot.waitUntil(lambda: "a warning of a library\n" in log.text and "step 0: started" in log.text)
     assert "Traceback" in log.text
+    assert "validation loss 1.5000, macro F1 0.25" in log.text
     (run.folder / "log.txt").write_text("a warning of a library\nlast words\n")
     log.look_again()
     qtbot.waitUntil(lambda: "last words" in log.text)
