@@ -1,4 +1,4 @@
-"""Deleting runs, which leaves them in the trash for a while, and bringing them back."""
+"""Deleting runs, which leaves them in the trash for a while, bringing them back, and missing those that are gone."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ class Deletion:
 
     def __init__(self, session: Session, trash: Trash) -> None:
         self._session, self._trash = session, trash
+        self._deleted: set[str] = set()
+        self._chosen: RunFacts | None = None
+        session.runs.changed.connect(self._miss_chosen)
+
+    def _miss_chosen(self) -> None:
+        """Say that the chosen run is gone, where it was not deleted here."""
+        runs, before = self._session.runs, self._chosen
+        self._chosen = runs.find(self._session.run_id)
+        if before and before.id == self._session.run_id and not self._chosen and before.id not in self._deleted:
+            words = f"“{isolated(before.label)}” is no longer there: {before.run.folder} was moved or deleted"
+            run_id = before.id
+            self._session.notify("warning", f"{words} by another program.", "", lambda: runs.find(run_id) is None)
 
     def delete(self, chosen: Sequence[RunFacts]) -> None:
         """Move runs that have ended out of the list; a notice offers to bring them back."""
@@ -47,6 +59,7 @@ class Deletion:
             self._offer_back(moved, why_not_all)
 
         def failed(error: Exception) -> None:
+            self._deleted.difference_update(facts.id for facts in ended[len(moved) :])
             if moved:
                 done(None, f" {isolated(repr(ended[len(moved)].label))} cannot be deleted: {error}")
             else:
@@ -66,6 +79,7 @@ class Deletion:
         if ended:
             if self._session.model and self._session.model.run in [facts.id for facts in ended]:
                 self._session.close_model()
+            self._deleted.update(facts.id for facts in ended)
             self._session.do_once(f"delete {[facts.id for facts in ended]}", work, done, failed)
 
     def _offer_back(self, moved: list[Moved], why_not: str = "") -> None:
@@ -78,7 +92,7 @@ class Deletion:
         def work() -> None:
             while moved:
                 self._trash.give_back(moved[-1].kept, moved[-1].folder)
-                moved.pop()
+                self._deleted.discard(moved.pop().folder.name)
 
         def failed(error: Exception) -> None:
             self._offer_back(moved, f" {isolated(repr(moved[-1].label))} cannot be restored: {error}")

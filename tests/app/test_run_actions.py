@@ -89,6 +89,8 @@ def test_where_one_cannot_be_deleted_those_before_it_can_come_back(
 def test_a_deleted_run_leaves_the_list_and_comes_back(
     actions: RunActions, session: Session, qtbot: QtBot, ended: Run
 ) -> None:
+    notified = list[str]()
+    session.notified.connect(lambda _, sentence, *__: notified.append(sentence))
     with qtbot.waitSignal(session.offered) as offered:
         trigger(actions, "delete_run")
     sentence, word, undo, _ = offered.args
@@ -96,9 +98,13 @@ def test_a_deleted_run_leaves_the_list_and_comes_back(
     assert word == "Undo"
     assert (session.workspace / ".trash" / ended.id / "events.jsonl").exists()
     until(qtbot, session, lambda: not session.runs.facts)
+    assert not notified
     undo()
     until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [ended.id])
     assert ended.label == "A first run"
+    ended.folder.rename(ended.folder.parent.parent / "elsewhere")
+    until(qtbot, session, lambda: notified)
+    assert "“A first run” is no longer there" in notified[0]
 
 
 def test_what_cannot_be_brought_back_is_offered_again(session: Session, qtbot: QtBot, own_folders: Path) -> None:
