@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
+from app.titles import titled
 from tfmcore.config import UserError
 from tfmcore.messages import REPLIES, AnyReply, Arrays, Cancel, Message, MessageDecoder, Refused, Request, write_message
 
@@ -122,6 +123,8 @@ class EngineClient(QObject):
             del self._asked[reply.id]
             self._told = reply.id in self._cancelled and isinstance(reply, Refused)  # it ends, and has said so
             self._cancelled.discard(reply.id)
+        if isinstance(reply, Refused):
+            reply = reply.model_copy(update={"sentence": titled(reply.sentence)})
         asked.on_reply(reply, arrays)
         if not self._asked:
             self.busy_changed.emit(False)

@@ -72,16 +72,20 @@ def loss_of(facts: RunFacts) -> Loss:
 
 
 def best_words(facts: RunFacts) -> str:
-    """ "best at step 90: accuracy 0.682, validation loss 0.6055"; empty where no checkpoint has been validated."""
+    """ "best at step 90: accuracy 0.682, validation loss 0.6055"; what its
+    last sentence says is not said again. Empty where no checkpoint has been validated."""
     if facts.best_loss is None or facts.best_step is None:
         return ""
-    loss = f"validation loss {facts.best_loss:.4f}"
+    loss, best, measures = f"validation loss {facts.best_loss:.4f}", f"best at step {facts.best_step:,}", []
+    if facts.best_metric is not None and facts.config:
+        measures.append(f"{metric_title(TASKS[facts.config.data.task].metric)} {facts.best_metric:.4g}")
+    if facts.step == facts.best_step and loss in facts.ending:
+        best = "the last checkpoint is the best"
+    else:
+        measures.append(loss)
     if facts.best_bits is not None:
-        loss += f", {facts.best_bits:.4f} bits per byte"
-    if facts.best_metric is None or not facts.config:
-        return f"best at step {facts.best_step:,}: {loss}"
-    metric = metric_title(TASKS[facts.config.data.task].metric)
-    return f"best at step {facts.best_step:,}: {metric} {facts.best_metric:.4g}, {loss}"
+        measures.append(f"{facts.best_bits:.4f} bits per byte")
+    return ": ".join(filter(None, (best, ", ".join(measures))))
 
 
 def matches(facts: RunFacts, wanted: str) -> bool:
@@ -191,8 +195,7 @@ class RunRows(QAbstractTableModel):
             case Qt.ItemDataRole.EditRole if column == "Run":
                 return facts.label
             case Qt.ItemDataRole.ToolTipRole:
-                sentence = facts.exit.sentence if facts.exit else ""
-                return "\n".join(filter(None, (facts.label, facts.id, loss_of(facts).tip, sentence)))
+                return "\n".join(filter(None, (facts.label, facts.id, loss_of(facts).tip, facts.ending)))
             case Qt.ItemDataRole.ForegroundRole if column == "State":
                 return QColor(getattr(theme(), tone(facts)))
             case Qt.ItemDataRole.FontRole if column in ("Steps", "Loss"):

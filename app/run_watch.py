@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.background import in_background
 from app.history import Block, History, blocks
+from app.titles import titled
 from tfmcore.config import Config, UserError
 from tfmcore.messages import AnyEvent
 from tfmcore.queue import Queue
@@ -58,6 +59,11 @@ class RunFacts:
         if self.place:
             return "next in the queue" if self.place == 1 else f"number {self.place} in the queue"
         return "not started" if self.state == RunState.WAITING else str(self.state)
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in a sentence; empty where it has not."""
+        return titled(self.exit.sentence) if self.exit else ""
 
     @property
     def is_local(self) -> bool:

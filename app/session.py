@@ -21,6 +21,7 @@ from app.run_labels import label_for
 from app.run_queue import RunQueue
 from app.run_watch import RunFacts, RunList
 from app.settings import Settings
+from app.titles import problem_words, titled
 from app.trash import Trash
 from tfmcore.config import Config, SavedModel, UserError, with_base
 from tfmcore.config.branching import Beginning
@@ -97,14 +98,14 @@ class Session(QObject):
     def notify(self, level: str, sentence: str, details: str = "", holds: Callable[[], bool] = lambda: True) -> None:
         """Show a sentence in the one place for it; `level` is info, warning or error. It goes when it no longer
         `holds`."""
-        self.notified.emit(level, sentence, details, holds)
+        self.notified.emit(level, titled(sentence), details, holds)
 
     def offer(
         self, sentence: str, word: str, act: Callable[[], None], holds: Callable[[], bool] = lambda: True
     ) -> None:
         """Show a sentence with a button, `word`, that does `act`: how something done is undone. It goes when it no
         longer `holds`."""
-        self.offered.emit(sentence, word, act, holds)
+        self.offered.emit(titled(sentence), word, act, holds)
 
     def until(self, act: str) -> Callable[[], bool]:
         """Whether to go on saying what is true until `act` next succeeds, such as that it failed."""
@@ -176,6 +177,12 @@ class Session(QObject):
     def show_field(self, path: str) -> None:
         """Show and focus the field of `section.name`, wherever it is."""
         self.field_wanted.emit(path)
+
+    def show_problem(self) -> str:
+        """Show the field of the draft's first problem; what is wrong with it, in a sentence."""
+        problem = self.draft.problems[0]
+        self.show_field(problem.field)
+        return f"First fix this: {problem_words(problem)}"
 
     def open_model(self, path: str, then: str = "") -> None:
         """Open a model folder or a run's best checkpoint; then show the page `then`, if any."""
@@ -261,7 +268,10 @@ class Session(QObject):
         if config is None:
             problem, started = self.draft.problems[0], self.until("start")
             self.notify(
-                "error", f"The run cannot start: {problem}", "", lambda: problem in self.draft.problems and started()
+                "error",
+                f"The run cannot start: {problem_words(problem)}",
+                "",
+                lambda: problem in self.draft.problems and started(),
             )
             self.show_field(problem.field)
             return

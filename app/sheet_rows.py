@@ -222,7 +222,7 @@ class SheetRows(RunRows):
             case Qt.ItemDataRole.DisplayRole:
                 return units.NO_NUMBER if value is None else column.words(value)
             case Qt.ItemDataRole.ToolTipRole if column is FIRST[0]:
-                return "\n".join(filter(None, (facts.label, facts.id, facts.exit.sentence if facts.exit else "")))
+                return "\n".join(filter(None, (facts.label, facts.id, facts.ending)))
             case Qt.ItemDataRole.DecorationRole if column is FIRST[0]:
                 number = self.colours.get(facts.id)
                 return dot(QColor(Qt.GlobalColor.transparent) if number is None else colour_of(f"series:{number}"))

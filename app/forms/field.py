@@ -1,6 +1,5 @@
 """An option in a form: its label, editor and unit, a mark where it differs from the preset, what is wrong with it."""
 
-import re
 from html import escape
 from typing import Any
 
@@ -32,7 +31,8 @@ from app.forms.editors import (
 from app.forms.numbers import number_text
 from app.forms.roles import LABEL_WIDTH, RolesEditor
 from app.theme import GRID, body_font, icon, mix, theme
-from tfmcore.config import ENCODINGS, LANGUAGES, SOURCES, TASKS, Option, Problem, options
+from app.titles import NAME, titled
+from tfmcore.config import ENCODINGS, LANGUAGES, SOURCES, TASKS, Option, Problem
 
 UNIT_WIDTH, MARK_WIDTH = 9 * GRID, 2 * GRID
 LONG_MEND = 14
@@ -179,7 +179,7 @@ class Field(QWidget):
         offered = problem is not None and problem.nearest is not None
         self._mend.setVisible(offered)
         if problem:
-            self._error.setText(titled(_sentence(problem.reason)))
+            self._error.setText(titled(_sentence(problem.reason), NAME))
             self._nearest = problem.nearest
             words = f"use {value_words(self.option, problem.nearest)}" if offered else ""
             self._mend.setText(words.replace("&", "&&"))
@@ -253,16 +253,6 @@ def _sentence(reason: str) -> str:
     """A reason as a sentence; the name of an option at its head stays as it is."""
     plain = reason.split(" ", 1)[0].isalpha()
     return (reason[:1].upper() if plain else reason[:1]) + reason[1:].rstrip(".") + "."
-
-
-def titled(sentence: str) -> str:
-    """What the engine says, its options by the titles that they have here: "data.encoding" → “Encoding”."""
-    titles = {option.path: option.title for option in options()}
-    return re.sub(
-        r"(?<![\w./\\])[a-z]+\.[a-z_]+\b(?!\.\w)",
-        lambda path: f"“{titles[path[0]]}”" if path[0] in titles else path[0],
-        sentence,
-    )
 
 
 def value_words(option: Option, value: Any) -> str:

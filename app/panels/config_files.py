@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.background import in_background
 from app.session import Session
+from app.titles import problem_words
 from app.widgets.file_dialogs import ask_where, ask_which
 from tfmcore.config import Config, ConfigError, UserError, load_config, to_toml
 
@@ -33,7 +34,7 @@ class ConfigFiles(QObject):
             problem = self._session.draft.problems[0]
             self._session.notify(
                 "error",
-                f"The config cannot be saved yet: {problem}",
+                f"The config cannot be saved yet: {problem_words(problem)}",
                 holds=lambda: problem in self._session.draft.problems,
             )
             return

@@ -135,7 +135,7 @@ class Costs(QWidget):
     def _ask(self, question: type[TryBatch] | type[FindBatch]) -> None:
         config = self._session.draft.config
         if config is None:
-            self._say(f"First fix this: {self._session.draft.problems[0]}", "error")
+            self._say(self._session.show_problem(), "error")
             return
         self._asked, self._tried, self._found = config, None, None
         self._request = self._session.data_engine.ask(

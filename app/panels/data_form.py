@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
 
 from app import fitting
 from app.forms.editors import ChoiceEditor
-from app.forms.field import titled
 from app.forms.roles import RolesEditor
 from app.forms.section_form import SectionForm
 from app.preparation import Preparation
@@ -190,11 +189,10 @@ class DataForm(QScrollArea):
         """Prepare the draft's data; what is in the way is said here."""
         self._data.flush()
         self._tokenizer.flush()
-        if problems := self._session.draft.problems:
-            self._say(f"First fix this: {problems[0]}", "error")
-            self._session.show_field(problems[0].field)
-            return
-        self._preparation.prepare()
+        if self._session.draft.problems:
+            self._say(self._session.show_problem(), "error")
+        else:
+            self._preparation.prepare()
 
     def cancel(self) -> None:
         self._preparation.cancel()
@@ -240,7 +238,7 @@ class DataForm(QScrollArea):
         self._progress.setMaximum(progress.total if progress else 0)
         self._progress.setValue(progress.done if progress else 0)
         if preparation.refused:
-            self._say(titled(preparation.refused.sentence), "error", preparation.refused.details)
+            self._say(preparation.refused.sentence, "error", preparation.refused.details)
             self._offer(preparation.refused.sentence, preparation.refused.fix)
         else:
             self._say(progress.phase if progress else "", "muted")

@@ -4,6 +4,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.session import Session
 from app.theme import GRID
+from app.titles import problem_words
 from app.widgets.device_grid import Card, DeviceGrid
 from tfmcore.config import Config, Problem
 from tfmcore.config.parallel import sizes
@@ -40,7 +41,7 @@ class Devices(QWidget):
 
     def _show(self, config: Config | None, problem: Problem | None) -> None:
         self._problem.setVisible(problem is not None)
-        self._problem.setText(f"No picture yet: {problem}" if problem else "")
+        self._problem.setText(f"No picture yet: {problem_words(problem)}" if problem else "")
         shared = config is not None and bool(config.training.parallel)
         self._grid.setVisible(shared)
         if config is None or not shared:

@@ -11,6 +11,7 @@ from app.panels.preset_chooser import PresetChooser
 from app.panels.sweep import Sweep
 from app.session import Session
 from app.theme import GRID, icon
+from app.titles import linked
 from tfmcore.config import presets
 
 
@@ -58,6 +59,7 @@ class PresetBar(QWidget):
         self._start.clicked.connect(self.start)
         self._sweep.clicked.connect(self.sweep)
         self._label.returnPressed.connect(self.start)
+        self._why.linkActivated.connect(self._session.show_field)
         self._session.draft.changed.connect(self._show_draft)
 
     def open(self) -> None:
@@ -85,7 +87,7 @@ class PresetBar(QWidget):
         self._preset.show_preset(draft.preset)
         if draft.problems:
             more = len(draft.problems) - 1
-            words = f"Not ready: {draft.problems[0]}" + (f", and {more} more" if more else "")
+            words = f"Not ready: {linked(draft.problems[0])}" + (f", and {more} more" if more else "")
         elif draft.beginning:
             folder = Path(draft.value("training.branch_from"))
             parent = self._session.runs.find(folder.parent.parent.name)

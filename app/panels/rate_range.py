@@ -60,7 +60,7 @@ class RateRange(QWidget):
         """Ask the engine; needs a draft without problems."""
         config = self._session.draft.config
         if config is None:
-            self._say(f"First fix this: {self._session.draft.problems[0]}", "error")
+            self._say(self._session.show_problem(), "error")
             return
         self._asked, self._found = config, None
         self._request = self._session.data_engine.ask(FindRate, self._on_reply, panel="rate", config=config.raw())

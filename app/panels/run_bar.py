@@ -147,7 +147,7 @@ class RunBar(QWidget):
         self._progress.setMaximum(0 if preparing and not total else 1000)
         self._progress.setValue(round(1000 * done / total) if total else 0)
         self._progress.setVisible(state.alive)
-        sentence = facts.exit.sentence if facts.exit else SENTENCES.get(state, "")
+        sentence = facts.ending or SENTENCES.get(state, "")
         if facts.place:
             sentence = "It starts by itself when its turn comes, whether this window is open or not."
         failed = state == RunState.FAILED  # whose sentence is red, and the best is no part of what went wrong

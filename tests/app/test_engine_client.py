@@ -76,9 +76,9 @@ def test_several_requests_are_answered_each_to_its_asker(quick: EngineClient, qt
     replies: list[AnyReply] = []
     busy: list[bool] = []
     quick.busy_changed.connect(busy.append)
-    ids = [ask(quick, replies, f"panel {number}") for number in range(5)]
+    ids = [ask(quick, replies, f"data.path {number}") for number in range(5)]
     qtbot.waitUntil(lambda: not quick.busy)
-    assert [(reply.id, reply.sentence) for reply in replies] == [(id, f"panel {n}") for n, id in enumerate(ids)]
+    assert [(reply.id, reply.sentence) for reply in replies] == [(id, f"“File” {n}") for n, id in enumerate(ids)]
     assert busy == [True, False]
 
 

@@ -240,7 +240,7 @@ def test_a_bad_byte_far_in_is_said_when_the_data_are_prepared(qtbot, page, sessi
     drop(page, "/data/latin.txt")
     qtbot.mouseClick(page.findChild(QPushButton, "action_prepare_data"), Qt.MouseButton.LeftButton)
     (request,) = told.requests(PrepareData)
-    told.answer(request, Refused, sentence="Byte 17: set data.encoding.", fix={"data.encoding": "cp1252"})
+    told.answer(request, Refused, sentence="Byte 17: set “Encoding”.", fix={"data.encoding": "cp1252"})
     assert words(page, "prepare_outcome") == "Byte 17: set “Encoding”."
     mend = page.findChild(QPushButton, "mend_data_encoding")
     qtbot.waitUntil(lambda: mend.isVisible() and mend.height() > 10)
@@ -254,7 +254,7 @@ def test_without_a_file_the_page_says_what_to_do(qtbot, page, session, told):
     assert page.findChild(QWidget, "preview_empty").isVisible()
     assert "path of a file" in words(page, "problem_data_path")
     qtbot.mouseClick(page.findChild(QPushButton, "action_prepare_data"), Qt.MouseButton.LeftButton)
-    assert "data.path" in words(page, "prepare_outcome")
+    assert words(page, "prepare_outcome").startswith("First fix this: “File”")
     assert not told.requests(PrepareData)
 
 

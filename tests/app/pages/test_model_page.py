@@ -139,10 +139,13 @@ def test_a_draft_with_problems_starts_nothing_and_says_why(qtbot, page, session,
     session.draft.set("training.learning_rate", -1.0)
     click(qtbot, page, "action_try_batch")
     assert not told.requests(TryBatch)
-    assert "learning_rate" in words(page, "try_outcome")
-    click(qtbot, page, "action_start_run")
-    assert "learning_rate" in said[0]
+    assert words(page, "try_outcome").startswith("First fix this: “Learning rate”: ")
     assert page.findChild(QLineEdit, "field_training_learning_rate").isVisible()
+    click(qtbot, page, "tab_model")
+    page.findChild(QLabel, "preset_why").linkActivated.emit("training.learning_rate")
+    assert page.findChild(QLineEdit, "field_training_learning_rate").isVisible()
+    click(qtbot, page, "action_start_run")
+    assert "“Learning rate”" in said[0]
     assert not session.runs.facts
 
 

@@ -80,7 +80,7 @@ def test_what_cannot_be_shared_is_said_in_its_place(panel, session):
 def test_a_problem_elsewhere_is_said_too(panel, session):
     session.draft.set("training.parallel", ["data"])
     session.draft.set("model.num_heads", 3)
-    assert "num_heads" in panel.findChild(QLabel, "devices_problem").text()
+    assert "“Heads”: “Width” 128 is not" in panel.findChild(QLabel, "devices_problem").text()
 
 
 @pytest.mark.parametrize("number", [2, 8, 64, 4096])

@@ -60,4 +60,4 @@ def test_a_design_with_problems_asks_nothing(qtbot, panel, session):
     session.draft.set("training.learning_rate", -1.0)
     click(qtbot, panel, "action_find_rate")
     assert not session.data_engine.requests(FindRate)
-    assert "learning_rate" in words(panel)
+    assert "“Learning rate”" in words(panel)

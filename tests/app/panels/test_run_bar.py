@@ -84,6 +84,9 @@ def test_the_best_checkpoint_is_said(bar: RunBar, run: Run, state: RunState, nam
     assert said.text().endswith("best at step 1,090: validation loss 0.6055, 0.8736 bits per byte")
     bar.show_run(facts_of(run, state))
     assert "best" not in said.text()
+    ended = Exit(state=state, step=20, sentence="It ended at step 20, validation loss 0.6055")
+    bar.show_run(facts_of(run, state, exit=ended, best_loss=0.6055, best_step=20))
+    assert said.text().endswith("the last checkpoint is the best")
 
 
 def test_the_epoch_and_the_memory_are_said_once_they_are_known(bar: RunBar, run: Run) -> None:
