@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +20,7 @@ from app.forms.section_form import SectionForm
 from app.preparation import Preparation
 from app.session import Session
 from app.theme import GRID, icon
+from app.widgets.column_area import ColumnArea
 from app.widgets.file_dialogs import ask_which_ones
 from tfmcore.config import SOURCES, TASKS
 from tfmcore.messages import DataPreviewed
@@ -29,13 +29,12 @@ ENDINGS = (".txt", *fitting.TABLES, *fitting.TASK_OF_ENDING, ".gz")
 FILES = f"Data ({' '.join(f'*{ending}' for ending in ENDINGS)});;All files (*)"
 
 
-class DataForm(QScrollArea):
-    """A choice that others depend on (source, file, task) changes them with it, in one step of undo, and says so."""
+class DataForm(QWidget):
+    """A choice that others depend on (source, file, task) changes them with it, in one step of undo, and says so; below
+    the options, which scroll, stands what can be done with them."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(
-            objectName="scroll_data", widgetResizable=True, minimumWidth=340, focusPolicy=Qt.FocusPolicy.NoFocus
-        )
+        super().__init__(objectName="data_form", minimumWidth=340)
         self._session, self._preparation = session, Preparation.of(session)
         self._guess_task = False
         self._opened: dict[str, Any] = {}
@@ -65,6 +64,7 @@ class DataForm(QScrollArea):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setProperty("role", "muted")
             label.setContentsMargins(2 * GRID + GRID // 2, 0, 0, 0)
+        self._outcome.setContentsMargins(3 * GRID + GRID // 2, 0, GRID, 0)
         self._progress.setFixedHeight(6)
         top = QHBoxLayout(spacing=GRID)
         top.addWidget(self._heading("Source"), 1)
@@ -73,7 +73,7 @@ class DataForm(QScrollArea):
         better.setContentsMargins(2 * GRID + GRID // 2, 0, 0, 0)
         better.addWidget(self._better, 0, Qt.AlignmentFlag.AlignLeft)
         prepare = QHBoxLayout(spacing=GRID)
-        prepare.setContentsMargins(2 * GRID + GRID // 2, 0, 0, 0)
+        prepare.setContentsMargins(3 * GRID + GRID // 2, GRID, GRID, 0)
         prepare.addWidget(self._prepare)
         prepare.addWidget(self._cancel)
         prepare.addWidget(self._progress, 1)
@@ -90,11 +90,12 @@ class DataForm(QScrollArea):
         column.addSpacing(GRID)
         column.addWidget(self._heading("Tokenizer"))
         column.addWidget(self._tokenizer)
-        column.addLayout(prepare)
-        column.addWidget(self._outcome)
         column.addStretch(1)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidget(holder)
+        whole = QVBoxLayout(self, spacing=GRID // 2)
+        whole.setContentsMargins(0, 0, 0, GRID)
+        whole.addWidget(ColumnArea(holder, "scroll_data"), 1)
+        whole.addLayout(prepare)
+        whole.addWidget(self._outcome)
 
     def _heading(self, text: str) -> QLabel:
         label = QLabel(text)
@@ -244,9 +245,8 @@ class DataForm(QScrollArea):
             self._say(progress.phase if progress else "", "muted")
 
     def _say(self, sentence: str, role: str, details: str = "") -> None:
-        if sentence != self._outcome.text() and role == "error":
-            QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self._outcome))  # once it has its height
         self._outcome.setText(sentence)
+        self._outcome.setVisible(bool(sentence))
         self._outcome.setToolTip(details)
         self._outcome.setProperty("role", role)
         self._outcome.style().polish(self._outcome)

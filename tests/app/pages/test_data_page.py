@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QTableView, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QScrollArea, QTableView, QToolButton, QWidget
 
 from app.pages.data import DataPage
 from app.pages.model import ModelPage
@@ -244,6 +244,9 @@ def test_a_bad_byte_far_in_is_said_when_the_data_are_prepared(qtbot, page, sessi
     assert words(page, "prepare_outcome") == "Byte 17: set “Encoding”."
     mend = page.findChild(QPushButton, "mend_data_encoding")
     qtbot.waitUntil(lambda: mend.isVisible() and mend.height() > 10)
+    prepare, said = page.findChild(QPushButton, "action_prepare_data"), page.findChild(QLabel, "prepare_outcome")
+    for widget in (prepare, said):
+        assert widget.visibleRegion().boundingRect() == widget.rect(), "it is seen though the options are unfolded"
     qtbot.mouseClick(mend, Qt.MouseButton.LeftButton)
     assert session.draft.value("data.encoding") == "cp1252"
 
@@ -316,7 +319,7 @@ def test_nothing_is_cut_off_at_the_smallest_size(qapp, qtbot, page, session, tol
     apply_theme(qapp, "dark")
     page._form.prepare()
     told.answer(told.requests(PrepareData)[0], DataPrepared, **prepared())
-    form = page._form
+    form = page.findChild(QScrollArea, "scroll_data")
     for source in SOURCES:
         choose(page, "field_data_source", source)
         qtbot.waitUntil(lambda: form.widget().minimumSizeHint().width() <= form.viewport().width())
