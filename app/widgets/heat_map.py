@@ -195,8 +195,8 @@ class HeatMap(QWidget):
             strong_rows = strong_rows | {self.cursor_cell[0]}
             strong_columns = {self.cursor_cell[1]}
         left, top = shown.left() - GAP, shown.top() - GAP
-        row_boxes = {row: QRectF(0, view.rect(row, 0).top(), left, view.cell) for row in rows}
-        column_boxes = {column: QRectF(view.rect(0, column).left(), 0, view.cell, top) for column in columns}
+        row_boxes = {row: QRectF(0, view.rect(row, 0).top(), left, view.height) for row in rows}
+        column_boxes = {column: QRectF(view.rect(0, column).left(), 0, view.width, top) for column in columns}
         self._rows.draw(painter, rows, row_boxes, rotated=False, strong=strong_rows)
         self._columns.draw(painter, columns, column_boxes, rotated=True, strong=strong_columns)
         painter.setFont(body_font(small=True))

@@ -167,3 +167,15 @@ def test_the_view_keeps_the_cell_under_the_mouse_and_never_leaves_the_grid() -> 
     assert 49 in columns
     view.zoom_by(1e-9, at)
     assert view.zoom == 1
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(200, 12), (12, 200)])
+def test_cells_of_a_strip_can_be_read_across_it(rows: int, columns: int) -> None:
+    view = MapView(rows, columns, QRectF(10, 10, 600, 600))
+    assert sorted((view.width, view.height)) == [3.0, 24.0]
+    assert sorted((view.shown.width(), view.shown.height())) == [288.0, 600.0]
+    last = view.rect(rows - 1, columns - 1)
+    assert view.cell_at(last.center()) == (rows - 1, columns - 1)
+    assert view.visible() == (range(rows), range(columns))
+    view.zoom_by(20, QPointF(20, 20))
+    assert view.width == view.height == 60.0, "cells that can be read are square"
