@@ -40,7 +40,7 @@ from tfmcore.messages import (
     Inspected,
 )
 
-ABOUT = "Weights from the eager attention path, used only for inspection; the fused path gives the same results."
+ABOUT = "Weights of the eager path; the fused one gives the same."
 EAGER = (
     "Only for inspection does the model compute attention step by step, so that its weights can be shown; "
     "training and generation use a fused path with the same results."
@@ -52,10 +52,11 @@ class InspectPage(QWidget):
 
     help: ClassVar[str] = (
         "Type a text, for an encoder-decoder also a target, and inspect it. On the left are all heads of all layers; "
-        "click one to enlarge its weights: rows are queries, columns are keys. The wheel zooms, dragging pans, 0 shows "
-        "everything. Click a row or a token to pin it and see what it attends to. Lines shows the heads of a layer as "
-        "coloured lines: click a square to toggle a head, double-click to see it alone, hover a token for its lines. "
-        "Long texts are shown coarsely at first, and in full as you zoom in. " + EAGER
+        "click one to enlarge its weights: rows are queries, columns are keys; choose below it which weights the "
+        "colours span. The wheel zooms, dragging pans, 0 shows everything. Click a row or a token to pin it and see "
+        "what it attends to. Lines shows the heads of a layer as coloured lines: click a square to toggle a head, "
+        "double-click to see it alone, hover a token for its lines. Long texts are shown coarsely at first, and in "
+        "full as you zoom in. " + EAGER
     )
 
     def __init__(self, session: Session) -> None:
@@ -124,7 +125,7 @@ class InspectPage(QWidget):
         )
         self._name = QLabel(objectName="head_name")
         self._name.setProperty("role", "heading")
-        self._mean = QCheckBox("Mean over heads", objectName="action_mean_over_heads")
+        self._mean = QCheckBox("Mean", objectName="action_mean_over_heads", toolTip="Mean over the heads of the layer")
         about = QLabel(ABOUT, objectName="about_weights", wordWrap=True, toolTip=EAGER)
         about.setProperty("role", "small")
         self._all = QPushButton(
@@ -142,12 +143,16 @@ class InspectPage(QWidget):
         self._view = QStackedWidget()
         self._view.addWidget(self._map)
         self._view.addWidget(self._lines)
+        below = QHBoxLayout(spacing=GRID)
+        below.addWidget(about, 1)
+        below.addWidget(QLabel("Colours", buddy=self._heads.scale))
+        below.addWidget(self._heads.scale)
         views = QWidget(objectName="views")
         column = QVBoxLayout(views, spacing=GRID // 2)
         column.setContentsMargins(GRID, 0, GRID, GRID)
         column.addLayout(line)
         column.addWidget(self._view, 1)
-        column.addWidget(about)
+        column.addLayout(below)
         return views
 
     def _wire(self) -> None:
@@ -163,6 +168,8 @@ class InspectPage(QWidget):
         self._question.progressed.connect(self._pinned.show_progress)
         self._question.busy_changed.connect(self._pinned.show_busy)
         self._heads.kind_chosen.connect(self._on_kind_chosen)
+        self._heads.scaled.connect(self._map.scale)
+        self._heads.rescale()
         self._choice.chosen.connect(self._show_view)
         self._mean.clicked.connect(lambda mean: session.choose_head(session.layer, None if mean else self._last_head))
         for part in (self._map, self._lines, self._profile):

@@ -35,6 +35,7 @@ class AttentionMap(QWidget):
         self._row_edges, self._column_edges = np.zeros(1, np.int64), np.zeros(1, np.int64)
         self._row: int | None = None
         self._pooled = self._moved = False
+        self._limits: tuple[float, float] | None = None
         self.map = HeatMap(name="attention", objectName="attention", accessibleName="Attention of one head")
         self._part = QLabel(objectName="attention_part", wordWrap=True)
         self._part.setProperty("role", "muted")
@@ -74,6 +75,11 @@ class AttentionMap(QWidget):
         """The session's head, or the mean of its layer, of the part on show."""
         self._ask(*self._asked, moved=False)
 
+    def scale(self, largest: float | None) -> None:
+        """The weight that has the last colour; None: the largest on show."""
+        self._limits = None if largest is None else (0.0, largest)
+        self.map.set_limits(self._limits)
+
     def pin_row(self, token: int | None) -> None:
         self._row = token
         self._pin()
@@ -110,7 +116,8 @@ class AttentionMap(QWidget):
         whole = (rows, columns) == ((0, len(self._capture.facts.rows)), (0, len(self._capture.facts.columns)))
         bins = (None, None) if whole and not self._pooled else (self._row_edges, self._column_edges)
         self.map.blockSignals(True)
-        self.map.set_matrix(arrays["weights"][0], self._capture.facts.rows, self._capture.facts.columns, *bins)
+        facts = self._capture.facts
+        self.map.set_matrix(arrays["weights"][0], facts.rows, facts.columns, *bins, limits=self._limits)
         if self._moved:
             self._moved = False
             self.map.reset_view()

@@ -10,6 +10,7 @@ from app.capture import Capture
 from app.question import Question
 from app.session import Session
 from app.theme import GRID
+from app.widgets.combo import ElidedCombo
 from app.widgets.segments import Segments
 from app.widgets.thumbnails import ThumbnailGrid
 from tfmcore.messages import AnyReply, Arrays, AttentionKind, Thumbnails, ThumbnailsDrawn
@@ -21,21 +22,37 @@ KINDS: dict[AttentionKind, tuple[str, str]] = {
 }
 
 
+SCALES = {"one": "0 to 1", "all": "0 to all heads' maximum", "own": "0 to own maximum"}
+SCALE_TIP = (
+    "The weights from the first colour to the last one. From 0 to 1, or to the maximum of all heads, heads, texts and "
+    "checkpoints can be compared; to its own maximum, each map shows the most detail."
+)
+
+
 class HeadGrid(QWidget):
-    """`kind_chosen(kind)` when another kind is picked; a click on a head is the session's."""
+    """`kind_chosen(kind)` when another kind is picked, `scaled(largest)` when the colours end at another weight (None:
+    at that of each head); a click on a head is the session's."""
 
     kind_chosen = Signal(str)
+    scaled = Signal(object)
 
     def __init__(self, session: Session) -> None:
         super().__init__(objectName="head_grid")
         self._session = session
         self.kinds = Segments(objectName="kind", accessibleName="Kind of attention")
         self.grid = ThumbnailGrid(objectName="thumbnails")
+        self.scale = ElidedCombo(
+            objectName="field_attention_scale", accessibleName="Range of the colours", toolTip=SCALE_TIP
+        )
+        for name, title in SCALES.items():
+            self.scale.addItem(title, name)
+        self.scale.setCurrentIndex(list(SCALES).index(session.settings.choice("inspect.scale", list(SCALES))))
         self._words = QLabel(objectName="kind_words", wordWrap=True)
         self._words.setProperty("role", "muted")
         self._question = Question(session, "inspect", self)
         self._lay_out()
         self.kinds.chosen.connect(self.kind_chosen)
+        self.scale.currentIndexChanged.connect(self._on_scale_chosen)
         self.grid.selected.connect(session.choose_head)
         self._question.replied.connect(self._on_replied)
         self._question.say_refusals()
@@ -75,5 +92,16 @@ class HeadGrid(QWidget):
 
     def _on_replied(self, reply: AnyReply, arrays: Arrays) -> None:
         if isinstance(reply, ThumbnailsDrawn):
-            self.grid.set_maps(arrays["thumbnails"].astype(np.float32) / 255)
+            self.grid.set_maps(arrays["thumbnails"] * (arrays["largest"] / 255)[:, :, None, None])
+            self.rescale()
             self.show_head()
+
+    def _on_scale_chosen(self) -> None:
+        self._session.settings.set("inspect.scale", self.scale.currentData())
+        self.rescale()
+
+    def rescale(self) -> None:
+        """Draw the heads in the chosen range of colours, and say where it ends."""
+        largest = {"one": 1.0, "all": float(self.grid.maps.max(initial=0.0)), "own": None}[self.scale.currentData()]
+        self.grid.set_scale(largest)
+        self.scaled.emit(largest)

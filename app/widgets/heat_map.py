@@ -90,9 +90,13 @@ class HeatMap(QWidget):
         self.values = values
         finite = values[np.isfinite(values)]
         self._signed = bool((finite < 0).any()) if signed is None else signed
-        largest = float(np.abs(finite).max(initial=0.0))
+        self.set_limits(limits)
+
+    def set_limits(self, limits: tuple[float, float] | None) -> None:
+        """The range of the colours; None: from zero, or its opposite, to the largest value."""
+        largest = float(np.abs(self.values[np.isfinite(self.values)]).max(initial=0.0))
         self._low, self._high = limits or ((-largest if self._signed else 0.0), largest)
-        self._levels = levels(values, self._low, self._high)
+        self._levels = levels(self.values, self._low, self._high)
         self._picture = None
         self.update()
 

@@ -34,6 +34,7 @@ class ThumbnailGrid(QWidget):
         self.maps = np.zeros((0, 0, 1, 1), dtype=np.float32)
         self.selection: Place | None = None
         self._left = 0.0
+        self._largest: float | None = None
         self._hovered: Place | None = None
         self._levels = np.zeros((0, 0, 1, 1), dtype=np.uint8)
         self._picture: tuple[object, QImage] | None = None
@@ -43,18 +44,24 @@ class ThumbnailGrid(QWidget):
         self.exporter = Exporter(self, name="heads", paint=self.paint_figure, table=self.table, arrays=self.arrays)
 
     def set_maps(self, maps: np.ndarray) -> None:
-        """Show (L, H, n, m) maps, each scaled to its own maximum; the selection stays if it still exists."""
+        """Show (L, H, n, m) maps; the selection stays if it still exists."""
         self.maps = np.asarray(maps, dtype=np.float32)
         layers, heads = self.maps.shape[:2]
-        peak = np.nan_to_num(self.maps).max(axis=(2, 3), keepdims=True, initial=0.0)
-        self._levels = levels(self.maps / np.where(peak > 0, peak, 1.0), 0.0, 1.0)
-        self._picture = None
+        self.set_scale(self._largest)
         widest = QFontMetricsF(body_font(small=True)).horizontalAdvance(f"{self.row_name} {max(layers, 10)}")
         self._left = float(int(widest)) + GRID + 2
         if self.selection is not None and (self.selection[0] >= layers or self.selection[1] >= heads):
             self.selection = None
         self.setMinimumSize(self._size_at(SMALLEST).toSize())
         self.updateGeometry()
+        self.update()
+
+    def set_scale(self, largest: float | None) -> None:
+        """Draw `largest` in the map's last colour; None: the maximum of each map."""
+        self._largest = largest
+        peak = np.nan_to_num(self.maps).max(axis=(2, 3), keepdims=True, initial=0.0) if largest is None else largest
+        self._levels = levels(self.maps / np.where(peak > 0, peak, 1.0), 0.0, 1.0)
+        self._picture = None
         self.update()
 
     def select(self, layer: int, head: int) -> None:

@@ -246,7 +246,8 @@ class FakeEngine(QObject):
         rows, columns = (edges((0, self._length(request, side)), 32)[:-1] for side in (0, 1))
         maps = np.stack([self._weights(request, layer, rows)[:, :, columns] for layer in range(self.layers)])
         largest = maps.max(axis=(2, 3), keepdims=True)
-        yield ThumbnailsDrawn(id=request.id), {"thumbnails": (maps / largest * 255).astype(np.uint8)}
+        levels = (maps / largest * 255).round().astype(np.uint8)
+        yield ThumbnailsDrawn(id=request.id), {"thumbnails": levels, "largest": largest[:, :, 0, 0]}
 
     @answer.register
     def _(self, request: ViewAttention) -> Replies:

@@ -159,7 +159,7 @@ def _section(title: str, attention: Attention) -> Drawing:
         y = above + layer * step
         shapes.append(Label(start - 6, y + size / 2, str(layer + 1), "before"))
         small = thumbnails(weights, size)
-        shapes += (Map(start + head * step, y, size, size, levels) for head, levels in enumerate(small))
+        shapes += (Map(start + head * step, y, size, size, levels) for head, levels in enumerate(small.levels))
     width = max(start + heads * step, max(len(label.text) for label in titles) * LETTER_WIDTH)
     return Drawing(width, above + max(T * cell, layers * step), shapes)
 

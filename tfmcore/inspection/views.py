@@ -42,14 +42,20 @@ def view(
     return View(cells, row_edges, column_edges, pooled)
 
 
-def thumbnails(weights: Weights, size: int = 32) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """One layer's heads (H, T, S) float16, each pooled by maximum to at most size × size: (H, n, m) uint8, where 255 is
-    the largest weight of the head."""
+class Thumbnails(NamedTuple):
+    """levels (H, n, m) uint8, where 255 is the largest weight of the head; those (H,) float32."""
+
+    levels: np.ndarray[Any, np.dtype[np.uint8]]
+    largest: np.ndarray[Any, np.dtype[np.float32]]
+
+
+def thumbnails(weights: Weights, size: int = 32) -> Thumbnails:
+    """One layer's heads (H, T, S) float16, each pooled by maximum to at most size × size."""
     row_edges, column_edges = edges(None, weights.shape[1], size), edges(None, weights.shape[2], size)
     cells = pool(weights, row_edges, column_edges).astype(np.float32)
     largest = cells.max(axis=(1, 2), keepdims=True)
-    levels: np.ndarray[Any, np.dtype[np.uint8]] = (cells * (255 / np.maximum(largest, 1e-9))).round().astype(np.uint8)
-    return levels
+    levels = (cells * (255 / np.maximum(largest, 1e-9))).round().astype(np.uint8)
+    return Thumbnails(levels, largest[:, 0, 0])
 
 
 def edges(between: tuple[int, int] | None, length: int, size: int) -> Edges:

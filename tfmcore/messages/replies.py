@@ -63,7 +63,8 @@ class Inspected(Reply):
 
 
 class ThumbnailsDrawn(Reply):
-    """The array `thumbnails` is (layers, heads, n, m), uint8, 255 the largest weight of its head."""
+    """The array `thumbnails` is (layers, heads, n, m), uint8, 255 the `largest` weight of its head, which is (layers,
+    heads), float32."""
 
     kind: Literal["thumbnails_drawn"] = "thumbnails_drawn"
 

@@ -290,3 +290,23 @@ def test_it_can_be_stopped_and_an_engine_that_dies_does_no_harm(
     settle(inspected, engine, qtbot)
     assert engine.last(ViewAttention).heads == [1]
     assert heat_map(inspected).values.size
+
+
+def test_the_colours_end_where_one_says_and_do_so_again(
+    inspected: InspectPage, session: Session, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    choice, grid, shown = inspected._heads.scale, inspected._heads.grid, heat_map(inspected)
+    session.choose_head(2, 0)
+    settle(inspected, engine, qtbot)
+    own, everywhere = float(shown.values.max()), float(grid.maps.max())
+    assert own < everywhere < 1
+    for scale, end in (("one", 1.0), ("all", everywhere), ("own", own)):
+        choice.setCurrentIndex(choice.findData(scale))
+        assert shown._high == end
+        assert grid._levels[2, 0].max() == round(255 * float(grid.maps[2, 0].max()) / end)
+    session.choose_head(1, 0)
+    settle(inspected, engine, qtbot)
+    assert shown._high == float(shown.values.max())
+    another = InspectPage(session)
+    qtbot.addWidget(another)
+    assert another._heads.scale.currentData() == "own"

@@ -58,6 +58,7 @@ def test_4096_tokens_stay_light(engine, model_folder):
     assert facts.bytes == 2 * 4096**2 * 2
     _, small = engine.answer(Thumbnails, attention="decoder", **pinned)
     assert (small["thumbnails"].shape, small["thumbnails"].dtype) == ((2, 1, 32, 32), np.uint8)
+    assert small["largest"].shape == (2, 1)
     for heads in ([], [0]):
         whole, view = engine.answer(ViewAttention, attention="decoder", layer=1, heads=heads, **pinned)
         assert whole.pooled

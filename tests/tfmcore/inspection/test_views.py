@@ -42,12 +42,13 @@ def test_edges_cover_everything_once():
 
 
 def test_thumbnails_are_scaled_by_the_largest_weight_of_their_head():
-    small = thumbnails(WEIGHTS, 8)
+    small, largest = thumbnails(WEIGHTS, 8)
+    assert largest.tolist() == WEIGHTS.max(axis=(1, 2)).tolist()
     assert small.shape == (3, 8, 8)
     assert small.dtype == np.uint8
     assert small.max(axis=(1, 2)).tolist() == [255] * 3
-    whole = thumbnails(WEIGHTS, 64)
+    whole = thumbnails(WEIGHTS, 64).levels
     assert whole.shape == WEIGHTS.shape
     expected = WEIGHTS.astype(float) / WEIGHTS.max(axis=(1, 2), keepdims=True).astype(float) * 255
     np.testing.assert_allclose(whole, expected, atol=0.51)
-    assert not thumbnails(np.zeros((2, 3, 3), np.float16)).any()
+    assert not thumbnails(np.zeros((2, 3, 3), np.float16)).levels.any()

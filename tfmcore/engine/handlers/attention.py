@@ -39,7 +39,8 @@ def thumbnails(request: Thumbnails, desk: Desk, report: Progress) -> Iterator[An
     for number, layer in enumerate(weights, 1):
         drawn.append(pooled_heads(layer, request.size))
         report("Drawing", number, len(weights))
-    yield ThumbnailsDrawn(id=request.id), {"thumbnails": np.stack(drawn)}
+    levels, largest = (np.stack(each) for each in zip(*drawn, strict=True))
+    yield ThumbnailsDrawn(id=request.id), {"thumbnails": levels, "largest": largest}
 
 
 def view_attention(request: ViewAttention, desk: Desk, report: Progress) -> Iterator[Answer]:
