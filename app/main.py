@@ -17,9 +17,11 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 from PySide6.QtWidgets import QApplication
 
 from app.session import Session
+from app.settings import Settings
 from app.style_sheet import ICONS
 from app.theme import THEME_CHOICES, apply_theme
 from app.window import MainWindow
+from app.zoom import REOPEN, apply_zoom, reopen, zoom
 from tfmcore.config import UserError
 from tfmcore.workspace import cache_folder, workspace_folder
 
@@ -41,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    settings = Settings(workspace / "settings.toml")
+    size = zoom(settings)
+    apply_zoom(size)
     app = QApplication(sys.argv[:1])
     app.setApplicationName("Transformer Playground")
     app.setDesktopFileName(DESKTOP_NAME)
@@ -51,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     if raise_other(name):
         print(f"Transformer Playground is already open on {workspace}; its window was raised.")
         return 0
-    session = Session(workspace)
+    session = Session(workspace, settings)
     apply_theme(app, args.theme or session.settings.choice("window.theme", THEME_CHOICES))
     window = MainWindow(session)
     install_hook(session)
@@ -60,7 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     collect_here(window)
     window.show()
-    return app.exec()
+    code = app.exec()
+    if code == REOPEN:
+        reopen(size)
+    return code
 
 
 def collect_here(window: MainWindow) -> None:

@@ -43,10 +43,10 @@ class Session(QObject):
     offered = Signal(str, str, object, object)
     succeeded = Signal(str)
 
-    def __init__(self, workspace: Path, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, workspace: Path, settings: Settings | None = None) -> None:
+        super().__init__()
         self.workspace = workspace
-        self.settings = Settings(workspace / "settings.toml")
+        self.settings = settings or Settings(workspace / "settings.toml")
         self.draft = Draft(self)
         self._kept_draft = KeptDraft(self.draft, workspace / "draft.toml", self)
         self.runs = RunList(workspace / "runs", self)

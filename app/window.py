@@ -33,6 +33,7 @@ from app.panels.exchange_bar import ExchangeBar
 from app.session import Session
 from app.theme import GRID, apply_theme, icon, theme
 from app.widgets.error_bar import ErrorBar
+from app.zoom import REOPEN, step_from, zoom
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ PAGES = (
 )
 SECTION_PAGES = {"data": "data", "tokenizer": "data", "model": "model", "training": "model"}
 THEMES = ("system", "light", "dark")
-FIRST_SIZE, TITLE_BAR = QSize(1280, 800), 32
-"""How large the window is at first where the screen has room for it and its title."""
+FIRST_SIZE, SMALLEST, TITLE_BAR = QSize(1280, 800), QSize(960, 600), 32
+"""How large the window is at first and at least, where the screen has room for it and its title."""
 
 
 class MainWindow(QMainWindow):
@@ -70,6 +71,7 @@ class MainWindow(QMainWindow):
     def __init__(self, session: Session) -> None:
         super().__init__(objectName="window", windowTitle="Transformer Playground", acceptDrops=True)
         self._session = session
+        self._zoom = zoom(session.settings)
         self._pages: dict[str, QWidget] = {}
         self._rail_buttons: dict[str, QToolButton] = {}
         self._lay_out()
@@ -103,7 +105,7 @@ class MainWindow(QMainWindow):
         self.statusBar().addWidget(self._status, 1)
         self.statusBar().addPermanentWidget(QLabel(str(self._session.workspace), objectName="status_workspace"))
         self.statusBar().setSizeGripEnabled(False)
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(SMALLEST.boundedTo(self._room))
         self._drop_hint = QLabel("Drop to open this model", self, objectName="model_drop_hint")
         self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._drop_hint.setProperty("role", "drop")
@@ -144,6 +146,11 @@ class MainWindow(QMainWindow):
         button.setIconSize(QSize(18, 18))
         return button
 
+    @property
+    def _room(self) -> QSize:
+        """What the screen has beside the window's title."""
+        return self.screen().availableSize() - QSize(0, TITLE_BAR)
+
     # ── wiring ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _add_actions(self) -> None:
@@ -157,6 +164,9 @@ class MainWindow(QMainWindow):
             ("redo", "Redo it", draft.redo, "Ctrl+Shift+Z", "Ctrl+Y"),
             ("train", "Train the designed model", self._session.start_run, "Ctrl+Return"),
             ("next_theme", "Light, dark or as the system", self.next_theme, "Ctrl+Shift+L"),
+            ("larger", "Larger text and controls", lambda: self.change_zoom(1), "Ctrl++", "Ctrl+="),
+            ("smaller", "Smaller text and controls", lambda: self.change_zoom(-1), "Ctrl+-"),
+            ("first_zoom", "Text and controls as large as at first", lambda: self.change_zoom(0), "Ctrl+0"),
             ("show_help", "Help on this page, and its keys", self.show_help, "F1", "?"),
             ("quit", "Quit; runs continue", self.close, "Ctrl+Q"),
         ]
@@ -179,7 +189,7 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         settings = self._session.settings
-        self.resize(FIRST_SIZE.boundedTo(self.screen().availableSize() - QSize(0, TITLE_BAR)))
+        self.resize(FIRST_SIZE.boundedTo(self._room))
         if geometry := settings.get("window.geometry", ""):
             self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
         self.show_page(settings.choice("window.page", list(self._rail_buttons)))
@@ -216,6 +226,25 @@ class MainWindow(QMainWindow):
         if isinstance(app, QApplication):
             apply_theme(app, choice)
         self._status.setText(f"Theme: {choice if choice != 'system' else 'as the system'}")
+
+    def change_zoom(self, direction: int) -> None:
+        """Remember a larger or a smaller zoom, or with 0 the first one, and offer a window that has it."""
+        session = self._session
+        percent = step_from(zoom(session.settings), direction) if direction else 100
+        session.settings.set("window.zoom", percent)
+        session.succeed("zoom")  # what was offered before
+        if percent != self._zoom:
+            words = f"Text and controls will be at {percent} % when the window is opened again. Runs continue."
+            session.offer(words, "Reopen now", self.reopen, session.until("zoom"))
+        else:
+            self._status.setText(f"Text and controls are at {percent} %")
+
+    def reopen(self) -> None:
+        """Close the window, and open it as it was with the zoom that is remembered."""
+        if isinstance(app := QApplication.instance(), QApplication):
+            app.setQuitOnLastWindowClosed(False)
+            self.close()
+            app.exit(REOPEN)
 
     def show_help(self) -> None:
         """The current page explained, and every shortcut that works now."""

@@ -32,7 +32,8 @@ from app.engine_client import EngineClient
 from app.main import install_hook, raise_other, server_name
 from app.session import Session
 from app.theme import DARK, LIGHT, apply_theme, contrast
-from app.window import PAGES, MainWindow
+from app.widgets.error_bar import ErrorBar
+from app.window import PAGES, SMALLEST, MainWindow
 from tests.app.conftest import add_checkpoint, until
 from tests.app.fake_engine import FakeEngine, connect, open_task
 from tfmcore.config import TASKS
@@ -264,7 +265,7 @@ def test_nothing_stands_upon_something_else_in_the_least_window(
 ) -> None:
     until(qtbot, session, lambda: session.runs.facts)
     window.show_page(name)
-    window.resize(window.minimumSize())
+    window.resize(SMALLEST)
     page = window.findChild(QWidget, f"page_{name}")
     QCoreApplication.processEvents()
     for kind in (QPushButton, QLabel):  # a choice ends in "…"
@@ -392,3 +393,40 @@ def test_a_second_window_on_the_workspace_raises_the_first(tmp_path: Path, qtbot
     finally:
         first.kill()
         first.wait()
+
+
+REOPENED = """
+import sys
+import app.main as program
+from PySide6.QtCore import QTimer
+
+class Window(program.MainWindow):
+    def show(self):
+        super().show()
+        print(self.devicePixelRatio(), self.width() <= self.screen().availableSize().width(), flush=True)
+        if self.devicePixelRatio() == 1:
+            self.change_zoom(1)
+            self.change_zoom(1)
+            QTimer.singleShot(0, self.reopen)
+        else:
+            QTimer.singleShot(0, self.close)
+
+program.MainWindow = Window
+sys.exit(program.main(["--workspace", sys.argv[1]]))
+"""
+
+
+def test_a_window_with_larger_text_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", REOPENED, str(tmp_path / "été 训练 🙂")]
+    windows = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert windows.stdout.splitlines() == ["1.0 True", "1.25 True"]
+
+
+def test_the_zoom_is_offered_once_and_taken_back(window: MainWindow, session: Session) -> None:
+    offer = window.findChild(ErrorBar, "offer")
+    for name, said in (("larger", "110 %"), ("larger", "125 %"), ("smaller", "110 %")):
+        window.findChild(QAction, f"action_{name}").trigger()
+        assert said in offer.sentence.text()
+    window.findChild(QAction, "action_first_zoom").trigger()
+    assert not offer.isVisible(), "it is as large as that already"
+    assert session.settings.get("window.zoom", 0) == 100
