@@ -193,7 +193,9 @@ class RunSheet(QWidget):
         self.rows.colour([[facts.id for facts in group] for group in self.drawn])
         self._save.setEnabled(runs > 0)
         for action, is_for in self._acts.items():
-            action.setEnabled(any(map(is_for, chosen)))
+            can = any(map(is_for, chosen))
+            action.setEnabled(can)
+            action.setVisible(can)
         self.looked_over.emit()
 
     def showEvent(self, event: QShowEvent) -> None:

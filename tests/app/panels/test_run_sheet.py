@@ -227,6 +227,7 @@ def test_those_chosen_stay_chosen_when_the_order_changes(
 def test_many_are_deleted_and_come_back(sheet: RunSheet, session: Session, runs: list[Run], qtbot: QtBot) -> None:
     choose(sheet, 0, 1, 2, 3)
     assert not act(sheet, "delete").isEnabled(), "they are training"
+    assert not act(sheet, "delete").isVisible(), "nothing is grey"
     end(runs[:3])
     until(qtbot, session, lambda: sum(facts.state.alive for facts in sheet.chosen) == 1)
     sheet.view.setFocus()
