@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMainWindow,
+    QScrollArea,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -95,11 +96,14 @@ class MainWindow(QMainWindow):
         column.addWidget(self._errors)
         column.addWidget(self._offers)
         column.addWidget(self._stack, 1)
+        content.setMinimumSize(SMALLEST - QSize(10 * GRID, 3 * GRID))  # beside the rail and above the status
+        area = QScrollArea(widgetResizable=True, objectName="scroll_pages", focusPolicy=Qt.FocusPolicy.NoFocus)
+        area.setWidget(content)
         centre = QWidget()
         row = QHBoxLayout(centre, spacing=0)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._rail())
-        row.addWidget(content, 1)
+        row.addWidget(area, 1)
         self.setCentralWidget(centre)
         self._status = QLabel(objectName="status_text")
         self.statusBar().addWidget(self._status, 1)
