@@ -342,7 +342,7 @@ def test_why_a_run_cannot_start_goes_when_it_could_or_one_did(
     notice = window.findChild(QWidget, "notice")
     session.draft.set("model.num_heads", 3)
     session.start_run()
-    assert "num_heads" in window.findChild(QLabel, "notice_sentence").text()
+    assert "“Heads”" in window.findChild(QLabel, "notice_sentence").text()
     session.draft.set("model.dropout", 0.5)
     assert notice.isVisible()
     mend(session)

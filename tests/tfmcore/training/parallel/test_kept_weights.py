@@ -38,15 +38,26 @@ def num_layers(config: ModelConfig) -> int:
     return stage_of(config).num_layers
 
 
+def stages_keep_what_is_told(config: ModelConfig, count: int) -> None:
+    task = TASK[config.architecture]
+    cost, saved = estimate(config, TOKENS, task), SavedModel(task=task, vocab_size=TOKENS, model=config)
+    for index in range(count):
+        stage = Stage(Objective(skeleton(saved), task), index, count)
+        expected = weights_of(cost, stage_of(config, index, count))
+        assert sum(expected.values()) == num_weights(stage), (index, count, expected)
+
+
 def test_stages_of_every_switch(variant: ModelConfig) -> None:
-    task = TASK[variant.architecture]
-    cost = estimate(variant, TOKENS, task)
-    for count in range(1, num_layers(variant) + 1):
-        for index in range(count):
-            saved = SavedModel(task=task, vocab_size=TOKENS, model=variant)
-            stage = Stage(Objective(skeleton(saved), task), index, count)
-            expected = weights_of(cost, stage_of(variant, index, count))
-            assert sum(expected.values()) == num_weights(stage), (index, count, expected)
+    """Of several layers, and of one."""
+    for count in {2, num_layers(variant)}:
+        stages_keep_what_is_told(variant, count)
+
+
+@pytest.mark.parametrize("architecture", TASK)
+def test_any_number_of_stages(architecture: str) -> None:
+    config = ModelConfig(architecture=architecture, num_layers=4, num_decoder_layers=5)
+    for count in range(1, num_layers(config) + 1):
+        stages_keep_what_is_told(config, count)
 
 
 def test_tensor_shards_of_every_switch(variant: ModelConfig, pair: DeviceMesh) -> None:
