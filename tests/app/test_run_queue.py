@@ -89,5 +89,5 @@ def test_a_sweep_makes_runs_that_wait_or_none(session: Session, qtbot: QtBot, be
     assert begun == [session.runs.folder]
     with qtbot.waitSignal(session.notified) as said:
         session.queue.sweep(session.draft.raw, [("model.num_heads=4",), ("model.num_heads=5",)], "no", made.append)
-    assert "model.num_heads" in said.args[1]
+    assert "“Heads”" in said.args[1]
     assert len(list(session.runs.folder.glob("*/run.toml"))) == 2

@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.stream and len(arguments.prompts) > 1:
+        raise UserError("--stream works with one prompt only: give one, or leave out --stream")
     folder = chosen_model(arguments)
     separator = SavedModel.read(folder).data.separator if arguments.separator is None else arguments.separator
     prompts = [prompt + separator for prompt in arguments.prompts]
@@ -68,8 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_many(folder: Path, prompts: list[str], arguments: argparse.Namespace) -> int:
     """Each text in the order of the prompts, an empty line between two; as JSON, each on a line."""
-    if arguments.stream:
-        raise UserError("--stream works with one prompt only: give one, or leave out --stream")
     for number, (prompt, reply) in enumerate(zip(prompts, _written(folder, prompts, arguments), strict=True)):
         if number and not arguments.json:
             print_line()

@@ -1,6 +1,7 @@
 """torch's compiler, loaded once there is something to compile.
 
-Every optimizer of torch asks the compiler to leave it alone, and loads it for that: over a second, and 60 MiB."""
+Every optimizer of torch asks the compiler to leave it alone, and DDP asks whether it would sum gradients for it; both
+load it for that: over a second, and 60 MiB."""
 
 import importlib
 import sys
@@ -31,6 +32,10 @@ class _Late(ModuleType):
 
         return left_alone
 
+    @property
+    def utils(self) -> ModuleType:
+        return _LateUtils(f"{NAME}.utils")
+
     def graph_break(self, *_: object) -> None:
         """There is no graph."""
 
@@ -40,3 +45,14 @@ class _Late(ModuleType):
         if sys.modules.get(NAME) is self:
             del sys.modules[NAME]
         return getattr(importlib.import_module(NAME), name)
+
+
+class _LateUtils(ModuleType):
+    """The part of the compiler that DDP asks."""
+
+    def get_optimize_ddp_mode(self) -> str:
+        """Its default: DDP sums the gradients."""
+        return "ddp_optimizer"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)

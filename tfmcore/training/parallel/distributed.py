@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
@@ -23,13 +23,15 @@ from tfmcore.training.checkpoints import Checkpoints, Written
 from tfmcore.training.examination import layers_of
 from tfmcore.training.losses import Objective
 from tfmcore.training.parallel.data_parallel import answer, apply_ddp, apply_fsdp, local_tensor, set_gradient_sync
-from tfmcore.training.parallel.pipeline import Pipeline
 from tfmcore.training.parallel.shard_spec import shard_specs
 from tfmcore.training.parallel.sharded_state import ShardedState
 from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.parallel.tensor_parallel import apply_tensor_parallel
 from tfmcore.training.parallel.world import World
 from tfmcore.training.precision import Precision
+
+if TYPE_CHECKING:
+    from tfmcore.training.parallel.pipeline import Pipeline
 
 POLL_SECONDS = 0.1
 SEED_STEP = 1_000_003
@@ -66,6 +68,8 @@ class Distributed(Strategy):
         shapes = {name: torch.empty_like(weight, device="meta") for weight, name in full.items()}
         specs, partial_gradients = shard_specs(model), set[str]()
         if "pipeline" in world.sizes:
+            from tfmcore.training.parallel.pipeline import Pipeline  # loads torch's compiler
+
             self.pipeline = Pipeline(objective, world.submesh("pipeline"))
         names = {name: full[weight] for name, weight in model.named_parameters()}
         if "tensor" in world.sizes:

@@ -82,6 +82,7 @@ def do(job: dict, number: int, rank: int, stores: Path) -> dict:
                 told["sampled"].append(event.text)
             case Warned():
                 told["warned"].append(event.sentence)
+    told["compiler"] = "torch._dynamo.eval_frame" in sys.modules
     return told
 
 

@@ -12,7 +12,7 @@ from tfmcore.runs import Run
 
 pytestmark = pytest.mark.timeout(500)  # of which nearly all is the fixture's
 
-KINDS = ["data", "fsdp", "tensor", "pipeline"]
+KINDS = ["data", "tensor", "fsdp", "pipeline"]
 EVERY = ["", *KINDS]
 PRESETS = {"encoder": "nano-encoder", "decoder": "nano-decoder", "encoder_decoder": "nano-seq2seq"}
 SPECIAL = {
@@ -138,6 +138,11 @@ def test_what_is_cut_is_not_kept_whole(told, architecture, kind):
     else:  # norms, positions and the vectors shared by both ends are kept more than once
         assert 1 <= sum(held) < 1.6
         assert max(held) < 0.85
+
+
+def test_replicas_and_tensor_shards_load_no_compiler(told):
+    """These are trained first; torch's FSDP and pipeline load it."""
+    assert [told["whole", "encoder", kind][1]["compiler"] for kind in KINDS] == [False, False, True, True]
 
 
 @pytest.mark.parametrize("kind", ["data", "pipeline"])
