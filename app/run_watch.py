@@ -135,6 +135,7 @@ class RunList(QObject):
 
     def _look(self) -> list[RunFacts]:
         found = [self._facts(run) for run in list_runs(self.folder)]
+        found = [facts for facts in found if _changed(facts.run.folder)]  # it may have gone while it was read
         self._seen = {facts.id: facts for facts in found}
         places = {id: place for place, id in enumerate(Queue(self.folder).ids(), 1)}
         return [replace(facts, place=0 if facts.state.alive else places.get(facts.id, 0)) for facts in found]

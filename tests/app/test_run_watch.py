@@ -99,6 +99,21 @@ def test_a_run_that_has_ended_is_read_again_only_when_its_folder_changes(
     assert runs._look()[0].best_loss == 1.5, "of the checkpoint that is used, whichever came last"
 
 
+def test_a_run_that_goes_while_it_is_read_is_not_listed(
+    qtbot: QtBot, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = RunList(run.folder.parent)
+    qtbot.waitUntil(lambda: runs.find(run.id) is not None)
+    shown = list[str]()
+    runs.changed.connect(lambda: shown.extend(facts.label for facts in runs.facts))
+    monkeypatch.setattr("app.run_watch.list_runs", lambda _: [run])
+    run.folder.rename(tmp_path / "gone")
+    runs.refresh()
+    qtbot.waitUntil(lambda: runs.facts == [])
+    assert shown == []
+    runs.stop()
+
+
 def test_a_list_that_cannot_be_read_is_said_once(qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_folder: Path) -> list[Run]:
         raise PermissionError("Permission denied")

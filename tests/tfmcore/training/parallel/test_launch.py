@@ -65,12 +65,11 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
-def test_a_run_whose_process_is_killed_ends_as_an_undisturbed_one(start, tmp_path):
+def test_a_run_whose_process_is_killed_ends_as_an_undisturbed_one(start):
     shared = config("nano-decoder", "fsdp", *SHORT, "training.gradient_clip=1.0", "training.eval_at_start=true")
-    alone = shared.replaced(training__parallel=[])
-    undisturbed = Run.create(tmp_path / "alone", alone, "shared")
-    run_trainer(undisturbed, lambda _: None)
-    run, [launcher] = start(shared)
+    undisturbed, _ = start(shared)
+    wait_for(lambda: ended(undisturbed))
+    run, [_, launcher] = start(shared)
     wait_for(lambda: any(isinstance(event, Saved) and event.step >= 20 for event in run.events()))
     workers = run.workers(launcher.pid)
     assert len(workers) == 2
