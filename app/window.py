@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDropEvent,
     QKeyEvent,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -66,6 +67,16 @@ FIRST_SIZE, SMALLEST, TITLE_BAR = QSize(1280, 800), QSize(960, 600), 32
 """How large the window is at first and at least, where the screen has room for it and its title."""
 
 
+class PageArea(QScrollArea):
+    """Shows its widget as large as there is room for, and scrolls where that is less than its least size. (Qt's own
+    resizing would make it as high as its wrapped texts would like it best.)"""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if content := self.widget():
+            content.resize(self.viewport().size().expandedTo(content.minimumSize()))
+
+
 class MainWindow(QMainWindow):
     """Holds the pages; every act is the session's."""
 
@@ -97,7 +108,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self._offers)
         column.addWidget(self._stack, 1)
         content.setMinimumSize(SMALLEST - QSize(10 * GRID, 3 * GRID))  # beside the rail and above the status
-        area = QScrollArea(widgetResizable=True, objectName="scroll_pages", focusPolicy=Qt.FocusPolicy.NoFocus)
+        area = PageArea(objectName="scroll_pages", focusPolicy=Qt.FocusPolicy.NoFocus)
         area.setWidget(content)
         centre = QWidget()
         row = QHBoxLayout(centre, spacing=0)

@@ -22,10 +22,10 @@ KINDS: dict[AttentionKind, tuple[str, str]] = {
 }
 
 
-SCALES = {"one": "0 to 1", "all": "0 to all heads' maximum", "own": "0 to own maximum"}
+SCALES = {"all": "0 to all heads' maximum", "one": "0 to 1", "own": "0 to own maximum"}
 SCALE_TIP = (
-    "The weights from the first colour to the last one. From 0 to 1, or to the maximum of all heads, heads, texts and "
-    "checkpoints can be compared; to its own maximum, each map shows the most detail."
+    "The weights from the first colour to the last one. To the maximum of all heads, heads can be compared; 0 to 1, "
+    "texts and checkpoints too; to its own maximum, each map shows the most detail."
 )
 
 

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QSlider,
     QTabWidget,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -33,7 +34,7 @@ from app.main import install_hook, raise_other, server_name
 from app.session import Session
 from app.theme import DARK, LIGHT, apply_theme, contrast
 from app.widgets.error_bar import ErrorBar
-from app.window import PAGES, SMALLEST, MainWindow
+from app.window import PAGES, SMALLEST, MainWindow, PageArea
 from tests.app.conftest import add_checkpoint, until
 from tests.app.fake_engine import FakeEngine, connect, open_task
 from tfmcore.config import TASKS
@@ -64,6 +65,21 @@ def test_the_first_window_fits_the_screen(
     window.show()
     page = window.findChild(QWidget, "page_home")
     qtbot.waitUntil(lambda: page.width() >= SMALLEST.width() - 80)  # if need be, the pages scroll
+
+
+def test_pages_with_much_text_are_as_high_as_the_window(qtbot: QtBot) -> None:
+    area, content = PageArea(), QWidget()
+    qtbot.addWidget(area)
+    column = QVBoxLayout(content)
+    column.addWidget(QLabel("words " * 500, wordWrap=True))
+    content.setMinimumSize(300, 100)
+    area.setWidget(content)
+    area.show()
+    for size, least in ((QSize(400, 200), False), (QSize(200, 80), True)):
+        area.resize(size)
+        room = area.viewport().size()
+        assert content.size() == room.expandedTo(QSize(300, 100)), size
+        assert (content.height() > room.height()) == least
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
