@@ -22,7 +22,7 @@ KINDS: dict[AttentionKind, tuple[str, str]] = {
 }
 
 
-SCALES = {"all": "All heads' maximum", "one": "0 to 1", "own": "Own maximum"}
+SCALES = {"all": "Maximum of all", "one": "0 to 1", "own": "Own maximum"}
 SCALE_TIP = (
     "The weights from the first colour to the last one. To the maximum of all heads, heads can be compared; 0 to 1, "
     "texts and checkpoints too; to its own maximum, each map shows the most detail."
