@@ -124,12 +124,14 @@ class BitsPerByte(Perplexity):
     compared by (https://arxiv.org/abs/2101.00027, §3.1)."""
 
     num_bytes: list[Tensor] = field(default_factory=list)
+    lengths: Tensor | None = None
 
     def add(self, output: ModelOutput, batch: DeviceBatch, nats: Tensor) -> None:
         super().add(output, batch, nats)
         if self.token_bytes is not None:
-            lengths = torch.from_numpy(self.token_bytes).to(batch.labels.device)
-            self.num_bytes.append(lengths[batch.labels[batch.labels != IGNORED]].sum())
+            if self.lengths is None:
+                self.lengths = torch.from_numpy(self.token_bytes).to(batch.labels.device)
+            self.num_bytes.append((self.lengths[batch.labels.clamp(min=0)] * (batch.labels != IGNORED)).sum())
 
     def metrics(self, total: Total = alone) -> dict[str, float]:
         found = super().metrics(total)
