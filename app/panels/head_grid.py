@@ -44,6 +44,7 @@ class HeadGrid(QWidget):
         self.scale = ElidedCombo(
             objectName="field_attention_scale", accessibleName="Range of the colours", toolTip=SCALE_TIP
         )
+        self.scale.setMinimumWidth(22 * GRID)
         for name, title in SCALES.items():
             self.scale.addItem(title, name)
         self.scale.setCurrentIndex(list(SCALES).index(session.settings.choice("inspect.scale", list(SCALES))))

@@ -303,6 +303,7 @@ def test_the_colours_end_where_one_says_and_do_so_again(
     for scale, end in (("one", 1.0), ("all", everywhere), ("own", own)):
         choice.setCurrentIndex(choice.findData(scale))
         assert shown._high == end
+        assert choice.shown_text() == choice.currentText()
         assert grid._levels[2, 0].max() == round(255 * float(grid.maps[2, 0].max()) / end)
     session.choose_head(1, 0)
     settle(inspected, engine, qtbot)
