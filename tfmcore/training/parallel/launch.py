@@ -113,6 +113,7 @@ class Agent(threading.Thread):
         super().start()
 
     def run(self) -> None:
+        from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
         from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
         logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what ends a run is told by `_told`
@@ -129,6 +130,7 @@ class Agent(threading.Thread):
             monitor_interval=POLL_SECONDS,
             local_addr="localhost" if self.num_hosts == 1 else None,
             shutdown_timeout=5,
+            logs_specs=DefaultLogsSpecs(str(self.folder / "logs")),  # empty; torchrun would leave them in the system's
         )
         worker = ("-m", "tfmcore", "train", "--continue", str(self.trained.folder))
         try:

@@ -88,7 +88,9 @@ def test_a_run_whose_process_is_killed_ends_as_an_undisturbed_one(start):
     wait_for(lambda: gone([launcher, *workers]))
 
 
-def test_stop_ends_every_process_at_the_same_step(start):
+def test_stop_ends_every_process_at_the_same_step(start, tmp_path, monkeypatch):
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     run, [launcher] = start(config("nano-seq2seq", "pipeline", *LONG, "training.eval_at_start=true"))
     assert run.status().pid == launcher.pid
     wait_for(lambda: len(steps(run)) >= 5)
@@ -109,6 +111,7 @@ def test_stop_ends_every_process_at_the_same_step(start):
     assert finished.reason == "stopped"
     assert run.checkpoints()[-1].step == finished.step == run.exit().step
     assert run.checkpoints()[0].score < math.inf, "validated before the first step"
+    assert not [*temporary.glob("torchelastic_*"), *temporary.glob("tfm-*")], "nothing of the run is left behind"
 
 
 @pytest.mark.fault(37)
