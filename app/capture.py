@@ -7,17 +7,17 @@ from tfmcore.messages import AttentionFacts, AttentionKind
 
 @dataclass(frozen=True)
 class Capture:
-    """`facts` belong to this very text and target, whatever is typed meanwhile."""
+    """`facts` belong to this very texts, whatever is typed meanwhile."""
 
     text: str
-    target: str
+    second: str
     kind: AttentionKind
     facts: AttentionFacts
 
     @property
     def fields(self) -> dict[str, str]:
         """What every request for a view of it says."""
-        return {"text": self.text, "target": self.target, "attention": self.kind}
+        return {"text": self.text, "second": self.second, "attention": self.kind}
 
 
 NOTHING = Capture("", "", "encoder", AttentionFacts(layers=0, heads=0, rows=[], columns=[]))

@@ -64,7 +64,7 @@ class Session(QObject):
         self.model: SavedModel | None = None
         self.run_id: str = self.settings.get("train.run", "")
         self.pinned_text: str = ""
-        self.pinned_target: str = ""
+        self.pinned_second: str = ""
         self.layer: int = 0
         self.head: int | None = None
         self.engine.died.connect(lambda sentence: self.notify("warning", sentence))
@@ -223,9 +223,9 @@ class Session(QObject):
         self.settings.set("open.model", "")
         self.model_changed.emit()
 
-    def pin(self, text: str, target: str = "") -> None:
-        if (text, target) != (self.pinned_text, self.pinned_target):
-            self.pinned_text, self.pinned_target = text, target
+    def pin(self, text: str, second: str = "") -> None:
+        if (text, second) != (self.pinned_text, self.pinned_second):
+            self.pinned_text, self.pinned_second = text, second
             self.pinned_changed.emit()
 
     def choose_head(self, layer: int, head: int | None) -> None:

@@ -51,7 +51,8 @@ class InspectPage(QWidget):
     """The engine keeps the weights; the page asks for views of them."""
 
     help: ClassVar[str] = (
-        "Type a text, for an encoder-decoder also a target, and inspect it. On the left are all heads of all layers; "
+        "Type a text, for an encoder-decoder also a target, for an encoder that has learned from pairs both of them, "
+        "and inspect it. On the left are all heads of all layers; "
         "click one to enlarge its weights: rows are queries, columns are keys; choose below it which weights the "
         "colours span. The wheel zooms, dragging pans, 0 shows everything. Click a row or a token to pin it and see "
         "what it attends to. Lines shows the heads of a layer as coloured lines: click a square to toggle a head, "
@@ -184,13 +185,13 @@ class InspectPage(QWidget):
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_wanted(self, text: str, target: str) -> None:
-        self._session.pin(text, target)
+    def _on_wanted(self, text: str, second: str) -> None:
+        self._session.pin(text, second)
         if not self._question.busy:
             self._inspect()
 
     def _on_pinned_changed(self) -> None:
-        self._pinned.show_text(self._session.pinned_text, self._session.pinned_target)
+        self._pinned.show_text(self._session.pinned_text, self._session.pinned_second)
         self._inspect_when_seen()
 
     def _on_model_changed(self) -> None:
@@ -206,7 +207,7 @@ class InspectPage(QWidget):
         self._below.setCurrentWidget(self._no_text)
         self._pinned.show_model(saved)
         if self._session.pinned_text:
-            self._pinned.show_text(self._session.pinned_text, self._session.pinned_target)
+            self._pinned.show_text(self._session.pinned_text, self._session.pinned_second)
             self._inspect_when_seen()
 
     def _inspect_when_seen(self) -> None:
@@ -222,8 +223,9 @@ class InspectPage(QWidget):
 
     def _inspect(self) -> None:
         self._pinned.show_refusal("")
-        self._asked = (self._session.pinned_text, self._session.pinned_target)
-        self._question.ask(Inspect, text=self._asked[0], target=self._asked[1])
+        session = self._session
+        self._asked = (session.pinned_text, session.pinned_second if session.model and session.model.second else "")
+        self._question.ask(Inspect, text=self._asked[0], second=self._asked[1])
 
     def _on_replied(self, reply: AnyReply, arrays: Arrays) -> None:
         if isinstance(reply, Inspected):
@@ -286,7 +288,7 @@ class InspectPage(QWidget):
 
     def export(self, path: str) -> None:
         """Have the engine write every weight to a file."""
-        self._export_question.ask(ExportAttention, text=self._asked[0], target=self._asked[1], path=path)
+        self._export_question.ask(ExportAttention, text=self._asked[0], second=self._asked[1], path=path)
 
     def _on_exported(self, reply: AnyReply, arrays: Arrays) -> None:
         if isinstance(reply, Exported):

@@ -1,12 +1,12 @@
 """Answer: a question and the text to find it in; the best answer lit up there, the next ones, or that there is none."""
 
-import re
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout
 
 from app.bidirectional import isolated
+from app.panels.examples import parted
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID, icon
 from app.widgets.marked_text import Mark, MarkedText
@@ -16,12 +16,6 @@ from tfmcore.config import SavedModel
 from tfmcore.messages import Answer, Answered, AnyReply, Arrays, FoundAnswer
 
 NONE = "no answer in this text"
-
-
-def parted(example: str) -> tuple[str, str]:
-    """A question and its text, which stand on two lines, or with a dot between them as a run's samples do."""
-    question, *context = re.split(r"\n| · ", example, maxsplit=1)
-    return question, "".join(context)
 
 
 class AnswerPanel(UsePanel):

@@ -21,11 +21,6 @@ FEW_LABELS = 8
 """So many labels keep their places while one types; more are sorted."""
 
 
-def expects_pair(model: SavedModel) -> bool:
-    """Whether it learned from pairs, or may have; an imported model does not say it, and any classifier reads two."""
-    return "pair" in model.data.columns or model.model.num_token_types > 0
-
-
 def label_name(model: SavedModel, label: str) -> str:
     """ "hu" → "Hungarian" where the labels are languages."""
     return LANGUAGES.get(label, label) if model.data.source == "cldr_language" else label
@@ -79,7 +74,7 @@ class ClassifyPanel(UsePanel):
         self._show_nothing()
         self.text.setPlainText(self.remembered("text", self.examples.first))
         self.pair.setPlainText(self.remembered("pair", ""))
-        self.second.set_folded(not (expects_pair(model) or self.pair.toPlainText()))
+        self.second.set_folded(not (model.second or self.pair.toPlainText()))
         self._ask_when_seen()
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -1,5 +1,7 @@
 """Texts to try, each a click away: what suits the source, and what the run itself was tried on."""
 
+import re
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
@@ -47,6 +49,12 @@ def built_in(model: SavedModel) -> tuple[str, ...]:
     if model.data.source == "cldr_translation" and model.data.source_language != "en":
         return ()
     return EXAMPLES.get((model.data.source, model.task), ())
+
+
+def parted(example: str) -> tuple[str, str]:
+    """A question and its text, which stand on two lines, or with a dot between them as a run's samples do."""
+    question, *context = re.split(r"\n| · ", example, maxsplit=1)
+    return question, "".join(context)
 
 
 class Examples(QWidget):

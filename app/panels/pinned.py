@@ -1,20 +1,27 @@
-"""The text that is looked into, and for a translator what it writes; asked for by a button or Return."""
+"""The text that is looked into, and the one that it is read or written with; asked for by a button or Return."""
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from app.panels.examples import Examples
+from app.panels.examples import Examples, parted
 from app.session import Session
 from app.theme import GRID, body_font, icon
-from tfmcore.config import SavedModel
+from tfmcore.config import TASKS, SavedModel
 from tfmcore.messages import Progress
 
 LINES = 2
+FIRST = {"question": ("Question", "The question to inspect")}
+SECOND = {
+    "target": ("Target", "What the decoder writes; empty: the model's own translation"),
+    "context": ("Text", "The text that may contain the answer"),
+    "pair": ("Second text", "The second text of a pair, if there is one"),
+}
+"""Title of a field, and what it says while it is empty, by the role of its text."""
 
 
 class Pinned(QWidget):
-    """`wanted(text, target)` and `stop_wanted`; an empty target is the model's own translation."""
+    """`wanted(text, second)` and `stop_wanted`; an empty target is the model's own translation."""
 
     wanted = Signal(str, str)
     stop_wanted = Signal()
@@ -22,10 +29,9 @@ class Pinned(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__(objectName="pinned")
         self._session = session
-        self._source = ""
-        self.text = self._field("text", "The text to inspect", "Text")
-        self.target = self._field("target", "What the decoder writes; empty: the model's own translation", "Target")
-        self._target_label = self._label("Target")
+        self._source = self._second = ""
+        self.text, self.second = self._field("text"), self._field("second")
+        self._title, self._second_title = self._heading(), self._heading()
         self.examples = Examples(session, "inspect")
         self._go = QPushButton("Inspect", objectName="action_inspect", icon=icon("magnify", "on_accent"))
         self._go.setProperty("kind", "primary")
@@ -45,17 +51,15 @@ class Pinned(QWidget):
         self.examples.chosen.connect(self._on_example_chosen)
         self.show_busy(False)
 
-    def _field(self, name: str, placeholder: str, title: str) -> QPlainTextEdit:
-        field = QPlainTextEdit(
-            objectName=f"field_inspect_{name}", placeholderText=placeholder, accessibleName=title, tabChangesFocus=True
-        )
+    def _field(self, name: str) -> QPlainTextEdit:
+        field = QPlainTextEdit(objectName=f"field_inspect_{name}", tabChangesFocus=True)
         field.setFont(body_font())
         field.setFixedHeight(field.fontMetrics().lineSpacing() * LINES + 2 * GRID + 4)
         field.installEventFilter(self)
         return field
 
-    def _label(self, text: str) -> QLabel:
-        label = QLabel(text)
+    def _heading(self) -> QLabel:
+        label = QLabel()
         label.setProperty("role", "heading")
         return label
 
@@ -67,10 +71,10 @@ class Pinned(QWidget):
 
     def _lay_out(self) -> None:
         grid = QGridLayout(horizontalSpacing=2 * GRID, verticalSpacing=GRID // 2)
-        grid.addWidget(self._label("Text"), 0, 0)
-        grid.addWidget(self._target_label, 0, 1)
+        grid.addWidget(self._title, 0, 0)
+        grid.addWidget(self._second_title, 0, 1)
         grid.addWidget(self.text, 1, 0)
-        grid.addWidget(self.target, 1, 1)
+        grid.addWidget(self.second, 1, 1)
         buttons = QVBoxLayout(spacing=GRID // 2)
         buttons.addWidget(self._go)
         buttons.addWidget(self._halt)
@@ -86,21 +90,31 @@ class Pinned(QWidget):
 
     def show_model(self, model: SavedModel) -> None:
         """The fields that this model needs; what stands in them stays, or is what was last looked into."""
-        translates = model.model.architecture == "encoder_decoder"
-        self._target_label.setVisible(translates)
-        self.target.setVisible(translates)
-        self._grid.setColumnStretch(1, 2 if translates else 0)
+        self._name(self.text, self._title, FIRST.get(TASKS[model.task].roles[0], ("Text", "The text to inspect")))
+        self._name(self.second, self._second_title, SECOND.get(model.second))
+        self._grid.setColumnStretch(1, 2 if model.second else 0)
+        self._second = model.second
         self.examples.show_model(model)
         if model.data.source != self._source:
             self._source = model.data.source
-            last = self._session.settings.get(f"inspect.{self._source}.text", self.examples.first)
-            self.show_text(last)
+            first, second = self._parted(self.examples.first)
+            last = self._session.settings.get(f"inspect.{self._source}.text", first)
+            self.show_text(last, self._session.settings.get(f"inspect.{self._source}.second", second))
         self.show_refusal("")
         self.show_notice("")
 
-    def show_text(self, text: str, target: str = "") -> None:
+    def _name(self, field: QPlainTextEdit, label: QLabel, words: tuple[str, str] | None) -> None:
+        """Say what a field is for, or hide it."""
+        for widget in (field, label):
+            widget.setVisible(words is not None)
+        if words:
+            label.setText(words[0])
+            field.setAccessibleName(words[0])
+            field.setPlaceholderText(words[1])
+
+    def show_text(self, text: str, second: str = "") -> None:
         """Fill the fields; what stands there already keeps its cursor."""
-        for field, words in ((self.text, text), (self.target, target)):
+        for field, words in ((self.text, text), (self.second, second)):
             if field.toPlainText() != words:
                 field.setPlainText(words)
 
@@ -127,17 +141,22 @@ class Pinned(QWidget):
 
     def act(self) -> None:
         """Look into what stands in the fields."""
-        text = self.text.toPlainText()
+        text, second = self.text.toPlainText(), self.second.toPlainText() if self.second.isVisibleTo(self) else ""
         if not text.strip():
             self.show_refusal("Type a text first, or try one of the examples.")
             return
-        if len(text) <= 20_000:
+        if len(text) + len(second) <= 20_000:
             self._session.settings.set(f"inspect.{self._source}.text", text)
-        self.wanted.emit(text, self.target.toPlainText() if self.target.isVisibleTo(self) else "")
+            self._session.settings.set(f"inspect.{self._source}.second", second)
+        self.wanted.emit(text, second)
 
-    def _on_example_chosen(self, text: str) -> None:
-        self.show_text(text)
+    def _on_example_chosen(self, example: str) -> None:
+        self.show_text(*self._parted(example))
         self.act()
+
+    def _parted(self, example: str) -> tuple[str, str]:
+        """The texts of an example: a question stands there with its context."""
+        return parted(example) if self._second == "context" else (example, "")
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Return looks into it; Shift+Return is a new line."""

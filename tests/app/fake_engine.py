@@ -296,7 +296,7 @@ class FakeEngine(QObject):
         yield ModelExported(id=request.id, folder=request.path, files=files), {}
 
     def _tokens(self, request: Inspect | Thumbnails | ViewAttention, kind: str, side: int) -> list[str]:
-        text = request.text if KINDS[kind][side] == "text" or "cross" not in self.kinds else request.target or "own own"
+        text = request.text if KINDS[kind][side] == "text" or "cross" not in self.kinds else request.second or "own own"
         words = text.split()
         return ["[CLS]", *(f" {word}" for word in words)]
 

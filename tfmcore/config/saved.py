@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tfmcore.config.data import DataConfig, TaskName
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.problems import UserError
+from tfmcore.config.tasks import TASKS
 
 MAX_BYTES = 1_000_000
 
@@ -31,6 +32,13 @@ class SavedModel(BaseModel):
     run: str = ""
     family: str = Field("", max_length=100)
     metrics: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def second(self) -> str:
+        """The role of the text that it reads, or writes, beside the first: "" where it learned from single texts. An
+        imported encoder does not say what it learned from, and any with token types reads two."""
+        role = TASKS[self.task].second
+        return "" if role == "pair" and "pair" not in self.data.columns and not self.model.num_token_types else role
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class TaskFacts:
     """`roles` are the texts of an example; `verb` is what a person does with the trained model; `options` names the
     fields of `[data]` that matter to this task (`packing` where labels line up with tokens), and `metric` what its best
-    checkpoint has the most of, if anything, or else the lowest loss."""
+    checkpoint has the most of, if anything, or else the lowest loss. `second` is the role of a text that the model
+    reads, or writes, beside the first one."""
 
     title: str
     help: str
@@ -17,6 +18,7 @@ class TaskFacts:
     optional_roles: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     metric: str = "loss"
+    second: str = ""
 
 
 TASKS = {
@@ -37,6 +39,7 @@ TASKS = {
         roles=("text",),
         architectures=("encoder",),
         verb="fill",
+        second="pair",
         options=("whole_word_masking", "next_sentence_prediction", "packing"),
     ),
     "span_corruption": TaskFacts(
@@ -45,6 +48,7 @@ TASKS = {
         roles=("text",),
         architectures=("encoder_decoder",),
         verb="translate",
+        second="target",
         options=("noise_density", "mean_span_length"),
     ),
     "denoising": TaskFacts(
@@ -54,6 +58,7 @@ TASKS = {
         roles=("text",),
         architectures=("encoder_decoder",),
         verb="translate",
+        second="target",
         options=("infilling_rate", "infilling_length", "permute_sentences"),
     ),
     "classification": TaskFacts(
@@ -63,6 +68,7 @@ TASKS = {
         optional_roles=("pair",),
         architectures=("encoder", "decoder"),
         verb="classify",
+        second="pair",
         metric="accuracy",
     ),
     "token_tagging": TaskFacts(
@@ -81,6 +87,7 @@ TASKS = {
         optional_roles=("answer", "answer_start"),
         architectures=("encoder",),
         verb="answer",
+        second="context",
         metric="place_f1",
         options=("stride",),
     ),
@@ -90,6 +97,7 @@ TASKS = {
         roles=("source", "target"),
         architectures=("encoder_decoder",),
         verb="translate",
+        second="target",
         options=("prefix", "packing"),
     ),
 }

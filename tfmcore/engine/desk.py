@@ -60,8 +60,8 @@ class Desk:
         from tfmcore.inspection.capture import capture
 
         opened = self.model(request.model)
-        key = (opened.folder, stamp(opened.folder), request.text, request.target)
-        return self._captures.take(key, lambda: capture(opened, request.text, request.target, report))
+        key = (opened.folder, stamp(opened.folder), request.text, request.second)
+        return self._captures.take(key, lambda: capture(opened, request.text, request.second, report))
 
 
 def stamp(folder: Path) -> Stamp:

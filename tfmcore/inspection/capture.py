@@ -73,16 +73,17 @@ class Capture:
             raise UserError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def capture(opened: OpenedModel, text: str, target: str = "", progress: Progress = silent) -> Capture:
-    """Run the model on `text` (a translator also on `target`, or on its own translation) and keep all attention.
+def capture(opened: OpenedModel, text: str, second: str = "", progress: Progress = silent) -> Capture:
+    """Run the model on `text` and keep all attention: a translator's on `second` as its target, or on its own
+    translation; an encoder's on the two texts as a pair, or on the question and its context.
 
     Raises UserError where it would not fit the free memory, and for damaged weights.
     """
     model = opened.model
-    source = opened.encode(text)
     H, device = opened.saved.model.num_heads, opened.device
     if isinstance(model, EncoderDecoderTransformer):
-        written = opened.encode_target(target) if target else opened.as_target(translate_ids(opened, source))
+        source = opened.encode(text)
+        written = opened.encode_target(second) if second else opened.as_target(translate_ids(opened, source))
         axes: dict[AttentionKind, tuple[Encoded, Encoded]] = {
             "encoder": (source, source), "decoder": (written, written), "cross": (written, source),
         }  # fmt: skip
@@ -90,7 +91,8 @@ def capture(opened: OpenedModel, text: str, target: str = "", progress: Progress
         inputs = {**source.inputs(device), "decoder_input_ids": torch.tensor([written.ids], device=device)}
     else:
         kind: AttentionKind = "encoder" if opened.saved.model.architecture == "encoder" else "decoder"
-        written, axes, layers = source, {kind: (source, source)}, {kind: getattr(model, kind).layers}
+        source = written = opened.encode(text, second)
+        axes, layers = {kind: (source, source)}, {kind: getattr(model, kind).layers}
         inputs = source.inputs(device)
     counts = {kind: len(layers["decoder" if kind == "cross" else kind]) for kind in axes}
     shapes = {kind: (counts[kind], H, len(rows.ids), len(columns.ids)) for kind, (rows, columns) in axes.items()}

@@ -91,10 +91,11 @@ AttentionKind = Literal["encoder", "decoder", "cross"]
 
 
 class InspectRequest(ModelRequest):
-    """What a pinned text does inside the model; the engine keeps the captures used last."""
+    """What a pinned text does inside the model; `second` is what a decoder writes (if empty, its own translation), or
+    the text that an encoder reads after the first. The engine keeps the captures used last."""
 
     text: str
-    target: str = ""
+    second: str = ""
 
 
 class Inspect(InspectRequest):

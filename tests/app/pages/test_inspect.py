@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.pages.inspect import InspectPage
@@ -90,8 +90,8 @@ def test_without_a_model_and_without_a_text_it_says_what_to_do(
 
 
 def test_text_and_target_are_pinned_and_drawn(inspected: InspectPage, session: Session, engine: FakeEngine) -> None:
-    assert (session.pinned_text, session.pinned_target) == (TEXT, "délben a városban")
-    assert engine.last(Inspect).target == "délben a városban"
+    assert (session.pinned_text, session.pinned_second) == (TEXT, "délben a városban")
+    assert engine.last(Inspect).second == "délben a városban"
     assert heat_map(inspected).values.shape == (4, 7), "cross-attention first: target rows, source columns"
     assert inspected.findChild(ThumbnailGrid, "thumbnails").maps.shape[:2] == (3, 4)
     assert inspected.minimumSizeHint().width() <= 1196
@@ -111,7 +111,29 @@ def test_every_kind_of_attention_has_its_views(
 
 def test_only_the_kinds_that_exist_are_offered(long: InspectPage) -> None:
     assert list(long._heads.kinds.buttons) == ["decoder"]
-    assert not long.findChild(QWidget, "field_inspect_target").isVisible()
+    assert not long.findChild(QWidget, "field_inspect_second").isVisible()
+
+
+def test_a_question_is_inspected_with_its_text(
+    page: InspectPage, session: Session, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    """As the model reads them; each stands in a field of its own, in an example too."""
+    engine.kinds = ("encoder",)
+    open_preset(session, "answer-questions")
+    question, context = (page.findChild(QPlainTextEdit, f"field_inspect_{name}") for name in ("text", "second"))
+    assert (question.accessibleName(), context.accessibleName()) == ("Question", "Text")
+    assert (question.toPlainText(), context.toPlainText()[:25]) == (
+        "When was the meeting?",
+        "The meeting was on Tuesda",
+    )
+    page._pinned.examples.chosen.emit("Who?\nAnna did.")
+    assert (engine.last(Inspect).text, engine.last(Inspect).second) == ("Who?", "Anna did.")
+    settle(page, engine, qtbot)
+    open_preset(session, "tell-languages")
+    assert not context.isVisible(), "it learned from single texts"
+    assert engine.last(Inspect).second == ""
+    open_preset(session, "bert-mini")
+    assert (context.isVisible(), context.accessibleName()) == (True, "Second text")
 
 
 def test_a_thumbnail_chooses_the_head_for_all(

@@ -4,7 +4,8 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app.panels.answer import NONE, AnswerPanel, parted
+from app.panels.answer import NONE, AnswerPanel
+from app.panels.examples import parted
 from app.session import Session
 from tests.app.fake_engine import FakeEngine, connect, open_task
 from tfmcore.messages import Answer, Answered, FoundAnswer

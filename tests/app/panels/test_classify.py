@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from app.panels.classify import ClassifyPanel, expects_pair
+from app.panels.classify import ClassifyPanel
 from app.session import Session
 from tests.app.fake_engine import FakeEngine, connect, open_preset
 from tfmcore.config import SavedModel
@@ -81,7 +81,7 @@ def test_a_pair_is_asked_for_where_the_task_has_one(
     assert session.model is not None
     data = session.model.data.model_copy(update={"columns": {"text": "a", "pair": "b", "label": "c"}})
     paired = SavedModel(**(session.model.model_dump() | {"data": data.model_dump()}))
-    assert expects_pair(paired)
+    assert (session.model.second, paired.second) == ("", "pair")
     panel.show_model(paired)
     assert panel.findChild(QWidget, "field_classify_pair").isVisible()
     panel.text.setPlainText("first")

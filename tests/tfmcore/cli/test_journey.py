@@ -13,7 +13,7 @@ import pytest
 import tfmcore.cli
 from tests.tfmcore.gpu import WRITES_IN
 from tfmcore.cli.main import main
-from tfmcore.config import TASKS
+from tfmcore.config import TASKS, find_preset
 from tfmcore.runs import Run, RunState, list_runs
 
 TINY = [
@@ -144,6 +144,22 @@ def test_inspect(tfm, preset, tmp_path, suffix):
                 assert len(arrays[f"{kind}_rows"]) == arrays[kind].shape[2]
     else:
         assert path.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_inspect_reads_the_second_text_that_the_model_does(tfm, preset, tmp_path):
+    words, option = ("inspect", preset, "a b", "-o", tmp_path / "a.npz", "--json"), {"target": "--target", "": "--pair"}
+    second = TASKS[find_preset(preset).config().data.task].second
+    result = tfm(*words, option.get(second, "--pair"), "Ada b c")
+    if second:
+        alone = json.loads(tfm(*words).out)["attentions"]
+        assert len(json.loads(result.out)["attentions"][KINDS[preset][-1]]["rows"]) != len(
+            alone[KINDS[preset][-1]]["rows"]
+        )
+    else:
+        assert (result.code, result.out) == (2, "")
+        assert "reads one text" in result.err
+    if second != "target":
+        assert "no decoder" in tfm(*words, "--target", "a").err
 
 
 def test_stream_is_a_token_a_line(tfm):

@@ -24,7 +24,7 @@ def test_it_is_the_attention_of_the_model(model_folder, kind, context):
     opened = open_model(model_folder(kind, context_length=context, num_decoder_layers=3))
     found = capture(opened, "The dog", "fox")
     assert list(found.attentions) == KINDS[kind]
-    inputs = opened.encode("The dog").inputs(opened.device)
+    inputs = opened.encode("The dog", "" if kind == "translator" else "fox").inputs(opened.device)
     if kind == "translator":
         inputs["decoder_input_ids"] = torch.tensor([opened.encode_target("fox").ids], device=opened.device)
     with torch.inference_mode():
@@ -41,6 +41,14 @@ def test_it_is_the_attention_of_the_model(model_folder, kind, context):
     assert found.bytes == sum(2 * torch.cat(expected[name]).numel() for name in found.attentions)
     assert bool(found.notice) == (context == 5)
     assert not any(module._forward_hooks for module in opened.model.modules())
+
+
+@pytest.mark.parametrize(("kind", "second"), [("classifier", "A fox runs"), ("masked", "A fox"), ("reader", "A fox")])
+def test_an_encoder_reads_two_texts_as_in_its_task(model_folder, kind, second):
+    opened = open_model(model_folder(kind))
+    tokens = capture(opened, "The dog", second).kind("encoder").rows.tokens
+    assert tokens == opened.encode("The dog", second).tokens
+    assert tokens.count("[SEP]") == 2
 
 
 @pytest.mark.parametrize("kind", ["decoder", "classifier"])
