@@ -47,7 +47,7 @@ class RunQueue(QObject):
     def move(self, facts: RunFacts, by: int) -> None:
         """Let it wait so many places later, or earlier where that is negative."""
         if facts.place:
-            self._do(lambda: self._queue.move(facts.id, facts.place - 1 + by))
+            self._do(lambda: self._queue.shift(facts.id, by))  # the key may be pressed again before the list shows it
 
     def create(self, config: Config, name: str) -> Run:
         """Make a run that waits; touches the disk."""

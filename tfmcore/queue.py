@@ -42,10 +42,14 @@ class Queue:
     def move(self, id: str, place: int) -> None:
         """Have a run wait at that place (0: it is next; beyond the end: last); raises UserError if it does not wait."""
         with self._changed() as waiting:
-            if id not in waiting:
-                raise UserError(f"the run {id} is not in the queue")
-            waiting.remove(id)
-            waiting.insert(max(0, place), id)
+            waiting.insert(max(0, place), waiting.pop(_place(id, waiting)))
+
+    def shift(self, id: str, by: int) -> None:
+        """Have a run wait so many places later, earlier where that is negative, from where it waits by now; raises
+        UserError if it does not wait."""
+        with self._changed() as waiting:
+            place = _place(id, waiting)
+            waiting.insert(max(0, place + by), waiting.pop(place))
 
     def ready(self) -> list[Run]:
         """Those whose turn it is: no other run of this machine trains on their device, nor one before them will."""
@@ -98,6 +102,12 @@ class Queue:
                 staged.replace(self.runs / FILE)
         except OSError as error:
             raise UserError(f"the queue in {self.runs} cannot be written: {error.strerror}") from None
+
+
+def _place(id: str, waiting: Sequence[str]) -> int:
+    if id not in waiting:
+        raise UserError(f"the run {id} is not in the queue")
+    return waiting.index(id)
 
 
 def device_of(run: Run) -> str:
