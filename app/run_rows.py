@@ -1,6 +1,6 @@
 """The runs as rows of a view, and the words and colours for what they are doing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -95,12 +95,22 @@ def matches(facts: RunFacts, wanted: str) -> bool:
     return all(word in text or facts.id.startswith(word) for word in wanted.casefold().split())
 
 
-def unlike(label: str, others: Iterable[str]) -> str:
-    """A label without the words at its beginning that another one has too: the runs of a sweep differ at the end."""
+def shorter(label: str, others: Iterable[str]) -> Iterator[str]:
+    """A label, then ever shorter ones: from its beginning on, the words that another one has too are left out, or of
+    "name=value" the name; at last all of them. The runs of a sweep differ at the end."""
+    yield label
     words = label.split(" ")
     pairs = (zip(words, other.split(" "), strict=False) for other in others if other != label)
     common = max((len(list(takewhile(lambda pair: pair[0] == pair[1], each))) for each in pairs), default=0)
-    return f"…{' '.join(words[common:])}" if 0 < common < len(words) else label
+    if common == len(words):
+        return
+    values = list[str]()
+    for place, word in enumerate(words[:common], 1):
+        name, _, value = word.rpartition("=")
+        values += [value] if name else []
+        yield f"…{' '.join(values + words[place:])}"
+    if values:
+        yield f"…{' '.join(words[common:])}"
 
 
 def distinct(labels: Sequence[str]) -> list[str]:

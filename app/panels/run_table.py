@@ -1,7 +1,9 @@
 """The list of runs: two lines each, newest first, with a line to filter them by where they are many."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QSignalBlocker, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QLineEdit,
@@ -15,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from app.actions import PAGE, make_action
 from app.run_actions import RunActions
-from app.run_rows import FACTS, RunRows, loss_of, matches, steps_words, tone, unlike
+from app.run_rows import FACTS, RunRows, loss_of, matches, shorter, steps_words, tone
 from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, body_font, mono_font, theme
@@ -50,8 +52,7 @@ class RunRow(QStyledItemDelegate):
         loss = self._text(painter, upper, loss_of(facts).words, mono_font(small=True), t.text, right=True)
         name = upper.adjusted(0, 0, -loss - GRID, 0)
         painter.setFont(body_font())
-        fits = painter.fontMetrics().horizontalAdvance(facts.label) <= name.width()
-        label = facts.label if fits else unlike(facts.label, _beside(index))
+        label = fitting(facts.label, _beside(index), painter.fontMetrics(), name.width())
         self._text(painter, name, label, body_font(), t.text)
         steps = self._text(painter, lower, steps_words(facts), mono_font(small=True), t.muted, right=True)
         state = lower.adjusted(0, 0, -steps - GRID, 0)
@@ -69,6 +70,15 @@ class RunRow(QStyledItemDelegate):
         side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
         painter.drawText(rect, side | Qt.AlignmentFlag.AlignVCenter, text)
         return painter.fontMetrics().horizontalAdvance(text)
+
+
+def fitting(label: str, others: Sequence[str], metrics: QFontMetrics, width: int) -> str:
+    """The label, as short as it has to be; the shortest is cut."""
+    found = label
+    for found in shorter(label, others):
+        if metrics.horizontalAdvance(found) <= width:
+            return found
+    return metrics.elidedText(found, Qt.TextElideMode.ElideRight, width)
 
 
 def _beside(index: QModelIndex | QPersistentModelIndex) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import QPersistentModelIndex
 
-from app.run_rows import RunRows, distinct, loss_of, matches, unlike
+from app.run_rows import RunRows, distinct, loss_of, matches, shorter
 from app.session import Session
 from tests.app.conftest import facts_of
 from tfmcore.runs import Run, RunState
@@ -40,15 +40,21 @@ def test_the_validation_loss_is_shown_where_it_is_known_and_else_the_training_lo
 @pytest.mark.parametrize(
     ("label", "others", "shown"),
     [
-        ("sweep rate=1e-3 seed=2", ["sweep rate=1e-3 seed=1", "sweep rate=2e-3 seed=2"], "…seed=2"),
-        ("sweep rate=1e-3 seed=2", ["sweep rate=1e-4 seed=2", "another"], "…rate=1e-3 seed=2"),
-        ("sweep rate=1e-3", ["sweep rate=1e-3"], "sweep rate=1e-3"),
-        ("sweep", ["sweep rate=1e-3"], "sweep"),
-        ("a name", [], "a name"),
+        (
+            "sweep rate=1e-3 seed=2",
+            ["sweep rate=1e-3 seed=1", "sweep rate=2e-3 seed=2"],
+            ["…rate=1e-3 seed=2", "…1e-3 seed=2", "…seed=2"],
+        ),
+        ("sweep rate=1e-3 seed=2", ["sweep rate=1e-4 seed=2", "another"], ["…rate=1e-3 seed=2"]),
+        ("sweep rate=1e-3", ["sweep rate=1e-3"], []),
+        ("sweep", ["sweep rate=1e-3"], []),
+        ("a name", [], []),
     ],
 )
-def test_of_a_long_label_what_its_neighbours_do_not_have_is_shown(label: str, others: list[str], shown: str) -> None:
-    assert unlike(label, others) == shown
+def test_of_a_long_label_what_its_neighbours_have_too_is_shortened(
+    label: str, others: list[str], shown: list[str]
+) -> None:
+    assert list(shorter(label, others)) == [label, *shown]
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QFontMetrics
 from PySide6.QtWidgets import QLineEdit, QListView
 from pytestqt.qtbot import QtBot
 
-from app.panels.run_table import RunTable
+from app.panels.run_table import RunTable, fitting
 from app.run_actions import RunActions
 from app.run_rows import FACTS, TONES, steps_words
 from app.session import Session
-from app.theme import apply_theme
+from app.theme import apply_theme, body_font
 from tests.app.conftest import add_run, facts_of, until
 from tfmcore.runs import Exit, Run, RunState
 
@@ -177,6 +177,14 @@ def test_three_hundred_runs_redraw_within_a_frame(table: RunTable, run: Run) -> 
         table.list.viewport().repaint()
         times.append(time.thread_time() - start)
     assert min(times) < 0.05
+
+
+def test_a_label_is_as_short_as_it_has_to_be(qapp: object) -> None:
+    metrics = QFontMetrics(body_font())
+    label, beside = "sweep rate=1e-3 seed=1", ["sweep rate=1e-3 seed=2"]
+    for shown in ("sweep rate=1e-3 seed=1", "…rate=1e-3 seed=1", "…1e-3 seed=1", "…seed=1"):
+        assert fitting(label, beside, metrics, metrics.horizontalAdvance(shown)) == shown
+    assert fitting(label, beside, metrics, metrics.horizontalAdvance("…seed")).startswith("…s")
 
 
 def test_the_list_has_its_menu(table: RunTable) -> None:
