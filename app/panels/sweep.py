@@ -17,8 +17,9 @@ from app.forms.field import value_words
 from app.run_labels import label_for
 from app.session import Session
 from app.theme import GRID, icon
+from app.titles import problem_words, titled
 from app.widgets.combo import ElidedCombo
-from tfmcore.config import UserError, options
+from tfmcore.config import ConfigError, UserError, options
 from tfmcore.config.sweeps import MOST_RUNS, Combination, combinations, parse_axis, swept
 
 WIDTH = 68 * GRID
@@ -70,7 +71,8 @@ class AxisRow(QWidget):
         path = self._option.currentData()
         option = next(option for option in options() if option.path == path)
         now = value_words(option, self._session.draft.value(path))
-        hint = {"choice": ", ".join(option.choices), "bool": "true, false"}.get(option.kind, "1, 2, 4 or 1..4")
+        hints = {"choice": ", ".join(option.choices), "bool": "true, false", "float": "0.1, 0.2"}
+        hint = hints.get(option.kind, "1, 2, 4 or 1..4")
         self._values.setPlaceholderText(f"{hint}   (now {now})")
         self.edited.emit()
 
@@ -158,10 +160,12 @@ class Sweep(QDialog):
             found = self.found()
             number = len(found)
             swept(self._session.draft.raw, found[:SHOWN_FIRST])
+        except ConfigError as error:
+            problem = problem_words(error.problems[0])
         except UserError as error:
-            problem = str(error).splitlines()[0].removeprefix("--over ").replace(": draw some with --random N", "")
-        runs = "1 run" if number == 1 else f"{number:,} runs"
-        self._words.setText(problem or f"{runs}, which are trained one after the other.")
+            problem = titled(str(error).removeprefix("--over ").replace("--random N", "“Draw at random”"))
+        runs = _runs(number)
+        self._words.setText(problem or f"{runs}, trained one after the other.")
         self._words.setProperty("role", "error" if problem and self._typed else "muted")
         self._words.style().polish(self._words)
         self._start.setText(f"Train {runs}" if number else "Train")
@@ -176,8 +180,12 @@ class Sweep(QDialog):
         name = label_for(config, session.runs.facts) if config else "sweep"
 
         def done(number: int) -> None:
-            session.notify("info", f"{number:,} runs are in the queue.")
+            session.notify("info", f"{_runs(number)} {'is' if number == 1 else 'are'} in the queue.")
 
         session.queue.sweep(session.draft.raw, self.found(), name, done)
         session.show_page("train")
         self.close()
+
+
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number:,} runs"

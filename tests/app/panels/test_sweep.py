@@ -42,6 +42,7 @@ def test_values_make_runs_and_the_runs_wait(sweep: Sweep, session: Session, qtbo
     assert "Write the values" in words(sweep)
     type_in(sweep, "sweep_values_0", "1e-3, 2e-3")
     assert start(sweep).text() == "Train 2 runs"
+    assert words(sweep) == "2 runs, trained one after the other."
     type_in(sweep, "sweep_values_1", "0..2")
     assert start(sweep).text() == "Train 6 runs"
     qtbot.mouseClick(sweep.findChild(QPushButton, "action_add_axis"), Qt.MouseButton.LeftButton)
@@ -62,9 +63,9 @@ def test_values_make_runs_and_the_runs_wait(sweep: Sweep, session: Session, qtbo
 @pytest.mark.parametrize(
     ("option", "values", "said"),
     [
-        ("model.num_heads", "3, 4", "model.num_heads"),
-        ("training.learning_rate", "fast", "learning_rate"),
-        ("training.learning_rate", "1e-3..1e-1", "--random"),
+        ("model.num_heads", "3, 4", "“Heads”: “Width” 128 is not divisible by 3"),
+        ("training.learning_rate", "fast", "“Learning rate”"),
+        ("training.learning_rate", "1e-3..1e-1", "or draw them with “Draw at random”"),
         ("training.seed", "5..1", "must go up"),
         ("training.seed", "1,,2", "once, separated by commas"),
         ("training.seed", "0..999999", "too many"),
