@@ -18,7 +18,7 @@ from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
 from tfmcore.config import TASKS, Config
 from tfmcore.config.schedules import learning_rate
-from tfmcore.messages import Changed, Evaluated, Noticed, Started, Warned
+from tfmcore.messages import Changed, Evaluated, Failed, Noticed, Started, Warned
 from tfmcore.runs import Checkpoint
 
 PLAN_POINTS = 400
@@ -197,6 +197,8 @@ class Curves(QWidget):
                 self.plots[plot].add_marker(item.step, item.what.replace("_", " "), "bad")
             case Warned():
                 self.plots["loss"].add_marker(item.step, "warning", "warning")
+            case Failed():
+                self.plots["loss"].add_marker(item.step, "failed", "bad")
 
     def _on_loss_asked(self, x: float, where: QPoint) -> None:
         """Offer to branch from the checkpoints that the run keeps, the nearest before `x` first."""

@@ -1,7 +1,7 @@
 """When the loss or the gradient is NaN or infinite: what is known of the cause, before the weights are damaged."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -15,9 +15,17 @@ NUM_IDS = 1000
 
 
 def diverged(
-    step: int, loss: float, norm: float, ids: list[int], model: nn.Module, rate: float, training: TrainingConfig
+    step: int,
+    loss: float,
+    norm: float,
+    ids: list[int],
+    texts: Sequence[str],
+    model: nn.Module,
+    rate: float,
+    training: TrainingConfig,
 ) -> Failure:
-    """The end of a run at `step`, whose batch held the examples `ids`; the optimizer has not stepped."""
+    """The end of a run at `step`, whose batch held the examples `ids`, `texts` among them; the optimizer has not
+    stepped."""
     what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
     harmed = _not_finite((name, weight) for name, weight in model.named_parameters())
     gradients = _not_finite((name, w.grad) for name, w in model.named_parameters() if w.grad is not None)
@@ -28,12 +36,17 @@ def diverged(
         causes += ["no gradient clipping"] * (not training.gradient_clip)
         causes += ["bf16 precision"] * (training.precision == "bf16")
         cause = f"likely causes are {', '.join(causes)} or this batch"
-    sentence = f"step {step} was not taken: the {what} is {value} (examples of the batch: {shown_ids(ids)}); {cause}"
+    sentence = (
+        f"step {step} was not taken: the {what} is {value} (examples of the batch: {shown_ids(ids)}); {cause}. "
+        "Resumed, the run comes to this step again: branch from an earlier checkpoint, or begin anew, with a lower "
+        "learning rate"
+    )
     more = f" and {len(ids) - NUM_IDS:,} more" if len(ids) > NUM_IDS else ""
     details = "\n".join(
         [
             f"loss {loss}, gradient norm {norm}, learning rate {rate}",
             f"examples of the batch: {ids[:NUM_IDS]}{more}",
+            *(f"    ▸ {' '.join(text.split())}" for text in texts),
             f"weights with non-finite values: {', '.join(harmed) or 'none'}",
             f"gradients with non-finite values: {', '.join(gradients) or 'none'}",
         ]

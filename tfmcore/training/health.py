@@ -93,7 +93,8 @@ class LayerWatch:
 def _dead(name: str, layer: LayerState, middle: float) -> str:
     if middle <= 0 or layer.gradient_norm > DEAD_SHARE * middle:
         return ""
-    return f"{name} learns nothing: its gradient norm is {layer.gradient_norm:.3g}, in other layers about {middle:.3g}"
+    norms = f"its gradient norm is {layer.gradient_norm:.3g}, in other layers about {middle:.3g}"
+    return f"{name} learns nothing: {norms}; try a lower learning rate or an activation that has no flat part"
 
 
 class Health:
@@ -105,7 +106,10 @@ class Health:
     def of_loss(self, step: int, loss: float, batches: Sequence[DeviceBatch]) -> Iterator[Noticed]:
         """A spike, where this step's loss is one."""
         if (score := self._losses.score(loss)) is not None:
-            sentence = f"the loss jumped to {loss:.4f}, {score:.0f} times the usual spread above its recent values"
+            sentence = (
+                f"the loss jumped to {loss:.4f}, {score:.0f} times the usual spread above its recent values: "
+                "if it stays high or this happens often, try a lower learning rate or gradient clipping"
+            )
             yield self.noticed("loss_spike", step, sentence, batches)
 
     def of_layers(

@@ -111,7 +111,8 @@ class Steps:
                 self.learner.gradient(begun.batches)
             self.counters.step = begun.step
             ids = [id for batch in begun.batches for id in batch.example_ids]
-            raise diverged(begun.step, loss, norm, ids, self.model, begun.rate, self.training)
+            texts = self.health.texts(begun.batches)
+            raise diverged(begun.step, loss, norm, ids, texts, self.model, begun.rate, self.training)
         return loss, norm
 
     def _begin(self, batches: list[DeviceBatch]) -> PendingNumbers:
@@ -149,5 +150,5 @@ class Steps:
             self.counters.overflows += 1
             if self.counters.overflows & (self.counters.overflows - 1) == 0:  # 1, 2, 4, 8, …
                 sentence = "the gradients overflowed in fp16, so the step was skipped and the loss scale lowered"
-                sentence = f"{sentence} ({self.counters.overflows} so far)"
+                sentence = f"{sentence} ({self.counters.overflows} so far): a few do no harm; of many, try bf16"
                 yield self.health.noticed("overflow", self.step, sentence, batches)

@@ -15,7 +15,7 @@ from app.session import Session
 from app.widgets.live_plot import LivePlot
 from tests.app.conftest import stepped_event
 from tfmcore.config import Config
-from tfmcore.messages import Changed, Evaluated, Event, Started, Warned
+from tfmcore.messages import Changed, Evaluated, Event, Failed, Started, Warned
 
 STARTED = Started(steps=2000, parameters=1, vocab_size=2, num_train=3, num_validation=4, device="cpu", threads=1)
 
@@ -77,16 +77,17 @@ def test_the_whole_plan_is_dashed_ahead_and_the_done_part_bold(curves: Curves) -
     assert curves.plots["learning_rate"].curves["training"].style.bold
 
 
-def test_changes_and_warnings_are_marked_and_go_with_their_run(curves: Curves) -> None:
+def test_changes_warnings_and_failures_are_marked_and_go_with_their_run(curves: Curves) -> None:
     history = History()
     curves.show_run(history, None)
     advance(curves, history, [Changed(step=3, setting="learning_rate", value=0.01), Warned(step=4, sentence="careful")])
+    advance(curves, history, [Failed(step=5, sentence="the loss is nan")])
     marks = [len(curves.plots[name].chart.markers) for name in ("learning_rate", "loss")]
-    assert marks == [1, 1]
+    assert marks == [1, 2]
     curves.show_run(History(), None)
     assert not curves.plots["loss"].chart.markers
     curves.show_run(history, None)
-    assert len(curves.plots["loss"].chart.markers) == 1
+    assert len(curves.plots["loss"].chart.markers) == 2
 
 
 def test_fp16_has_a_plot_of_its_scale_whose_steps_down_are_steps_left_out(curves: Curves, qtbot: QtBot) -> None:

@@ -56,7 +56,9 @@ def test_layers_that_die_or_explode_are_told_once_until_they_are_well_again():
     for _ in range(10):
         assert list(watch.faults(well)) == []
     dead = well | {"decoder.layers.1": state(gradient=0.0)}
-    assert [(kind, layer) for kind, layer, _ in watch.faults(dead)] == [("dead_layer", "decoder.layers.1")]
+    [(kind, layer, sentence)] = watch.faults(dead)
+    assert (kind, layer) == ("dead_layer", "decoder.layers.1")
+    assert "try a lower learning rate" in sentence
     assert list(watch.faults(dead)) == []
     assert list(watch.faults(well)) == []
     assert len(list(watch.faults(dead))) == 1
@@ -141,6 +143,7 @@ def test_a_spike_is_an_event_with_its_batch_kept_and_readable(tiny, tmp_path, mo
     spikes = [event for event in noticed if event.what == "loss_spike"]
     assert [event.step for event in spikes] == [31]
     assert "the loss jumped to" in spikes[0].sentence
+    assert "try a lower learning rate" in spikes[0].sentence
     assert len(spikes[0].example_ids) == 4
     assert spikes[0].texts
     assert all(isinstance(text, str) and text for text in spikes[0].texts)
