@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     run = chosen_run(arguments)
     state = run.state()
     if not (state.resumable or state in (RunState.PAUSED, RunState.WAITING)):
-        raise UserError(f"the run {run.label!r} is {state}: there is nothing to resume")
+        longer = " (`tfm branch` trains it for longer)" if state is RunState.FINISHED else ""
+        raise UserError(f"the run {run.label!r} is {state}: there is nothing to resume{longer}")
     if arguments.overrides:
         run.change(arguments.overrides)
     return send(run, "resume") if state is RunState.PAUSED else conduct(run, arguments)
