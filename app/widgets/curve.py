@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QToolButton
 
 from app.bidirectional import isolated
-from app.theme import body_font, theme, translucent
+from app.theme import GRID, body_font, theme, translucent
 from app.widgets.series import Series, decimate
 from tfmcore import units
 
@@ -20,6 +20,8 @@ FEW_POINTS = 200
 BOLD = 2
 DOT, RING = 6, 12
 """The widths of a point in pixels."""
+LONGEST = 28 * GRID
+"""Of a title in the legend; the whole one is in its tooltip."""
 
 
 def colour_of(name: str) -> QColor:
@@ -138,7 +140,8 @@ class Curve:
 
     def show_value(self, at: int | None) -> None:
         """Write the value at a point, or the last one, beside the title."""
-        words = isolated(self.short).replace("&", "&&")
+        short = self.button.fontMetrics().elidedText(self.short, Qt.TextElideMode.ElideMiddle, LONGEST)
+        words = isolated(short).replace("&", "&&")
         if self.series.length and not self.style.planned:
             words += f" {units.number(float(self.series.y[-1 if at is None else at]))}"
         self.button.setText(words)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
 from pytestqt.qtbot import QtBot
 
+from app.bidirectional import isolated
 from app.theme import DARK, LIGHT, apply_theme
 from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
@@ -260,6 +261,14 @@ def test_of_a_million_points_no_more_are_drawn_than_the_plot_has_columns(plot: L
         plot.append("training", 1e6 + step, 0.5)
         plot.redraw()
         assert 50 < len(plot.curves["training"].line.xData) <= plot.chart.box.width() + 2
+
+
+def test_the_legend_cuts_a_long_title_and_tells_it_when_asked(plot: LivePlot) -> None:
+    title = "a title that says " + "very " * 20 + "much"
+    curve = plot.add_series("long", title=title)
+    assert curve.button.sizeHint().width() < 300
+    assert curve.button.text().startswith(isolated("a title that")[:8])
+    assert title in curve.button.toolTip()
 
 
 def test_a_narrow_plot_wraps_its_legend(plot: LivePlot, qtbot) -> None:
