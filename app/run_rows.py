@@ -96,20 +96,20 @@ def matches(facts: RunFacts, wanted: str) -> bool:
 
 
 def shorter(label: str, others: Iterable[str]) -> Iterator[str]:
-    """A label, then ever shorter ones: from its beginning on, the words that another one has too are left out, or of
-    "name=value" the name; at last all of them. The runs of a sweep differ at the end."""
+    """A label, then ever shorter ones: from its beginning on, of "name=value" only the value is left, and nothing of
+    other words that another one begins with too; at last nothing at all that it begins with."""
     yield label
     words = label.split(" ")
     pairs = (zip(words, other.split(" "), strict=False) for other in others if other != label)
     common = max((len(list(takewhile(lambda pair: pair[0] == pair[1], each))) for each in pairs), default=0)
-    if common == len(words):
-        return
-    values = list[str]()
-    for place, word in enumerate(words[:common], 1):
+    common = common if common < len(words) else 0
+    short = list[str]()
+    for place, word in enumerate(words):
         name, _, value = word.rpartition("=")
-        values += [value] if name else []
-        yield f"…{' '.join(values + words[place:])}"
-    if values:
+        short += [value] if name or place >= common else []
+        if name or place < common:
+            yield f"{'…' * bool(common)}{' '.join(short + words[place + 1 :])}"
+    if common and len(short) > len(words) - common:
         yield f"…{' '.join(words[common:])}"
 
 

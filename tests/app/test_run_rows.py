@@ -43,10 +43,14 @@ def test_the_validation_loss_is_shown_where_it_is_known_and_else_the_training_lo
         (
             "sweep rate=1e-3 seed=2",
             ["sweep rate=1e-3 seed=1", "sweep rate=2e-3 seed=2"],
-            ["…rate=1e-3 seed=2", "…1e-3 seed=2", "…seed=2"],
+            ["…rate=1e-3 seed=2", "…1e-3 seed=2", "…1e-3 2", "…seed=2"],
         ),
-        ("sweep rate=1e-3 seed=2", ["sweep rate=1e-4 seed=2", "another"], ["…rate=1e-3 seed=2"]),
-        ("sweep rate=1e-3", ["sweep rate=1e-3"], []),
+        (
+            "sweep rate=1e-3 seed=2",
+            ["sweep rate=1e-4 seed=2", "another"],
+            ["…rate=1e-3 seed=2", "…1e-3 seed=2", "…1e-3 2"],
+        ),
+        ("sweep rate=1e-3", ["sweep rate=1e-3"], ["sweep 1e-3"]),
         ("sweep", ["sweep rate=1e-3"], []),
         ("a name", [], []),
     ],
