@@ -230,6 +230,6 @@ class SheetRows(RunRows):
                 font = body_font()
                 font.setBold(True)
                 return font
-            case Qt.ItemDataRole.TextAlignmentRole if is_number(value):
+            case Qt.ItemDataRole.TextAlignmentRole if value is None or is_number(value):
                 return RIGHT
         return None

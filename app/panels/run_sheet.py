@@ -31,6 +31,8 @@ from tfmcore.config import UserError
 WIDEST = 32 * GRID
 DOT = 10
 ROW = 4 * GRID
+MEASURED = 40
+"""A column is as wide as so many rows need: to look at hundreds takes longer than to type a letter of the filter."""
 MOST_DRAWN = 8
 """So many curves have a colour each."""
 MOST_FOLLOWED = 40
@@ -115,6 +117,7 @@ class RunSheet(QWidget):
         view.verticalHeader().setDefaultSectionSize(ROW)
         header = view.horizontalHeader()
         header.setHighlightSections(False)
+        header.setResizeContentsPrecision(MEASURED)
         header.setSortIndicator(FIRST.index(LOSS), ASCENDING)
         view.setSortingEnabled(True)
         header.sortIndicatorChanged.connect(lambda *_: view.scrollToTop())
@@ -180,7 +183,8 @@ class RunSheet(QWidget):
     def _fit_names(self) -> None:
         """As wide as they are, where the other columns leave the room."""
         room = self.view.viewport().width() - self.view.horizontalHeader().length() + self.view.columnWidth(0)
-        self.view.setColumnWidth(0, min(self.view.sizeHintForColumn(0), max(room, WIDEST)))
+        wanted = max(self.view.sizeHintForColumn(0), self.view.horizontalHeader().sectionSizeHint(0))
+        self.view.setColumnWidth(0, min(wanted, max(room, WIDEST)))
 
     def _say(self) -> None:
         """How many there are, and what can be done with those that are chosen."""

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from app import run_queue
 from app.panels import run_sheet
 from app.panels.run_sheet import RunSheet
+from app.run_rows import RIGHT
 from app.session import Session
 from app.sheet_rows import Column, differing, measure_of
 from tests.app.conftest import add_checkpoint, until, write_status
@@ -68,6 +69,8 @@ def test_the_best_stands_first_and_the_unknown_last(sheet: RunSheet) -> None:
     assert column(sheet, "Learning rate") == ["0.002", "0.004", "0.001", "0.003"]
     fonts = [sheet.rows.index(row, 0).data(Qt.ItemDataRole.FontRole) for row in range(4)]
     assert [bool(font and font.bold()) for font in fonts] == [True, False, False, False]
+    unknown = sheet.rows.index(3, 1)
+    assert (unknown.data(), unknown.data(Qt.ItemDataRole.TextAlignmentRole)) == ("–", RIGHT)
 
 
 def test_a_click_on_a_heading_sorts_by_it_either_way(sheet: RunSheet, qtbot: QtBot) -> None:
@@ -156,6 +159,12 @@ def test_a_filter_leaves_some_and_their_differences(sheet: RunSheet) -> None:
     assert not sheet.findChild(QAction, "action_save_sheet").isEnabled()
     line.clear()
     assert words(sheet) == "4 runs differ in 1 option"
+
+
+def test_where_no_run_matches_all_headings_stay(sheet: RunSheet, qtbot: QtBot) -> None:
+    sheet.findChild(QLineEdit, "field_filter_sheet").setText("no such run")
+    assert not sheet.rows.rows
+    assert sheet.view.columnWidth(0) >= sheet.view.horizontalHeader().sectionSizeHint(0) > 0
 
 
 def test_without_runs_it_says_so(session: Session, qtbot: QtBot) -> None:
