@@ -24,6 +24,7 @@ APART_MS = 25
 """So far apart linked plots draw new points, for all at once would keep the window busy for longer than a frame."""
 AHEAD = 4
 """So many times as far as has been drawn is shown of what is planned."""
+LEGEND_LINE = 2 * GRID
 RESET_ICON = "fit-to-screen-outline"
 DEFAULT_STYLES: dict[str, CurveStyle] = {
     "training": CurveStyle(colour="training", smoothed=True),
@@ -202,19 +203,24 @@ class LivePlot(QWidget):
         return chain([head], joined([(x.copy(), y.copy()) for _, x, y in found]))
 
     def paint_figure(self, painter: QPainter, size: QSizeF) -> None:
-        """Paint title, legend and plot."""
-        head = 24.0
-        painter.setFont(body_font(small=True, bold=True))
+        """Paint title, legend, in as many lines as it needs, and plot."""
+        at = QPointF(GRID, LEGEND_LINE)
         painter.setPen(QColor(theme().text))
-        at = QPointF(GRID, 16)
+        painter.setFont(body_font(small=True, bold=True))
         painter.drawText(at, self.heading.text())
         at.setX(at.x() + painter.fontMetrics().horizontalAdvance(self.heading.text()) + 2 * GRID)
         painter.setFont(body_font(small=True))
+        metrics, room = painter.fontMetrics(), size.width() - GRID
         for curve in self.curves.values():
             if curve.shown:
+                title = metrics.elidedText(curve.title, Qt.TextElideMode.ElideMiddle, int(room))
+                width = metrics.horizontalAdvance(title)
+                if at.x() + width > room:
+                    at = QPointF(GRID, at.y() + LEGEND_LINE)
                 painter.setPen(curve.colour)
-                painter.drawText(at, curve.title)
-                at.setX(at.x() + painter.fontMetrics().horizontalAdvance(curve.title) + 2 * GRID)
+                painter.drawText(at, title)
+                at.setX(at.x() + width + 2 * GRID)
+        head = at.y() + GRID
         self.chart.paint(painter, QRectF(0, head, size.width(), size.height() - head))
 
     def sizeHint(self) -> QSize:

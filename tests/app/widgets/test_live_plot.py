@@ -1,11 +1,12 @@
 """Live plots: honest curves, gaps, logarithms, links, and a million points."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
 from app.bidirectional import isolated
@@ -269,6 +270,16 @@ def test_the_legend_cuts_a_long_title_and_tells_it_when_asked(plot: LivePlot) ->
     assert curve.button.sizeHint().width() < 300
     assert curve.button.text().startswith(isolated("a title that")[:8])
     assert title in curve.button.toolTip()
+
+
+def test_an_exported_legend_has_as_many_lines_as_it_needs(plot: LivePlot, tmp_path: Path) -> None:
+    plot.resize(600, 300)
+    for number in range(6):
+        plot.add_series(f"run {number}", title=f"a run of a sweep with a long name, seed={number}")
+    image = QImage(str(plot.exporter.save(tmp_path / "runs.png"))).convertToFormat(QImage.Format.Format_RGBA8888)
+    pixels = np.asarray(image.constBits()).reshape(image.height(), image.width(), 4).astype(int)[..., :3]
+    for curve in plot.curves.values():  # none has a point: only its title has its colour
+        assert (np.abs(pixels - curve.colour.getRgb()[:3]).max(axis=2) < 30).any(), curve.title
 
 
 def test_a_narrow_plot_wraps_its_legend(plot: LivePlot, qtbot) -> None:
