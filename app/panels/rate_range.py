@@ -47,14 +47,14 @@ class RateRange(QWidget):
         buttons.addWidget(self._cancel)
         buttons.addWidget(self._progress, 1)
         buttons.addStretch(0)
-        below = QHBoxLayout(spacing=GRID)
-        below.addWidget(self._words, 1)
-        below.addWidget(self._take)
+        outcome = QHBoxLayout(spacing=GRID)
+        outcome.addWidget(self._words, 1)
+        outcome.addWidget(self._take)
         column = QVBoxLayout(self, spacing=GRID // 2)
         column.setContentsMargins(0, GRID, 0, 0)
         column.addLayout(buttons)
-        column.addWidget(self._plot)
-        column.addLayout(below)
+        column.addLayout(outcome)
+        column.addWidget(self._plot)  # may have to be scrolled to
 
     def begin(self) -> None:
         """Ask the engine; needs a draft without problems."""

@@ -39,6 +39,8 @@ def test_the_curve_is_drawn_and_the_rate_taken_over(qtbot, panel, session):
     assert panel._plot.curves["training"].series.x.tolist() == [-5, -4, -3, -2]
     assert panel._plot.curves["training"].series.y.tolist() == FOUND["losses"]
     assert words(panel) == "A learning rate of 0.00017 suits this design."
+    panel.layout().activate()
+    assert panel.findChild(QPushButton, "action_take_rate").y() < panel._plot.y(), "it is seen without scrolling"
     click(qtbot, panel, "action_take_rate")
     assert session.draft.value("training.learning_rate") == 1.7e-4
     assert not panel.findChild(QPushButton, "action_take_rate").isVisible()
