@@ -289,8 +289,8 @@ class Session(QObject):
         words = f"“{isolated(other.label)}” is training, so “{isolated(run.label)}” waits in the queue."
 
         def waits() -> bool:
-            facts = self.runs.find(run.id)
-            return facts is None or facts.state == RunState.WAITING
+            facts, before = self.runs.find(run.id), self.runs.find(other.id)
+            return (facts is None or facts.state == RunState.WAITING) and before is not None and before.state.alive
 
         def train() -> None:
             self.do_once("start", lambda: _started(run), self._on_run_started)

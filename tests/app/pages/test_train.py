@@ -119,6 +119,10 @@ def test_the_design_is_trained_from_here(
     assert holds()
     write_status(started[0], RunState.RUNNING)
     until(qtbot, session, lambda: not holds())
+    (started[0].folder / "status.json").unlink()
+    until(qtbot, session, holds)
+    Exit(state=RunState.FINISHED, step=20).write(run.folder / "exit.json")
+    until(qtbot, session, lambda: not holds())  # what it said to train has ended, though it may still wait for another
 
 
 def test_when_the_chosen_run_is_deleted_the_next_one_is_shown(
