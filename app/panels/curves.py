@@ -1,6 +1,7 @@
 """The live curves of a run: loss, the task's metrics, learning rate with its whole plan, gradient norm, tokens per
 second, and of one in fp16 what its loss is multiplied by."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -45,6 +46,7 @@ class Curves(QWidget):
         self._metrics = MetricPlot()
         self._history = History()
         self._best: int | None = None
+        self._branch: int | None = None
         self._arranged: tuple[bool, bool] | None = None
         self._smoothing = QSlider(
             Qt.Orientation.Horizontal, objectName="field_smoothing", minimum=0, maximum=99, value=90
@@ -108,7 +110,7 @@ class Curves(QWidget):
         for plot in self._all:
             plot.clear()
         self._metrics.main = TASKS[config.data.task].metric if config else ""
-        self._history, self._best = history, None
+        self._history, self._best, self._branch = history, None, None
         self.plots["learning_rate"].add_series("training", CurveStyle(colour="training", bold=True), title="done")
         if config:
             self._draw_plan(config)
@@ -137,12 +139,17 @@ class Curves(QWidget):
                 title = found.label if name == "training" else f"{found.label}, {name}"
                 self.plots["loss"].add_series(f"parent {name}", style, title)
                 self.plots["loss"].set_series(f"parent {name}", *points)
-        self.plots["loss"].add_marker(found.step, "branch", "accent")
+        self._branch = found.step
+        self._mark_branch()
 
-    def advance(self, history: History, items: list[object]) -> None:
+    def advance(self, history: History, items: Sequence[object]) -> None:
         """Draw what has been added to the history; a restart, which voids points, draws all anew."""
         if any(isinstance(item, Started) for item in items):
             self._redraw(history)
+            for plot in self._all:
+                plot.chart.clear_markers()
+            self._mark_branch()
+            items = history.notables
         else:
             self._add([item for item in items if isinstance(item, Block)])
             evaluations = [(item.step, item.loss) for item in items if isinstance(item, Evaluated)]
@@ -187,6 +194,10 @@ class Curves(QWidget):
         steps = np.unique(np.concatenate(found).round())
         plan = [learning_rate(config.training, config.model.d_model, int(step)) for step in steps]
         self.plots["learning_rate"].set_series("planned", steps, plan)
+
+    def _mark_branch(self) -> None:
+        if self._branch is not None:
+            self.plots["loss"].add_marker(self._branch, "branch", "accent")
 
     def _mark(self, item: object) -> None:
         match item:

@@ -84,6 +84,9 @@ def test_changes_warnings_and_failures_are_marked_and_go_with_their_run(curves: 
     advance(curves, history, [Failed(step=5, sentence="the loss is nan")])
     marks = [len(curves.plots[name].chart.markers) for name in ("learning_rate", "loss")]
     assert marks == [1, 2]
+    advance(curves, history, [STARTED.model_copy(update={"step": 2})])
+    marks = [len(curves.plots[name].chart.markers) for name in ("learning_rate", "loss")]
+    assert marks == [0, 2], "the change is void: the run goes on from before it"
     curves.show_run(History(), None)
     assert not curves.plots["loss"].chart.markers
     curves.show_run(history, None)
