@@ -132,9 +132,9 @@ def shared(labels: Sequence[str]) -> str:
 
 
 def _values(words: Sequence[str]) -> str:
-    """Of "name=value" words the values, else the words."""
+    """The words, of "name=value" only the value."""
     pairs = [word.rpartition("=") for word in words]
-    return ", ".join(value for *_, value in pairs) if all(name for name, *_ in pairs) else " ".join(words)
+    return (", " if all(name for name, *_ in pairs) else " ").join(value for *_, value in pairs)
 
 
 def _in_common(lists: Sequence[Sequence[str]]) -> int:

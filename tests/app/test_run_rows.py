@@ -70,6 +70,7 @@ def test_of_a_long_label_what_its_neighbours_have_too_is_shortened(
             ["1e-3, 1", "2e-3, 1", "2e-3, 2"],
         ),
         (["write manual", "tell languages"], ["write manual", "tell languages"]),
+        (["sweep rate=1e-3 seed=1", "another"], ["sweep 1e-3 1", "another"]),
         (["sweep", "sweep 2"], ["sweep", "sweep 2"]),
         (["a name=x", "a other=x"], ["a name=x", "a other=x"]),
         (["the same", "the same"], ["the same", "the same"]),
