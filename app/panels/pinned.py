@@ -92,7 +92,7 @@ class Pinned(QWidget):
         """The fields that this model needs; what stands in them stays, or is what was last looked into."""
         self._name(self.text, self._title, FIRST.get(TASKS[model.task].roles[0], ("Text", "The text to inspect")))
         self._name(self.second, self._second_title, SECOND.get(model.second))
-        self._grid.setColumnStretch(1, 2 if model.second else 0)
+        self._grid.setColumnStretch(1, 3 if model.second else 0)
         self._second = model.second
         self.examples.show_model(model)
         if model.data.source != self._source:
