@@ -76,6 +76,9 @@ class Config(BaseModel):
         if self.training.class_weights != "none" and self.data.task not in LABEL_TASKS:
             reason = f"is for tasks that predict classes ({', '.join(LABEL_TASKS)}), not for {self.data.task}"
             yield Problem("training.class_weights", reason, "none")
+        if self.data.predicts_next_sentence and not self.model.next_sentence_head:
+            reason = "needs a model with a head for it (model.next_sentence_head)"
+            yield Problem("data.next_sentence_prediction", reason, False)
         if self.data.packing and self.model.convolution:
             yield Problem("data.packing", "the model's convolution would let texts of one row see each other", False)
         yield from parallel_problems(self)

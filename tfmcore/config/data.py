@@ -215,6 +215,11 @@ class DataConfig(Section):
         paper="https://arxiv.org/abs/2107.02027",
     )
 
+    @property
+    def predicts_next_sentence(self) -> bool:
+        """Beside its task."""
+        return self.next_sentence_prediction and "next_sentence_prediction" in TASKS[self.task].options
+
     def checks(self) -> Iterator[Problem]:
         source, task = SOURCES[self.source], TASKS[self.task]
         if self.task not in source.tasks:
@@ -224,9 +229,8 @@ class DataConfig(Section):
             yield Problem("path", "the source `file` needs the path of a file")
         if self.min_length > self.max_length:
             yield Problem("min_length", f"is above max_length ({self.max_length})", self.max_length)
-        of_whole_texts = self.next_sentence_prediction and "next_sentence_prediction" in task.options
-        if self.packing and ("packing" not in task.options or of_whole_texts):
-            other = "next_sentence_prediction" if of_whole_texts else self.task
+        if self.packing and ("packing" not in task.options or self.predicts_next_sentence):
+            other = "next_sentence_prediction" if self.predicts_next_sentence else self.task
             yield Problem("packing", f"is for tasks that predict tokens of one text each, not for {other}", False)
         if self.separator and "separator" in task.options and self.source != "file":
             yield Problem("separator", f"is for the prompts of a table, and the source {self.source} is none", "")

@@ -26,6 +26,14 @@ CLASHES = {
     ),
     "task of source": ({"data": {"source": "cldr_language"}}, "data.task", "classification"),
     "architecture of task": ({"data": {"task": "masked_language_modeling"}}, "model.architecture", "encoder"),
+    "next sentence without its head": (
+        {
+            "data": {"task": "masked_language_modeling", "next_sentence_prediction": True},
+            "model": {"architecture": "encoder"},
+        },
+        "data.next_sentence_prediction",
+        False,
+    ),
     "no path": ({"data": {"source": "file"}}, "data.path", None),
     "lengths crossed": ({"data": {"min_length": 20}}, "data.min_length", 12),
     "role of another task": ({"data": {"columns": {"text": "a", "label": "b"}}}, "data.columns", {"text": "a"}),

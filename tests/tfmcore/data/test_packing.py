@@ -109,7 +109,11 @@ def test_documents_of_a_file_are_apart_in_both_parts(config, file, task):
     ("source", "task", "fields"),
     [
         ("brackets", "classification", {}),
-        ("python_manual", "masked_language_modeling", {"data__next_sentence_prediction": True}),
+        (
+            "python_manual",
+            "masked_language_modeling",
+            {"data__next_sentence_prediction": True, "model__next_sentence_head": True},
+        ),
         ("python_manual", "masked_language_modeling", {"model__convolution": 3}),
     ],
 )

@@ -66,7 +66,8 @@ def test_texts_that_share_a_row_are_shown_one_by_one(engine, task):
 
 def test_whether_a_second_text_follows_is_told_of_the_first_batch(engine):
     data = {"task": "masked_language_modeling", "next_sentence_prediction": True}
-    reply, _ = engine.answer(PrepareData, config={"data": data, "model": {"architecture": "encoder"}}, sample="")
+    model = {"architecture": "encoder", "next_sentence_head": True}
+    reply, _ = engine.answer(PrepareData, config={"data": data, "model": model}, sample="")
     assert {shown.label for shown in reply.batch} == {"follows", "does not follow"}
 
 

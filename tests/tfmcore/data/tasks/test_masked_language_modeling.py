@@ -116,7 +116,7 @@ def test_texts_are_cut_where_a_sentence_begins(pairing, letters, monkeypatch):
 @pytest.mark.parametrize("size", [1, 8])
 def test_running_text_has_pairs_of_both_kinds_in_batches_of_any_size(size, config, file):
     text = "".join(f"Line {n} of a text, which goes on. " for n in range(2000))
-    fields = {"data__path": str(file("a.txt", text)), "model__context_length": 48}
+    fields = {"data__path": str(file("a.txt", text)), "model__context_length": 48, "model__next_sentence_head": True}
     made = config("file", "masked_language_modeling", data__next_sentence_prediction=True, **fields)
     dataset = prepare(made)
     split, labels = dataset.train, []
@@ -137,7 +137,9 @@ def test_running_text_has_pairs_of_both_kinds_in_batches_of_any_size(size, confi
 
 def test_how_a_text_is_read_changes_nothing_of_what_is_stored(config, file):
     path = str(file("a.txt", "".join(f"Line {n} of a text. " for n in range(500))))
-    made = config("file", "masked_language_modeling", data__path=path, model__context_length=32)
+    made = config(
+        "file", "masked_language_modeling", data__path=path, model__context_length=32, model__next_sentence_head=True
+    )
     plain = prepare(made).train
     paired = prepare(made.replaced(data__next_sentence_prediction=True, data__whole_word_masking=True)).train
     assert paired.stored.folder == plain.stored.folder
@@ -147,7 +149,9 @@ def test_how_a_text_is_read_changes_nothing_of_what_is_stored(config, file):
 
 def test_a_text_of_one_window_has_no_other_place(config, file):
     path = str(file("a.txt", "Line of a text, which is short. " * 3))
-    made = config("file", "masked_language_modeling", data__path=path, model__context_length=80)
+    made = config(
+        "file", "masked_language_modeling", data__path=path, model__context_length=80, model__next_sentence_head=True
+    )
     split = prepare(made.replaced(data__next_sentence_prediction=True)).validation
     assert len(split) == 1
     assert split._others(np.array([0]), random()) == []
