@@ -23,18 +23,19 @@ Way = Literal["no", "layers", "stacks", "graphs"]
 
 
 class Counters(BaseModel):
-    """Where the training stands. `evaluated` is the last validation, and `stale` counts those since the best one;
-    `learning_rate` is set where a person has taken the schedule's place; `new` names the weights that the model it
-    began from did not have. Steps left out because gradients were too large for fp16 are `overflows`; `precision` is
-    what its scale goes on from. `averaged` counts the steps that the average of the weights has taken in. `compiled`
-    says how steps are computed, by kind of device, `batch_size` how many sequences at once, and `shares` in how many
-    parts these."""
+    """Where the training stands. `evaluated` is the last validation, and `stale` counts those since the best one; one
+    that a stop has cut off is `owed`. `learning_rate` is set where a person has taken the schedule's place; `new` names
+    the weights that the model it began from did not have. Steps left out because gradients were too large for fp16 are
+    `overflows`; `precision` is what its scale goes on from. `averaged` counts the steps that the average of the weights
+    has taken in. `compiled` says how steps are computed, by kind of device, `batch_size` how many sequences at once,
+    and `shares` in how many parts these."""
 
     step: int = 0
     evaluated: Evaluated | None = None
     best_score: float | None = None
     best_step: int | None = None
     stale: int = 0
+    owed: bool = False
     skipped_steps: int = 0
     learning_rate: float | None = None
     new: list[str] = []
@@ -48,7 +49,7 @@ class Counters(BaseModel):
     def branch(self, score: float) -> None:
         """Leave with the parent what it was asked for and what it found: what is to be beaten is the `score` of the
         checkpoint from which the branch goes on."""
-        self.learning_rate, self.evaluated, self.stale = None, None, 0
+        self.learning_rate, self.evaluated, self.stale, self.owed = None, None, 0, False
         self.best_score, self.best_step = score, self.step
 
     def measure_anew(self) -> None:

@@ -86,7 +86,7 @@ class TransformerTrainer:
         self.prompts = pinned_prompts(self.training, config.data.task, dataset) if self.training.sample_every else []
         self.steps = Steps(self.learner, self.counters, dataset.tokenizer)
         self.compilation: Compilation | None = None
-        self._saved_step: int | None = None
+        self._saved: tuple[int, Evaluated | None] = (-1, None)
         if checkpoint:
             self._go_on(checkpoint)
         self.counters.shares, self.counters.batch_size = self.parallel.num_shares, self.training.batch_size
@@ -147,6 +147,11 @@ class TransformerTrainer:
             yield from self._validate()
             yield from self._sample()
             yield from self._save()
+        elif self.counters.owed:
+            yield from self._validate()
+            yield from self._save()
+            if self._stale:
+                return
         for batches in ahead(self._work()):
             yield from self._obey()
             if self.controls.stop:
@@ -175,7 +180,7 @@ class TransformerTrainer:
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Optimizer and random states as they were; what may differ from then on is added to `warnings`."""
         load_state(checkpoint.folder, self.learner, self.counters)
-        self._saved_step = self.step
+        self._saved = self.step, self.evaluated
         threads = checkpoint.manifest.threads if self.device.type == "cpu" else self.threads
         counts = {
             "threads": (threads, self.threads),
@@ -228,13 +233,15 @@ class TransformerTrainer:
             time.sleep(PAUSE_SECONDS)
 
     def _validate(self) -> Iterator[AnyEvent]:
-        """Evaluate on the held-out data, unless asked to stop meanwhile."""
+        """Evaluate on the held-out data; where a stop is asked for meanwhile, when the run goes on."""
         yield from self.steps.flush()
+        self.counters.owed = False
         try:
             with self.learner.averaged():
                 continued = self.dataset.validation.continued
                 found = evaluate(self.opened, self._held_out(), self.training.precision, self.parallel, continued)
         except Cancelled:
+            self.counters.owed = True
             return
         if not math.isfinite(found.loss):
             yield Warned(step=self.step, sentence=f"the validation loss is {found.loss}, so this validation is ignored")
@@ -261,8 +268,8 @@ class TransformerTrainer:
                 yield self.parallel.local_batch(piece, self.device)
 
     def _save(self) -> Iterator[AnyEvent]:
-        """Write a checkpoint, unless there is one of this step, or nothing has been learned or found yet."""
-        if self.step == self._saved_step or not (self.step or self.evaluated):
+        """Write a checkpoint, unless there is one of all that has been learned and found so far."""
+        if (self.step, self.evaluated) == self._saved or not (self.step or self.evaluated):
             return
         yield from self.steps.flush()
         here = self.evaluated if self.evaluated and self.evaluated.step == self.step else None
@@ -276,8 +283,8 @@ class TransformerTrainer:
             files={},
         )
         written = self.parallel.write(self.checkpoints, manifest, self._fill)
-        self._saved_step = self.step
-        if written.replaced:
+        before, self._saved = self._saved, (self.step, self.evaluated)
+        if written.replaced and self.step != before[0]:  # else it is this run's own, with what has been found since
             yield Warned(step=self.step, sentence=written.replaced)
         yield Saved(step=self.step, folder=str(written.folder), best=self._improved)
 
@@ -312,6 +319,6 @@ class TransformerTrainer:
 
     @property
     def _reason(self) -> Literal["finished", "stopped", "early_stopping"]:
-        if self.step == self.training.steps:
+        if self.step == self.training.steps and not self.counters.owed:
             return "finished"
         return "stopped" if self.controls.stop else "early_stopping"

@@ -130,6 +130,30 @@ def test_resume_comes_to_the_same_bit_for_bit(tiny, tmp_path, preset, way):
         assert ends[0].read_bytes() == ends[1].read_bytes()
 
 
+@pytest.mark.parametrize("stop", [2, 6])
+def test_a_validation_that_a_stop_cuts_off_is_made_when_the_run_goes_on(tiny, tmp_path, monkeypatch, stop):
+    config = tiny("reverse", "training.eval_every=2", "training.save_every=3", "training.early_stopping=2")
+    found = {2: 1.0, 4: 2.0, 6: 3.0}
+
+    def evaluate(opened, batches, *_):
+        list(batches)  # of which each may be the last
+        return Evaluation(found[trainers[-1].step], {}, 1)
+
+    trainers, prepare = [], TransformerTrainer.prepare
+    monkeypatch.setattr(trainer_module, "evaluate", evaluate)
+    monkeypatch.setattr(TransformerTrainer, "prepare", lambda *given: trainers.append(prepare(*given)) or trainers[-1])
+    whole = list(train(config, tmp_path / "whole"))
+    run = Run.open(tmp_path / "parts", config)
+    cut = play(run, **{f"step_{stop}": [Command(kind="stop")]})
+    assert cut[-1].reason == "stopped"
+    assert stop not in {event.step for event in of(Evaluated, cut)}
+    parts = cut + play(run)
+    assert [(e.step, e.loss) for e in of(Evaluated, parts)] == [(e.step, e.loss) for e in of(Evaluated, whole)]
+    assert parts[-1].reason == whole[-1].reason
+    assert run.best().step == Run(tmp_path / "whole").best().step == 2
+    assert not of(Warned, parts)
+
+
 def test_the_last_validation_is_known_after_a_resume(make_run):
     run = make_run("reverse", "training.steps=9", "training.save_every=100", "training.eval_every=4")
     [validated] = of(Evaluated, play(run, step_5=[Command(kind="stop")]))
