@@ -31,10 +31,11 @@ class Precision:
         return False
 
     def forward(self) -> contextlib.AbstractContextManager[object]:
-        """What the loss is computed in."""
+        """What the loss is computed in. No cast of a weight is kept, for threads would have it in common, and then the
+        order in which a share of a batch adds up the parts of its gradient is chance."""
         if self.dtype is None:
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
+        return torch.autocast(self.device.type, self.dtype, cache_enabled=False)
 
     def scaled(self, loss: Tensor) -> Tensor:
         """What the gradient is taken of."""

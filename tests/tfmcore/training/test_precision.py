@@ -1,5 +1,7 @@
 """Half as long numbers: the same learning, and a step that does not fit them is left out."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -108,3 +110,22 @@ def test_bf16_reaches_the_same_validation_loss(tiny, tmp_path):
     first = next(event.loss for event in events if isinstance(event, Stepped))
     assert losses["fp32"] < first - 1.0, "it has learned"
     assert losses["bf16"] == pytest.approx(losses["fp32"], abs=0.01)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_what_a_thread_computes_is_its_own(precision, monkeypatch):
+    """Else its gradient, to the bit, depends on what others do meanwhile."""
+    monkeypatch.setattr("tfmcore.nn.kernels.linear.HAS_BF16", True)  # on any processor
+    numbers, weight = PRECISIONS[precision](torch.device("cpu")), torch.nn.Parameter(torch.ones(2, 2))
+
+    def result():
+        with numbers.forward():
+            return torch.nn.functional.linear(torch.ones(1, 2), weight)
+
+    def nodes(node):
+        return {node} | {n for after, _ in node.next_functions if after for n in nodes(after)}
+
+    with numbers.forward(), ThreadPoolExecutor(1) as thread:
+        ours, others = result(), thread.submit(result).result()
+    common = nodes(ours.grad_fn) & nodes(others.grad_fn)
+    assert {type(node).__name__ for node in common} == {"AccumulateGrad"}
