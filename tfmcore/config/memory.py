@@ -149,6 +149,7 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     if not (device.weights["token embedding"] or writes):
         matrix = 0
     before = every if training.accumulation > 1 or device.early else 0
+    ends = matrix if before or streams > 1 or (writes and model.tie_embeddings) else 0  # added to what is there of it
     logits, of_head = 0.0, 0.0
     if writes:
         in_place, copies = logits_become_gradients(kind), COPIES + narrow  # the shorter ones are one
@@ -158,8 +159,8 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
             logits, of_head = logits + matrix, matrix + BYTES * tokens * model.d_model
     return [
         _Moment(before + shares * of_head, shares * tokens * kept, shares * logits),
-        _Moment(before + shares * (of_head + matrix), shares * tokens * (kept + again), 0),
-        _Moment(shares * (every + matrix), shares * tokens * (outside + max(layers)), 0),
+        _Moment(before + shares * (of_head + matrix * writes), shares * tokens * (kept + again), 0),
+        _Moment(shares * (every + ends), shares * tokens * (outside + max(layers)), 0),
     ]
 
 

@@ -104,6 +104,11 @@ CONFIGS = {
         500,
     ),
     "large vocabulary": ("nano-seq2seq", ["model.context_length=64", "training.batch_size=6"], 50_257),
+    "large vocabulary that is only read": (
+        "tell-languages",
+        ["model.num_layers=1", "model.context_length=16", "training.batch_size=1"],
+        50_257,
+    ),
     "mostly weights": (
         "nano-decoder",
         ["model.d_model=512", "model.num_heads=8", "model.context_length=32", "training.batch_size=1"],
