@@ -163,6 +163,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             if of_weights:
                 torch._foreach_add_(of_weights, more)
             of_weights = of_weights or [gradient.float() for gradient in more]
+            del made, of_logits, more  # before those of the next piece are made
         ctx.save_for_backward(of_hidden, *of_weights)
         return totals[0].clone(), totals[1].clone()
 

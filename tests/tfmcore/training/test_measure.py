@@ -109,6 +109,18 @@ CONFIGS = {
         ["model.num_layers=1", "model.context_length=16", "training.batch_size=1"],
         50_257,
     ),
+    "mostly logits, piece by piece": (
+        "nano-seq2seq",
+        [
+            "model.d_model=64",
+            "model.num_heads=2",
+            "model.num_layers=1",
+            "model.context_length=128",
+            "training.batch_size=5",
+            "training.gradient_checkpointing=true",
+        ],
+        32_000,
+    ),
     "mostly weights": (
         "nano-decoder",
         ["model.d_model=512", "model.num_heads=8", "model.context_length=32", "training.batch_size=1"],
