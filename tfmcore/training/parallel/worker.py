@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 LAST_WORDS_SECONDS = 5.0
 """So long a process that has lost another waits for it to have said why."""
+STOP_SECONDS = 1.0
+"""So long a process that is asked to end waits for the launcher, if that was asked too, to have all of them stop."""
 LOST = ("connection closed by peer", "connection reset by peer", "broken pipe", "timed out", "timeout", "gloo", "nccl")
 ENDED, FAILURE = "ended", "failure"
 
@@ -82,6 +84,7 @@ def is_lost(error: BaseException) -> bool:
 def run_worker(run: Run) -> int:
     """Do this process's share of a run; the exit code is not 0 where all are to be started again."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is for the launcher
+    signal.signal(signal.SIGTERM, lambda *_: _end_unless_stopped(run))
     launcher = os.getppid()
     threading.Thread(target=_follow, args=(launcher, start_time(launcher)), daemon=True).start()
     with open(run.folder / "log.txt", "ab") as log:
@@ -123,6 +126,15 @@ def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
         last = failed(0, error, config)
         ranks.say(FAILURE, f"{last.sentence}\n{last.details}")
     return 0
+
+
+def _end_unless_stopped(run: Run) -> None:
+    """End for torchrun, but not with a cluster's job, all of whose processes are signalled: they save and stop."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while not Controls(run.folder).heard():
+        if time.monotonic() > deadline:
+            os._exit(1)
+        time.sleep(POLL_SECONDS / 10)
 
 
 def _follow(launcher: int, started: float) -> None:

@@ -148,11 +148,13 @@ def test_what_nohup_started_lives_on_without_its_terminal(start):
     assert run.state() is RunState.RUNNING
 
 
-def test_a_signal_to_the_launcher_saves_and_stops(start):
+def test_a_signal_to_all_processes_of_a_job_saves_and_stops(start):
+    """Slurm and systemd leave none of them out."""
     run, [launcher] = start(config("nano-decoder", "data", *LONG))
     wait_for(lambda: len(steps(run)) >= 3)
     workers = run.workers(launcher.pid)
-    os.kill(launcher.pid, signal.SIGTERM)
+    for process in [*workers, launcher]:
+        process.terminate()
     wait_for(lambda: gone([launcher, *workers]))
     assert run.state() is RunState.STOPPED
     assert run.checkpoints()[-1].step == run.exit().step > 0
