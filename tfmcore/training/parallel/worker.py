@@ -51,7 +51,13 @@ class Ranks(Peers):
         from tfmcore.training.parallel.world import World
 
         self.world = World.of_environment(config.training)
-        return Distributed(self.world, config)
+        return Distributed(self.world.join(config.training, self._raise_if_one_is_gone), config)
+
+    def _raise_if_one_is_gone(self) -> None:
+        if self.ended:
+            raise Cancelled
+        if failure := self._told():
+            raise failure
 
     def explain(self, error: Exception) -> Exception | None:
         """What ended the training here, or None where another process is gone without a word."""
@@ -59,11 +65,17 @@ class Ranks(Peers):
             return error
         deadline = time.monotonic() + LAST_WORDS_SECONDS
         while self.world and time.monotonic() < deadline:
-            if self.world.store.check([FAILURE]):
-                sentence, _, details = self.world.store.get(FAILURE).decode().partition("\n")
-                return Failure(sentence, details=details)
+            if failure := self._told():
+                return failure
             time.sleep(POLL_SECONDS)
         return None
+
+    def _told(self) -> Failure | None:
+        """What another process has said that it failed of."""
+        if not self.world or not self.world.store.check([FAILURE]):
+            return None
+        sentence, _, details = self.world.store.get(FAILURE).decode().partition("\n")
+        return Failure(sentence, details=details)
 
     def say(self, key: str, words: str = "") -> None:
         if self.world:
@@ -123,6 +135,8 @@ def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
         if is_lost(error):
             time.sleep(POLL_SECONDS)
             return 0 if run.exit() else 1
+        if ranks.world is None:  # nobody can be told
+            raise
         last = failed(0, error, config)
         ranks.say(FAILURE, f"{last.sentence}\n{last.details}")
     return 0

@@ -1,9 +1,11 @@
 """The process group of a training and its device mesh: how the ranks meet, and where each of them stands."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 import torch
 import torch.distributed as dist
@@ -15,6 +17,7 @@ from tfmcore.config.parallel import sizes
 from tfmcore.training.devices import choose_device
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
 
+POLL_SECONDS = 0.1
 TIMEOUT = timedelta(hours=1)
 """So long one rank may be busy (drawing samples, writing a checkpoint) while others wait for it."""
 
@@ -25,22 +28,31 @@ class World:
     def __init__(
         self, training: TrainingConfig, store: Path, rank: int, local_rank: int = 0, local_world_size: int = 1
     ) -> None:
-        """Join the process group by a file, which no group before has used: no port is opened for it."""
+        """What ranks know before they meet in a file, which no world before has used: no port is opened for it."""
         self.rank, self.sizes = rank, sizes(training)
-        self.world_size, self.local_world_size = training.num_processes, local_world_size
-        self.device = choose_device(training.device, local_world_size)
-        if cuda := self.device.type == "cuda":
-            self.device = torch.device("cuda", local_rank)  # by its number: the one that is set is this thread's alone
-            torch.cuda.set_device(self.device)
+        self.world_size, self.local_rank, self.local_world_size = training.num_processes, local_rank, local_world_size
         self.store = FileStore(str(store), self.world_size)
+
+    def join(self, training: TrainingConfig, wait: Callable[[], None] = lambda: None) -> Self:
+        """Join the process group once all ranks can, calling `wait` meanwhile. Raises UserError for a device that is
+        not there."""
+        self.device = choose_device(training.device, self.local_world_size)
+        if cuda := self.device.type == "cuda":
+            self.device = torch.device("cuda", self.local_rank)  # by its number: the one set is this thread's alone
+            torch.cuda.set_device(self.device)
+        self.store.add("ready", 1)
+        while self.store.add("ready", 0) < self.world_size:  # which one that fails never is
+            wait()
+            time.sleep(POLL_SECONDS)
         if not dist.is_initialized():
             backend, store_of_group = "cpu:gloo,cuda:nccl" if cuda else "gloo", PrefixStore("group", self.store)
             dist.init_process_group(
-                backend, store=store_of_group, rank=rank, world_size=self.world_size, timeout=TIMEOUT
+                backend, store=store_of_group, rank=self.rank, world_size=self.world_size, timeout=TIMEOUT
             )
         self.mesh = init_device_mesh(self.device.type, tuple(self.sizes.values()), mesh_dim_names=tuple(self.sizes))
         self.cpu_group = dist.new_group(backend="gloo", timeout=TIMEOUT)
         """For what ranks tell each other in Python objects, and for what is on their processors."""
+        return self
 
     @classmethod
     def of_environment(cls, training: TrainingConfig, environment: Mapping[str, str] = os.environ) -> "World":

@@ -60,7 +60,8 @@ def do(job: dict, number: int, rank: int, stores: Path) -> dict:
             Run.open(folder, config)
     parallel = None
     if config.training.parallel:
-        parallel = Distributed(World(config.training, stores / str(number), rank), config)
+        world = World(config.training, stores / str(number), rank)
+        parallel = Distributed(world.join(config.training), config)
     elif rank > 0:
         return {}
     run = Run(folder)

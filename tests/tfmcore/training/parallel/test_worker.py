@@ -4,11 +4,17 @@ import os
 import subprocess
 import sys
 import threading
+from typing import NoReturn
 
+import pytest
+
+from tfmcore.config import UserError
 from tfmcore.runs import start_time
 from tfmcore.training import heap
 from tfmcore.training.controls import Controls
-from tfmcore.training.parallel import worker
+from tfmcore.training.faults import Failure
+from tfmcore.training.parallel import worker, world
+from tfmcore.training.parallel.rendezvous import RENDEZVOUS
 
 
 def test_it_ends_with_its_launcher_though_the_system_still_names_that_as_its_parent(monkeypatch):
@@ -27,7 +33,49 @@ def test_it_ends_with_its_launcher_though_the_system_still_names_that_as_its_par
 def test_it_too_keeps_the_memory_that_a_step_has_freed(make_run, monkeypatch):
     kept = []
     monkeypatch.setattr(heap, "_set", lambda *sizes: kept.append(sizes))
-    monkeypatch.setattr(worker.Ranks, "strategy", lambda self, config: None)
+    monkeypatch.setattr(worker.Ranks, "strategy", lambda self, *_: None)
     run = make_run("reverse", "training.steps=1")
     assert worker._not_main(run, Controls(run.folder), worker.Ranks()) == 0
     assert kept == [heap.KEPT, heap.USUAL]
+
+
+@pytest.fixture
+def worker_of(monkeypatch, tmp_path):
+    """A process of two as torchrun starts it, as far as it knows; gives what it knows of the others."""
+
+    def begin(rank: int) -> worker.Ranks:
+        told = {RENDEZVOUS: str(tmp_path / "store"), "MASTER_PORT": "7", "RANK": str(rank), "LOCAL_RANK": "0"}
+        for name, value in {**told, "LOCAL_WORLD_SIZE": "1"}.items():
+            monkeypatch.setenv(name, value)
+        return worker.Ranks()
+
+    return begin
+
+
+def no_device(*_: object) -> NoReturn:
+    raise UserError("there is no cuda here")
+
+
+def test_a_machine_without_the_device_is_not_waited_for(make_run, monkeypatch, worker_of):
+    run = make_run("reverse", 'training.parallel=["data"]')
+    with monkeypatch.context() as there:
+        there.setattr(world, "choose_device", no_device)
+        assert worker._not_main(run, Controls(run.folder), worker_of(1)) == 0
+    with pytest.raises(Failure, match="there is no cuda here"):
+        worker_of(0).strategy(run.config())
+
+
+def test_the_others_do_not_wait_for_a_main_process_without_the_device(make_run, monkeypatch, worker_of):
+    run = make_run("reverse", 'training.parallel=["data"]')
+    with monkeypatch.context() as here:
+        here.setattr(world, "choose_device", no_device)
+        assert worker._main(run, Controls(run.folder), worker_of(0)) == 0
+    assert run.exit().sentence == "there is no cuda here"
+    assert worker._not_main(run, Controls(run.folder), worker_of(1)) == 0
+
+
+def test_what_fails_before_others_can_be_told_starts_all_of_them_again(make_run, monkeypatch, worker_of):
+    run = make_run("reverse", 'training.parallel=["data"]')
+    monkeypatch.setattr(worker.Ranks, "strategy", no_device)
+    with pytest.raises(UserError, match="there is no cuda here"):
+        worker._not_main(run, Controls(run.folder), worker_of(1))

@@ -19,6 +19,8 @@ def test_each_process_names_its_own_gpu_which_holds_in_all_its_threads(monkeypat
     monkeypatch.setattr(world, "init_device_mesh", lambda kind, *_, **__: kind)
     training = config("nano-decoder", "data", "training.device=cuda", "training.num_processes=4").training
     there = World(training, tmp_path / "store", rank, local_rank, local_world_size=2)
+    there.store.add("ready", 3)  # the others
+    there.join(training)
     assert there.device == torch.device("cuda", local_rank)
     assert chosen == [there.device]
     assert there.mesh == "cuda", "a mesh is of a kind of device, each process's own"
