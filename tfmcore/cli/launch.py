@@ -12,7 +12,7 @@ from typing import Any
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, runs_folder, whole
 from tfmcore.cli.output import note, print_json, print_line
 from tfmcore.cli.train import with_whole_paths
-from tfmcore.config import UserError
+from tfmcore.config import TrainingConfig, UserError
 from tfmcore.config.resuming import changed
 from tfmcore.runs import Run, RunState, find_run
 
@@ -23,6 +23,9 @@ tfm launch run.toml --slurm 4 --runs /shared/runs      four nodes of a Slurm clu
 tfm launch --run first --hosts anna,berta              resume a stopped or interrupted run
 """
 
+SAVING_SECONDS = 90
+"""So long before its time is up a job of a cluster is asked to stop."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
@@ -31,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_set(parser)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--hosts", metavar="A,B", help="the machines, by their ssh names")
-    where.add_argument("--slurm", metavar="NODES", type=whole(1), help="number of nodes of a Slurm cluster")
+    where.add_argument(
+        "--slurm",
+        metavar="NODES",
+        type=whole(1),
+        help="number of nodes of a Slurm cluster (partition, account, time limit: SBATCH_PARTITION=… and the like)",
+    )
     parser.add_argument(
         "--python", metavar="PATH", default=sys.executable, help="Python on the machines (default: this)"
     )
@@ -51,14 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
         known.change(arguments.overrides)
     made = known or Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
     command = [arguments.python, "-m", "tfmcore", "train", "--continue", str(made.folder), "--hosts", str(num_hosts)]
-    commands = [slurm_command(command, num_hosts)] if arguments.slurm else [ssh(host, command, made) for host in hosts]
+    job = job_options(config.training, num_hosts, made)
+    commands = [slurm_command(command, job)] if arguments.slurm else [ssh(host, command, made) for host in hosts]
     if arguments.json:
         print_json({"id": made.id, "folder": made.folder, "commands": [shlex.join(each) for each in commands]})
     else:
         for each in commands:
             print_line(shlex.join(each))
     if not arguments.dry_run:
-        submit(command, num_hosts, made) if arguments.slurm else start(commands)
+        submit(command, job, made) if arguments.slurm else start(commands)
         note(f"{made.id} starts on {num_hosts} machines; `tfm status {made.id} --follow` watches it")
     return 0
 
@@ -97,20 +106,37 @@ def start(commands: list[list[str]]) -> None:
             raise UserError(f"{command[1]} could not be started: {ended.stderr.strip() or ended.returncode}")
 
 
-def slurm_command(command: list[str], num_nodes: int) -> list[str]:
+def job_options(training: TrainingConfig, num_nodes: int, run: Run) -> dict[str, Any]:
+    """What a cluster is asked for: on each node one launcher with cores, and GPUs where it needs them, for all of its
+    processes; a signal to save and stop before the time is up."""
+    processes = training.num_processes // num_nodes
+    cores = processes * (training.threads or 1)
+    options = {"job_name": run.id, "nodes": num_nodes, "ntasks_per_node": 1, "cpus_per_task": cores}
+    gpus = {"gpus_per_node": processes} if training.device == "cuda" else {}
+    return {**options, **gpus, "signal": f"TERM@{SAVING_SECONDS}"}
+
+
+def step_words(job: dict[str, Any]) -> list[str]:
+    """For srun, which does not take them from the job (since Slurm 22.05)."""
+    return [f"--cpus-per-task={job['cpus_per_task']}"]
+
+
+def slurm_command(command: list[str], job: dict[str, Any]) -> list[str]:
     """How sbatch would be asked, by hand."""
-    return ["sbatch", f"--nodes={num_nodes}", "--ntasks-per-node=1", f"--wrap=srun {shlex.join(command)}"]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in job.items()]
+    return ["sbatch", *options, f"--wrap={shlex.join(['srun', *step_words(job), *command])}"]
 
 
-def submit(command: list[str], num_nodes: int, run: Run, cluster: str | None = None) -> Any:
-    """Hand the job to the cluster, and give submitit's job; raises UserError where there is none."""
+def submit(command: list[str], job: dict[str, Any], run: Run) -> Any:
+    """Hand the job to the cluster, and give submitit's; raises UserError where there is none."""
     try:
         import submitit
     except ImportError:
         raise UserError("--slurm needs submitit: pip install 'transformer-playground[slurm]'") from None
     try:
-        executor = submitit.AutoExecutor(folder=Path(run.folder) / "slurm", cluster=cluster)
+        executor = submitit.SlurmExecutor(folder=Path(run.folder) / "slurm")
     except RuntimeError as error:
         raise UserError(f"no Slurm cluster can be reached from here: {error}") from None
-    executor.update_parameters(nodes=num_nodes, tasks_per_node=1, name=run.id)
+    # its own time limit is 5 minutes: none leaves it to the cluster
+    executor.update_parameters(time=None, additional_parameters=job, srun_args=step_words(job))
     return executor.submit(submitit.helpers.CommandFunction(command))

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from tests.tfmcore.training.parallel.processes import SHAPE
-from tfmcore.cli.launch import submit
-from tfmcore.config import UserError
+from tfmcore.cli.launch import job_options, submit
+from tfmcore.config import TrainingConfig, UserError
 from tfmcore.runs import Exit, Run, RunState
 
 SHARED = [word for line in [*SHAPE, 'training.parallel=["data"]'] for word in ("--set", line)]
@@ -86,21 +86,47 @@ def test_processes_must_come_out_even(tfm):
 def test_slurm_is_asked_for_one_launcher_a_node(tfm):
     made = told(tfm, "--slurm", "2", "--dry-run")
     [command] = (shlex.split(command) for command in made["commands"])
-    assert command[:3] == ["sbatch", "--nodes=2", "--ntasks-per-node=1"]
-    assert command[3].startswith("--wrap=srun ")
-    assert command[3].endswith(" --hosts 2")
+    assert command[:4] == ["sbatch", f"--job-name={made['id']}", "--nodes=2", "--ntasks-per-node=1"]
+    assert command[4:6] == ["--cpus-per-task=1", "--signal=TERM@90"]
+    words = shlex.split(command[6].removeprefix("--wrap="))
+    assert words[:2] == ["srun", "--cpus-per-task=1"]
+    assert words[-2:] == ["--hosts", "2"]
 
 
-def test_a_job_runs_the_command(tmp_path):
-    """On this machine, which submitit can take for a cluster."""
-    run, seen = Run(tmp_path), tmp_path / "seen"
-    job = submit([sys.executable, "-c", f"open({str(seen)!r}, 'w').close()"], 1, run, cluster="local")
-    job.result()
-    assert seen.exists()
-    assert list((tmp_path / "slurm").iterdir())
+def test_a_node_has_what_all_of_its_processes_need(tmp_path):
+    training = TrainingConfig(num_processes=8, threads=3, device="cuda")
+    job = job_options(training, 2, Run(tmp_path))
+    assert (job["cpus_per_task"], job["gpus_per_node"]) == (12, 4)
+
+
+CLUSTER = {
+    "sbatch": 'cp "$1" "$HOME/job.sh"; SLURM_JOB_ID=7 sh "$1" > /dev/null 2>&1 & echo Submitted batch job 7',
+    "srun": 'for word; do shift; case "$word" in -u) break;; *) python=$word;; esac; done; exec "$python" -u "$@"',
+}
+"""Programs that do here what Slurm does on a node."""
+
+
+def test_a_job_runs_the_command_until_the_cluster_ends_it(tmp_path, monkeypatch):
+    """submitit's own limit is 5 minutes, and its signal kills what it does not know."""
+    for name, text in CLUSTER.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run, seen = Run(tmp_path / "été 训练"), tmp_path / "seen"
+    job = job_options(TrainingConfig(), 1, run)
+    submit([sys.executable, "-c", f"open({str(seen)!r}, 'w').close()"], job, run)
+    deadline = time.monotonic() + 60
+    while not seen.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    options = (tmp_path / "job.sh").read_text()
+    assert "--time" not in options
+    assert "#SBATCH --signal=TERM@90\n#SBATCH" in options
+    assert "--cpus-per-task=2 " in options
 
 
 def test_without_a_cluster_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="no Slurm cluster can be reached from here"):
-        submit(["true"], 1, Run(tmp_path), cluster="slurm")
+        submit(["true"], {"cpus_per_task": 1}, Run(tmp_path))
