@@ -2,6 +2,7 @@
 command. It is an ordinary run: `tfm status`, `tfm stop` and the window follow it from any of them."""
 
 import argparse
+import re
 import shlex
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--run", metavar="RUN", help="resume an existing run, instead of a config")
     add_set(parser)
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--hosts", metavar="A,B", help="the machines, by their ssh names")
+    where.add_argument("--hosts", metavar="A,B", type=machines, help="the machines, by their ssh names")
     where.add_argument(
         "--slurm",
         metavar="NODES",
@@ -49,10 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser, "the run and its commands")
 
 
+def machines(value: str) -> list[str]:
+    """The names of a list; not what ssh would take for an option."""
+    hosts = [host.strip() for host in value.split(",") if host.strip()]
+    if wrong := [host for host in hosts or [""] if not re.fullmatch(r"[^\s-]\S*", host)]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is not the name of a machine: write them as anna,berta")
+    return hosts
+
+
 def run(arguments: argparse.Namespace) -> int:
     known = ended_run(arguments) if arguments.run else None
     config, name = (changed(known.config(), arguments.overrides), "") if known else chosen_config(arguments)
-    hosts = [host.strip() for host in (arguments.hosts or "").split(",") if host.strip()]
+    hosts: list[str] = arguments.hosts or []
     num_hosts: int = arguments.slurm or len(hosts)
     check(config.training.parallel, config.training.num_processes, num_hosts)
     if known and arguments.overrides:

@@ -77,6 +77,13 @@ def test_a_machine_that_cannot_be_reached_is_named(tfm, folder):
     assert (result.code, result.err) == (2, "tfm: nobody could not be started: no such host\n")
 
 
+@pytest.mark.parametrize("hosts", [",", "anna berta", "anna,-v"])
+def test_what_names_no_machine_is_refused(tfm, hosts):
+    result = tfm("launch", "nano-decoder", *SHARED, "--hosts", hosts)
+    assert result.code == 2
+    assert "is not the name of a machine: write them as anna,berta" in result.err
+
+
 def test_processes_must_come_out_even(tfm):
     result = tfm("launch", "nano-decoder", *SHARED, "--hosts", "a,b,c")
     assert result.code == 2
