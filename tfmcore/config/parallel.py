@@ -79,27 +79,29 @@ def _shares(config: "Config") -> Iterator[Problem]:
         if common % tensor:
             heads = f"{model.num_heads} heads, {model.kv_heads} key/value heads and a feed-forward width"
             reason = f"{heads} of {model.ff_width} cannot be split among {tensor} processes"
-            yield _smaller(training, "tensor", reason, _divisors(common))
+            yield from _smaller(training, "tensor", reason, _divisors(common))
     if stages := found.get("pipeline"):
         layers = num_layers(model)
         if stages > layers:
             reason = f"{layers} layers cannot be split into {stages} stages"
-            yield _smaller(training, "pipeline", reason, list(range(1, layers + 1)))
+            yield from _smaller(training, "pipeline", reason, list(range(1, layers + 1)))
     shares = data_parallel_size(training)
     if training.batch_size % shares:
         reason = f"{training.batch_size} sequences cannot be split evenly among {shares} processes"
         yield Problem("training.batch_size", reason, -(-training.batch_size // shares) * shares)
 
 
-def _smaller(training: "TrainingConfig", kind: str, reason: str, possible: list[int]) -> Problem:
-    """Fewer processes for that kind, as many as can be; none where two are too many already."""
+def _smaller(training: "TrainingConfig", kind: str, reason: str, possible: list[int]) -> Iterator[Problem]:
+    """Fewer processes for that kind, as many as can be, and in all; none where two are too many already."""
     found = sizes(training)
     fits = max(size for size in possible if size <= found[kind])
     if fits == 1:
-        return Problem("training.parallel", f"{kind}: {reason}", [k for k in training.parallel if k != kind])
-    if not training.parallel_sizes:
-        return Problem("training.num_processes", reason, training.num_processes // found[kind] * fits)
-    return Problem("training.parallel_sizes", reason, [fits if k == kind else found[k] for k in training.parallel])
+        yield Problem("training.parallel", f"{kind}: {reason}", [k for k in training.parallel if k != kind])
+        return
+    fitting = found | {kind: fits}
+    if training.parallel_sizes:
+        yield Problem("training.parallel_sizes", reason, [fitting[k] for k in training.parallel])
+    yield Problem("training.num_processes", reason, math.prod(fitting.values()))
 
 
 def _companions(training: "TrainingConfig") -> Iterator[Problem]:

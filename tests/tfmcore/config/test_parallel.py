@@ -1,5 +1,7 @@
 """What processes can share, and what is said where they cannot: with the nearest value that they can."""
 
+import math
+
 import pytest
 
 from tfmcore.config import Config
@@ -25,7 +27,6 @@ def problems(model=(), **training) -> dict:
         ({"parallel": ["data", "tensor"], "num_processes": 12, "parallel_sizes": [2, 3]}, "parallel_sizes", [3, 4]),
         ({"parallel": ["data", "tensor"], "num_processes": 4, "parallel_sizes": [1, 4]}, "parallel_sizes", [2, 2]),
         ({"parallel": ["tensor"], "num_processes": 4}, "num_processes", 3),
-        ({"parallel": ["tensor", "data"], "num_processes": 8, "parallel_sizes": [4, 2]}, "parallel_sizes", [3, 2]),
         ({"parallel": ["pipeline"], "num_processes": 5}, "num_processes", 3),
         ({"parallel": ["data"], "num_processes": 5}, "batch_size", 15),
         ({"parallel": ["data", "fsdp"], "num_processes": 8}, "batch_size", 16),
@@ -48,6 +49,16 @@ def test_a_mended_number_of_processes_is_valid():
     assert not problems(parallel=["tensor"], num_processes=3)
     assert not problems(parallel=["pipeline"], num_processes=3)
     assert not problems(parallel=["tensor", "data"], num_processes=6, parallel_sizes=[3, 2])
+
+
+@pytest.mark.parametrize("given", [{"tensor": 4}, {"tensor": 4, "data": 2}, {"data": 2, "pipeline": 5}])
+def test_given_sizes_and_their_product_become_smaller_together(given):
+    training = {"parallel": list(given), "parallel_sizes": list(given.values())}
+    found = problems(**training, num_processes=math.prod(given.values()))
+    assert list(found) == ["training.parallel_sizes", "training.num_processes"]
+    sizes, number = (problem.nearest for problem in found.values())
+    assert sizes == [3 if kind != "data" else 2 for kind in given]
+    assert not problems(parallel=list(given), parallel_sizes=sizes, num_processes=number)
 
 
 def test_one_head_cannot_be_shared():
