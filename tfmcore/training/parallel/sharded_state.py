@@ -61,7 +61,16 @@ class ShardedState(FullState):
         is_sharded = self.specs[name].dim is not None
         return self.world.rank_in("data") == 0 and (is_sharded or not self.world.rank_in("tensor"))
 
+    @property
+    def _is_replicated(self) -> bool:
+        """Whether every rank has all of the model."""
+        return set(self.world.sizes) == {"data"}
+
     def save_weights(self, model: Model, path: Path) -> None:
+        if self._is_replicated:  # and it may have other weights now than `shapes` tells: low-rank updates are merged
+            if self.world.is_main:
+                super().save_weights(model, path)
+            return
         gathered = self.full_tensors(dict(model.named_parameters()))
         if self.world.is_main:
             write_tensors(path, self.shapes, (values for _, values in gathered if values is not None))
@@ -70,7 +79,7 @@ class ShardedState(FullState):
 
     @contextlib.contextmanager
     def full_model(self, opened: OpenedModel) -> Iterator[OpenedModel | None]:
-        if set(self.world.sizes) == {"data"}:
+        if self._is_replicated:
             yield opened if self.world.is_main else None
             return
         copy = skeleton(opened.saved) if self.world.is_main else None
@@ -84,7 +93,7 @@ class ShardedState(FullState):
         yield None if copy is None else replace(opened, model=copy.eval())
 
     def save(self, tensors: dict[str, Tensor], folder: Path) -> None:
-        if set(self.world.sizes) == {"data"}:  # the main process has all but the random numbers of the others
+        if self._is_replicated:  # the main process has all but the random numbers of the others
             random = {f"{key}.{self.world.rank}": x for key, x in tensors.items() if key.startswith("random.")}
             gathered = [dict[str, Tensor]()] * self.world.world_size if self.world.is_main else None
             dist.gather_object(random, gathered, group=self.world.cpu_group)

@@ -58,6 +58,11 @@ def jobs_of_two(base: Path) -> dict[tuple[str, ...], dict]:
     for preset, kind, (many, held_out) in product(VALIDATED, ["", "data"], HELD_OUT.items()):
         once = config(preset, kind, *held_out)
         jobs["validated", preset, many, kind] = job(once, base / f"{preset}-{many}-{kind}-once")
+    learned = base / "decoder-" / "checkpoints" / f"step-{2 * HALF:08}"
+    own = [f"training.finetune_from={learned}", "tokenizer.kind=file", f"tokenizer.path={learned / 'tokenizer.json'}"]
+    for kind in ["", "data"]:
+        adapted = config("nano-decoder", kind, *own, "training.lora_rank=2", "training.steps=2")
+        jobs["low rank", kind] = job(adapted, base / f"low-rank-{kind}")
     return jobs
 
 
@@ -217,15 +222,24 @@ def test_four_stages(told):
     assert_same(told["four stages", "pipeline"], told["four stages", ""][0])
 
 
+def plain_weights(run: Run) -> dict[str, list[float]]:
+    """Those of the model in its newest checkpoint."""
+    model, _ = load_model(run.checkpoints()[-1].folder)
+    return {name: weight.flatten().tolist() for name, weight in model.named_parameters()}
+
+
+def test_low_rank_updates_are_merged_into_the_plain_model(told):
+    one, shared = (plain_weights(Run(Path(told["low rank", kind][0]["folder"]))) for kind in ("", "data"))
+    assert shared == {name: pytest.approx(weight, abs=1e-5) for name, weight in one.items()}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plain_model_lies_beside_the_shards(told, kind):
     run = Run(Path(told["whole", "encoder_decoder", kind][0]["folder"]))
-    plain = Run(Path(told["whole", "encoder_decoder", ""][0]["folder"]))
-    weights = dict(load_model(plain.checkpoints()[-1].folder)[0].named_parameters())
+    weights = plain_weights(Run(Path(told["whole", "encoder_decoder", ""][0]["folder"])))
+    assert plain_weights(run) == {name: pytest.approx(weight, abs=1e-4) for name, weight in weights.items()}
     newest = run.checkpoints()[-1]
     assert newest.step == 20
-    for name, weight in load_model(newest.folder)[0].named_parameters():
-        assert weight.flatten().tolist() == pytest.approx(weights[name].flatten().tolist(), abs=1e-4)
     files = {path.relative_to(newest.folder).as_posix() for path in newest.folder.rglob("*") if path.is_file()}
     assert files == {*newest.manifest.files, "manifest.json"}
     shards = [name for name in files if name.startswith("optimizer")]
