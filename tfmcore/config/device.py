@@ -1,28 +1,30 @@
 """What one process keeps and computes, where several share the training: how many weights, how many tokens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, Part
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.parallel import data_parallel_size, num_micro_batches, sizes
 from tfmcore.config.placement import StageLayers, stage_of
+from tfmcore.config.trained import in_layers, stack_of, trained
 from tfmcore.config.training import TrainingConfig
 
-LAYERED = ("attention", "distance projections", "feed-forward", "norms", "first layer's norms", "cross-attention norms")
-"""What stands in layers, by the ends of the parts' names."""
 GATHERED_LAYERS = 2
 """FSDP has so many layers whole at once: one that is computed and the next one."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What one process has: a stage's `weights` by part, with its share of the heads, and of these one of `shards`; of
-    so many `tokens` there are activations at once. `model` has the heads and features that are computed here. There is
-    an `early` gradient beside the activations: in DDP's buckets, or of pieces of the batch that have passed before."""
+    """What one process has: a stage's `weights` by part, with its share of the heads, of which so many are `trained`;
+    and of these one of `shards`. Of so many `tokens` there are activations at once. `model` has the heads and features
+    that are computed here. There is an `early` gradient beside the activations: in DDP's buckets, or of pieces of the
+    batch that have passed before."""
 
     stage: StageLayers
     model: ModelConfig
     weights: dict[str, int]
+    trained: dict[str, float]
     tokens: int
     tensor: int
     shards: int
@@ -30,13 +32,13 @@ class Device:
 
     @property
     def kept(self) -> float:
-        """Weights of which gradients and means are here."""
+        """Weights that are here."""
         return sum(self.weights.values()) / self.shards
 
     @property
-    def hidden(self) -> int:
-        """The matrices within layers, about: all but the embeddings and the head."""
-        return sum(count for name, count in self.weights.items() if "attention" in name or "feed-forward" in name)
+    def learned(self) -> float:
+        """Those of which gradients and means are here."""
+        return sum(self.trained.values()) / self.shards
 
     @property
     def gathered(self) -> float:
@@ -64,7 +66,8 @@ def device_of(cost: Estimate, training: TrainingConfig, length: int, index: int)
         shared = {"head_dim": model.width_per_head, "d_ff": model.ff_width // tensor}
         model = model.model_copy(update=heads | shared)
     weights = weights_of(cost, stage, tensor)
-    return Device(stage, model, weights, rows * length, tensor, found.get("fsdp", 1), early)
+    learning = trained(cost, training, weights, stage.layers)
+    return Device(stage, model, weights, learning, rows * length, tensor, found.get("fsdp", 1), early)
 
 
 def weights_of(cost: Estimate, stage: StageLayers, tensor: int = 1) -> dict[str, int]:
@@ -73,9 +76,9 @@ def weights_of(cost: Estimate, stage: StageLayers, tensor: int = 1) -> dict[str,
     return {part.name: _blocks(part, cost, stage) * _of_one(part, tensor) for part in cost.parts}
 
 
-def in_layers(name: str) -> bool:
-    """Whether the part of that name stands in every layer."""
-    return name.endswith(LAYERED)
+def hidden(weights: Mapping[str, float]) -> float:
+    """The matrices within layers, about: all but the embeddings and the head."""
+    return sum(count for name, count in weights.items() if "attention" in name or "feed-forward" in name)
 
 
 def _of_one(part: Part, tensor: int) -> int:
@@ -85,7 +88,7 @@ def _of_one(part: Part, tensor: int) -> int:
 def _blocks(part: Part, cost: Estimate, stage: StageLayers) -> int:
     """How many blocks of that kind the stage has."""
     model, layers = cost.model, stage.layers
-    mine = layers.get(part.name.split()[0], layers.get("decoder", layers.get("encoder", range(0))))
+    mine = layers.get(stack_of(part.name, layers), range(0))
     if part.name.startswith("cross-attention"):
         return len(layers["decoder"])
     if in_layers(part.name):

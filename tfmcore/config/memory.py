@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tfmcore.config.compilers import missing_compiler
 from tfmcore.config.config import Config
 from tfmcore.config.cuda import has_cuda
-from tfmcore.config.device import Device, device_of
+from tfmcore.config.device import Device, device_of, hidden
 from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, likely_cost
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.parallel import data_parallel_size, sizes
@@ -64,7 +64,7 @@ def num_loss_chunks(tokens: int, vocab_size: int, device: str, in_place: bool) -
 
 def training_memory(cost: Estimate, training: TrainingConfig, context_length: int | None = None) -> dict[str, int]:
     """Bytes that a training step needs on each device, by what they hold; sequences are taken to be `context_length`
-    long (None: as long as they can be), and every weight to learn."""
+    long (None: as long as they can be)."""
     length = context_length or cost.model.context_length
     stages = sizes(training).get("pipeline", 1)
     found = (_parts(cost, training, device_of(cost, training, length, stage), length) for stage in range(stages))
@@ -107,13 +107,16 @@ def _needs(cost: Estimate, training: TrainingConfig, **changes: int | bool) -> i
 
 def _parts(cost: Estimate, training: TrainingConfig, device: Device, length: int) -> dict[str, int]:
     narrow = _is_narrow(training)
-    hidden = device.hidden / device.shards if training.optimizer == "muon" else 0
+    by_muon = hidden(device.trained) / device.shards if training.optimizer == "muon" else 0
+    averages = device.learned if training.ema_decay else 0
+    factors = device.learned if training.lora_rank else 0
+    casts = 2 * hidden(device.weights) if narrow else 0
     moment = max(_moments(cost, training, device, length), key=lambda moment: moment.total)
     parts = {
-        "weights": BYTES * device.kept * (2 if training.ema_decay else 1) + (2 * device.hidden if narrow else 0),
+        "weights": BYTES * (device.kept + factors + averages) + casts,
         "gathered weights": BYTES * device.gathered,
         "gradients": moment.gradients,
-        "optimizer": BYTES * (2 * device.kept - hidden),
+        "optimizer": BYTES * (2 * device.learned - by_muon),
         "activations": moment.activations,
         "logits": moment.logits,
     }
@@ -138,28 +141,29 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     model, tokens, width = device.model, math.ceil(device.tokens / shares), 2 if narrow else BYTES
     numbers = (len(mine) for mine in device.stage.layers.values())
     at_once = training.compile == "always" or kind == "mps"
-    each = _activations(model, tokens, length, width, kind, at_once)
+    more = width * _update_activations(model, training) if training.lora_rank else 0.0
+    each = [size + more for size in _activations(model, tokens, length, width, kind, at_once)]
     layers = [size for size, n in zip(each, numbers, strict=True) for _ in range(n)]
     streams = 2 if model.architecture == "encoder_decoder" else 1
     outside = 3 * model.d_model * streams * BYTES
     kept = outside + (len(layers) * model.d_model * BYTES if training.gradient_checkpointing else sum(layers))
     again = max(layers) if training.gradient_checkpointing else 0.0
-    every, matrix = BYTES * device.kept, BYTES * -(-cost.vocab_size // device.tensor) * model.d_model
+    every, matrix = BYTES * device.learned, BYTES * -(-cost.vocab_size // device.tensor) * model.d_model
     writes = device.stage.is_last and cost.task not in WITHOUT_LOGITS
-    if not (device.weights["token embedding"] or writes):
-        matrix = 0
+    read = matrix if device.trained["token embedding"] else 0
+    written = matrix if writes and device.trained["token embedding" if model.tie_embeddings else "head"] else 0
     before = every if training.accumulation > 1 or device.early else 0
-    ends = matrix if before or streams > 1 or (writes and model.tie_embeddings) else 0  # added to what is there of it
+    ends = max(read, written) if before or streams > 1 or (writes and model.tie_embeddings) else 0  # to be added up
     logits, of_head = 0.0, 0.0
     if writes:
         in_place, copies = logits_become_gradients(kind), COPIES + narrow  # the shorter ones are one
         pieces = num_loss_chunks(tokens, cost.vocab_size, kind, in_place)
         logits = (width if in_place else copies * BYTES) * cost.vocab_size * math.ceil(tokens / pieces)
         if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others
-            logits, of_head = logits + matrix, matrix + BYTES * tokens * model.d_model
+            logits, of_head = logits + written, written + BYTES * tokens * model.d_model
     return [
         _Moment(before + shares * of_head, shares * tokens * kept, shares * logits),
-        _Moment(before + shares * (of_head + matrix * writes), shares * tokens * (kept + again), 0),
+        _Moment(before + shares * (of_head + written), shares * tokens * (kept + again), 0),
         _Moment(shares * (every + ends), shares * tokens * (outside + max(layers)), 0),
     ]
 
@@ -204,6 +208,22 @@ def _feed_forward_activations(model: ModelConfig) -> float:
     """The stream, its norm, and what stands between the matrices."""
     inner = 4 if model.gated else (1 if model.activation == "relu" else 2)
     return (2 + _mask(model)) * model.d_model + inner * model.ff_width
+
+
+def _update_activations(model: ModelConfig, training: TrainingConfig) -> float:
+    """What a layer that learns updates keeps beyond one that learns its matrices: the short vectors; and with a dropout
+    of their own what it leaves of the inputs, and which. A matrix without an update does not keep its input."""
+    queries, dropped = model.num_heads * model.width_per_head, bool(training.lora_dropout)
+    own = model.ff_width * (model.gated or model.activation != "relu")  # what the last matrix alone has kept
+    if "attention" in training.lora_targets:
+        attention = 4 * training.lora_rank + dropped * (model.d_model + 2 * queries)
+    else:
+        attention = -model.d_model
+    if "feed_forward" in training.lora_targets:
+        feed_forward = (2 + model.gated) * training.lora_rank + dropped * (model.d_model + 2 * model.ff_width - own)
+    else:
+        feed_forward = -model.d_model - own
+    return attention + feed_forward
 
 
 def _mask(model: ModelConfig) -> float:

@@ -79,6 +79,16 @@ def test_to_train_it_here_takes_all_of_them():
     assert memory_to_train(alone) < memory_to_train(config) < 4 * memory_to_train(alone)
 
 
+def test_what_is_frozen_has_no_gradient_and_no_means():
+    layers = memory([], freeze=["embedding", "layers.1-2"])
+    assert (layers["weights"], layers["optimizer"]) == (ALONE["weights"], 8 * (2 * LAYER + 16))
+    factors = 4 * 2 * (4 * 16 + 2 * 16 + 2 * 16)
+    updates = memory([], finetune_from="another", lora_rank=2, ema_decay=0.9)
+    assert updates["weights"] == ALONE["weights"] + 2 * 4 * factors
+    assert updates["optimizer"] == 8 * factors
+    assert memory([], finetune_from="another", lora_rank=2, freeze=["layers.0"])["optimizer"] == 6 * factors
+
+
 @pytest.mark.parametrize(("parallel", "expected"), [(["data"], 8), ([], 4)])
 def test_a_smaller_step_is_one_that_can_be_shared(parallel, expected):
     shared = {"parallel": parallel, "num_processes": 8, "batch_size": 16}

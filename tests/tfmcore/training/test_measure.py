@@ -135,6 +135,23 @@ CONFIGS = {
 }
 
 
+UPDATES = ["model.d_model=512", "model.num_heads=8", "training.finetune_from=another", "training.lora_rank=8"]
+CONFIGS |= {
+    "low-rank updates": ("bert-mini", [*UPDATES, "model.context_length=64", "training.batch_size=4"], 2000),
+    "low-rank updates with dropout": (
+        "nano-decoder",
+        ["model.context_length=128", "training.batch_size=8", "training.lora_dropout=0.1", *UPDATES[2:],
+         'training.lora_targets=["attention", "feed_forward"]'],
+        500,
+    ),
+    "frozen layers": (
+        "nano-decoder",
+        [*UPDATES[:2], "model.context_length=32", 'training.freeze=["layers.0-1", "layers.3"]'],
+        2000,
+    ),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(("preset", "overrides", "vocab_size"), CONFIGS.values(), ids=CONFIGS)
 def test_the_estimate_is_within_a_fifth_of_what_is_measured(preset, overrides, vocab_size):
     config = find_preset(preset).config([*SIZED, *overrides])
