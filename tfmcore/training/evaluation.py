@@ -89,7 +89,9 @@ def measure(opened: OpenedModel, split: Split, limit: int | None, progress: Prog
 def in_measure(batch: Batch, vocab_size: int, device: torch.device, dp_size: int = 1) -> list[Batch]:
     """A batch in pieces: of each, no rank has more logits at once than a step of the training."""
     count = num_loss_chunks(math.ceil(batch.labels.size / dp_size), vocab_size, device.type, in_place=False)
-    return micro_batches(batch, max(1, min(count, len(batch.labels) // dp_size)))
+    rows = len(batch.labels)
+    count = math.ceil(rows / max(1, rows // count))  # of whole rows, the largest piece too
+    return micro_batches(batch, max(1, min(count, rows // dp_size)))
 
 
 def _told(split: Split, progress: Progress) -> Iterator[Batch]:
