@@ -22,19 +22,23 @@ def test_a_folder_that_is_no_model_is_refused_in_a_sentence(session: Session, qt
     assert session.model is None
 
 
+def told(run: Run, qtbot: QtBot) -> str:
+    """The first command of a run; its file is there before its line is whole."""
+    control = run.folder / "control.jsonl"
+    qtbot.waitUntil(lambda: control.exists() and control.read_text().endswith("\n"))
+    return control.read_text()
+
+
 def test_commands_reach_the_run(session: Session, qtbot: QtBot, run: Run) -> None:
     until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.RUNNING])
-    control = run.folder / "control.jsonl"
     session.command(session.runs.facts[0], Command(kind="set_learning_rate", value=0.5))
-    qtbot.waitUntil(control.exists)
-    assert Command.model_validate_json(control.read_text()) == Command(kind="set_learning_rate", value=0.5)
+    assert Command.model_validate_json(told(run, qtbot)) == Command(kind="set_learning_rate", value=0.5)
 
 
 def test_resuming_a_paused_run_is_a_command(session: Session, qtbot: QtBot, run: Run) -> None:
     until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.RUNNING])
     session.resume_run(session.runs.facts[0])
-    qtbot.waitUntil((run.folder / "control.jsonl").exists)
-    assert '"resume"' in (run.folder / "control.jsonl").read_text()
+    assert '"resume"' in told(run, qtbot)
 
 
 def test_a_run_in_a_folder_that_cannot_be_written_is_said(session: Session, qtbot: QtBot) -> None:

@@ -33,6 +33,7 @@ def test_the_runs_own_samples_come_first(session: Session, run: Run, qtbot: QtBo
     examples.show_model(open_preset(session, "reverse").model_copy(update={"run": run.id}))
     qtbot.waitUntil(lambda: examples.first == "The ")
     assert examples.texts == ["The ", "Another one", "playground", "abcd"]
+    qtbot.waitUntil(lambda: len(examples.findChildren(QPushButton, "examples_test_1")) == 1)  # an older one is to go
     with qtbot.waitSignal(examples.chosen) as chosen:
         examples.findChild(QPushButton, "examples_test_1").click()
     assert chosen.args == ["Another one"]

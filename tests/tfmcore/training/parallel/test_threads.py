@@ -92,6 +92,7 @@ def test_they_come_to_the_same_bit_for_bit_each_time(steps, preset, precision):
 
 @needs_compiler
 @of_torch_itself
+@pytest.mark.timeout(300)  # a busy machine compiles for long
 @pytest.mark.parametrize(("way", "preset", "precision", "near"), [
     ("stacks", "nano-decoder", "fp32", 1e-5), ("stacks", "nano-decoder", "bf16", 0.02),
     ("layers", "nano-decoder", "fp32", 1e-5),
