@@ -29,7 +29,7 @@ class Pinned(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__(objectName="pinned")
         self._session = session
-        self._source = self._second = ""
+        self._source = self._role = ""
         self.text, self.second = self._field("text"), self._field("second")
         self._title, self._second_title = self._heading(), self._heading()
         self.examples = Examples(session, "inspect")
@@ -93,7 +93,7 @@ class Pinned(QWidget):
         self._name(self.text, self._title, FIRST.get(TASKS[model.task].roles[0], ("Text", "The text to inspect")))
         self._name(self.second, self._second_title, SECOND.get(model.second))
         self._grid.setColumnStretch(1, 3 if model.second else 0)
-        self._second = model.second
+        self._role = model.second
         self.examples.show_model(model)
         if model.data.source != self._source:
             self._source = model.data.source
@@ -156,7 +156,7 @@ class Pinned(QWidget):
 
     def _parted(self, example: str) -> tuple[str, str]:
         """The texts of an example: a question stands there with its context."""
-        return parted(example) if self._second == "context" else (example, "")
+        return parted(example) if self._role == "context" else (example, "")
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Return looks into it; Shift+Return is a new line."""

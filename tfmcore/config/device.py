@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, Part
+from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, Part, in_layers, stack_of
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.parallel import data_parallel_size, num_micro_batches, sizes
 from tfmcore.config.placement import StageLayers, stage_of
-from tfmcore.config.trained import in_layers, stack_of, trained
+from tfmcore.config.trained import trained
 from tfmcore.config.training import TrainingConfig
 
 GATHERED_LAYERS = 2

@@ -1,6 +1,6 @@
 """What a model will cost before it exists: parameters and compute, from its config alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tfmcore.config.config import Config
@@ -22,6 +22,10 @@ def likely_vocab_size(tokenizer: TokenizerConfig) -> int:
 def likely_num_labels(data: DataConfig) -> int:
     """The number of labels, as far as it can be told before the data are read."""
     return len(data.languages) if data.source == "cldr_language" else 2
+
+
+LAYERED = ("attention", "distance projections", "feed-forward", "norms", "first layer's norms", "cross-attention norms")
+"""What stands in layers, by the ends of the parts' names."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,17 @@ class Estimate:
     def flops_per_token(self) -> dict[str, int]:
         """Floating-point operations of a forward pass by part; the backward pass takes twice as many."""
         return {part.name: part.flops * part.count for part in self.parts if part.flops}
+
+
+def in_layers(name: str) -> bool:
+    """Whether the part of that name stands in every layer."""
+    return name.endswith(LAYERED)
+
+
+def stack_of(name: str, layers: Mapping[str, range]) -> str:
+    """In which stack a layered part stands, of those that there are."""
+    first = name.split()[0]
+    return first if first in layers else "decoder" if "decoder" in layers else "encoder"
 
 
 def estimate(model: ModelConfig, vocab_size: int, task: str, num_labels: int = 2) -> Estimate:

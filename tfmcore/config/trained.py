@@ -2,25 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from tfmcore.config.estimate import Estimate
+from tfmcore.config.estimate import Estimate, in_layers, stack_of
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.parts import weights_of
 from tfmcore.config.training import TrainingConfig
 
-LAYERED = ("attention", "distance projections", "feed-forward", "norms", "first layer's norms", "cross-attention norms")
-"""What stands in layers, by the ends of the parts' names."""
 OF_STACKS = ("final norm", "distance biases", "distance embedding", "convolution")
-
-
-def in_layers(name: str) -> bool:
-    """Whether the part of that name stands in every layer."""
-    return name.endswith(LAYERED)
-
-
-def stack_of(name: str, layers: Mapping[str, range]) -> str:
-    """In which stack a layered part stands, of those that there are."""
-    first = name.split()[0]
-    return first if first in layers else "decoder" if "decoder" in layers else "encoder"
 
 
 def trained(
