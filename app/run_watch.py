@@ -45,7 +45,7 @@ class RunFacts:
     """Its task's metric, where that is what makes it the best."""
     best_bits: float | None = None
     """Its bits per byte, of a language model."""
-    stamp: Stamp = field(default=(0,), compare=False)
+    stamp: Stamp = (0,)
     asked: str = ""
     """What it was asked to do and has not yet done, such as "pausing"."""
     place: int = 0

@@ -7,7 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from app.run_watch import RunFollower, RunList
 from tests.app.conftest import add_checkpoint, stepped_event, write_events, write_status
-from tfmcore.runs import Exit, Manifest, Run, RunState
+from tfmcore.runs import Exit, Manifest, Run, RunState, Status
 
 
 def test_the_list_shows_state_steps_and_label(qtbot: QtBot, run: Run) -> None:
@@ -42,6 +42,30 @@ def test_a_folder_that_is_no_run_and_a_broken_config_harm_nobody(qtbot: QtBot, r
     runs = RunList(run.folder.parent)
     qtbot.waitUntil(lambda: len(runs.facts) == 2)
     assert {facts.config is None for facts in runs.facts} == {True, False}
+
+
+def test_a_config_that_changes_while_the_list_is_read_is_shown(
+    qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look in which it changes has read the old one already, and all else is what the next look finds."""
+    Exit(state=RunState.FAILED, step=20).write(run.folder / "exit.json")
+    runs = RunList(run.folder.parent)
+    qtbot.waitUntil(lambda: bool(runs.facts))
+    runs.stop()
+    read_status = Run.status
+
+    def changed_now(self: Run) -> Status | None:
+        monkeypatch.setattr(Run, "status", read_status)
+        self.change(["training.batch_size=16", "training.accumulation=2"])
+        (self.folder / "exit.json").unlink()
+        return read_status(self)
+
+    monkeypatch.setattr(Run, "status", changed_now)
+    (run.folder / "a sign of life").touch()
+    first, second = runs._look(), runs._look()
+    assert [facts.state for facts in first + second] == [RunState.RUNNING] * 2
+    assert [facts.config and facts.config.training.batch_size for facts in first + second] == [32, 16]
+    assert first != second, "what is equal to what is shown is not shown"
 
 
 @pytest.mark.fault(36)
