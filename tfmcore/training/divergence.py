@@ -1,13 +1,13 @@
 """When the loss or the gradient is NaN or infinite: what is known of the cause, before the weights are damaged."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
-import torch
-from torch import nn
+from torch import Tensor
 
-from tfmcore.config import TrainingConfig
 from tfmcore.training.faults import Failure
+from tfmcore.training.learner import Learner
+from tfmcore.training.parallel.strategy import Strategy
 from tfmcore.training.record import shown_ids
 
 NUM_IDS = 1000
@@ -20,15 +20,15 @@ def diverged(
     norm: float,
     ids: list[int],
     texts: Sequence[str],
-    model: nn.Module,
+    learner: Learner,
     rate: float,
-    training: TrainingConfig,
 ) -> Failure:
     """The end of a run at `step`, whose batch held the examples `ids`, `texts` among them; the optimizer has not
-    stepped."""
+    stepped. Of several ranks all come here."""
+    training, weights = learner.training, dict(learner.objective.model.named_parameters())
     what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
-    harmed = _not_finite((name, weight) for name, weight in model.named_parameters())
-    gradients = _not_finite((name, w.grad) for name, w in model.named_parameters() if w.grad is not None)
+    harmed = _not_finite(weights, learner.parallel)
+    gradients = _not_finite({name: w.grad for name, w in weights.items() if w.grad is not None}, learner.parallel)
     if harmed:
         cause = f"the weights already contain NaN or infinite values (in {harmed[0]})"
     else:
@@ -54,5 +54,6 @@ def diverged(
     return Failure(sentence, details)
 
 
-def _not_finite(tensors: Iterable[tuple[str, torch.Tensor]]) -> list[str]:
-    return [name for name, tensor in tensors if not bool(tensor.isfinite().all())]
+def _not_finite(tensors: Mapping[str, Tensor], parallel: Strategy) -> list[str]:
+    """The names of those that hold NaN or infinite values, here or in another rank."""
+    return parallel.all_names([name for name, each in tensors.items() if not parallel.local(each).isfinite().all()])

@@ -1,6 +1,7 @@
 """Why a run could not go on, as one sentence that says what to do."""
 
 import traceback
+from collections.abc import Sequence
 
 import psutil
 
@@ -19,13 +20,21 @@ SURE = 0.85
 
 
 class Failure(UserError):
-    """What happened to a run whose input was right: a full disk, too little memory, a loss of NaN."""
+    """What happened to a run whose input was right: a full disk, too little memory, a loss of NaN.
+
+    `remedy` has the settings, as `section.name=value`, with which it would not have happened.
+    """
+
+    def __init__(self, sentence: str, details: str = "", remedy: Sequence[str] = ()) -> None:
+        super().__init__(sentence, details)
+        self.remedy = list(remedy)
 
 
 def failed(step: int, error: BaseException, config: Config | None = None) -> Failed:
     """The last event of a run that `error` ended."""
     if isinstance(error, UserError):
-        return Failed(step=step, sentence=str(error), details=error.details)
+        remedy = error.remedy if isinstance(error, Failure) else []
+        return Failed(step=step, sentence=str(error), details=error.details, remedy=remedy)
     details = "".join(traceback.format_exception(error))
     if is_out_of_memory(error):
         remedy = smaller_step(config or Config(), memory_of_a_step(error))

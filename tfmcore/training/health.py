@@ -2,12 +2,17 @@
 
 import math
 import statistics
-from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from tfmcore.data import Tokenizer
 from tfmcore.messages import LayerState, Noticed
 from tfmcore.training.batches import DeviceBatch
+
+if TYPE_CHECKING:
+    from tfmcore.training.state import Counters
 
 WINDOW, LEAST = 100, 20
 """A loss is compared with the last ones: so many, and at least so many."""
@@ -28,25 +33,23 @@ DEAD_SHARE = 1e-6
 NUM_IDS, NUM_TEXTS, NUM_TOKENS = 256, 3, 64
 
 
-class LossWatch:
+class LossWatch(BaseModel):
     """Tells spikes by a robust z-score: how far a loss lies above the median of the last ones, in units of their median
     absolute deviation (× 1.4826, which makes it a normal distribution's standard deviation). It has to be far in the
     logarithm too, for the smaller losses become, the more they vary for their size."""
 
-    def __init__(self) -> None:
-        self._losses: deque[float] = deque(maxlen=WINDOW)
-        self._calm = True
+    losses: list[float] = []
+    calm: bool = True
 
     def score(self, loss: float) -> float | None:
         """The z-score of a loss that is a spike; None for any other. One that goes on is told once."""
-        losses = list(self._losses)
-        self._losses.append(loss)
+        losses, self.losses = self.losses, [*self.losses, loss][-WINDOW:]
         if len(losses) < LEAST:
             return None
         z = _score(losses, loss, LEAST_SPREAD * abs(statistics.median(losses)))
         in_proportion = _score([_log(each) for each in losses], _log(loss), LEAST_SPREAD)
-        told = self._calm and z > SPIKE and in_proportion > PROPORTION
-        self._calm = z < CALM if not self._calm else not told
+        told = self.calm and z > SPIKE and in_proportion > PROPORTION
+        self.calm = z < CALM if not self.calm else not told
         return z if told else None
 
 
@@ -60,12 +63,12 @@ def _log(loss: float) -> float:
     return math.log(max(loss, TINY))
 
 
-class LayerWatch:
-    """Compares each layer with the others and with what it was."""
+class LayerWatch(BaseModel):
+    """Compares each layer with the others and with what it was: `past` has what was found of each, figure by figure,
+    and `told` which is known to be ill, and how."""
 
-    def __init__(self) -> None:
-        self._past: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=EXAMINATIONS))
-        self._told: set[tuple[str, str]] = set()
+    past: dict[str, dict[str, list[float]]] = {}
+    told: set[tuple[str, str]] = set()
 
     def faults(self, layers: Mapping[str, LayerState]) -> Iterator[tuple[str, str, str]]:
         """What is wrong with which layer, as (kind, layer, sentence); each is told once until it is well again."""
@@ -73,20 +76,21 @@ class LayerWatch:
         for name, layer in layers.items():
             found = {"dead_layer": _dead(name, layer, middle), "exploding_layer": self._exploding(name, layer)}
             for kind, sentence in found.items():
-                if sentence and (kind, name) not in self._told:
+                if sentence and (kind, name) not in self.told:
                     yield kind, name, sentence
-                (self._told.add if sentence else self._told.discard)((kind, name))
+                (self.told.add if sentence else self.told.discard)((kind, name))
 
     def _exploding(self, name: str, layer: LayerState) -> str:
         sentence = ""
         if layer.update_ratio > LARGEST_UPDATE:
             sentence = f"the weights of {name} changed by {layer.update_ratio:.0%} of their norm in one step"
         for figure, words in (("gradient_norm", "gradient norm"), ("activation_scale", "activation scale")):
-            value, past = getattr(layer, figure), self._past[name, figure]
+            value, known = getattr(layer, figure), self.past.setdefault(name, {})
+            past = known.get(figure, [])
             usual = statistics.median(past) if len(past) >= FEW else math.inf
             if value > TIMES_LARGER * usual:
                 sentence = f"the {words} of {name} is {value:.3g}, {value / max(usual, 1e-12):.0f} times the usual"
-            past.append(value)
+            known[figure] = [*past, *filter(math.isfinite, [value])][-EXAMINATIONS:]
         return f"{sentence}: try a lower learning rate or gradient clipping" if sentence else ""
 
 
@@ -100,12 +104,12 @@ def _dead(name: str, layer: LayerState, middle: float) -> str:
 class Health:
     """All that is watched of a run, as events that keep the batch they were seen in."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer, self._losses, self._layers = tokenizer, LossWatch(), LayerWatch()
+    def __init__(self, tokenizer: Tokenizer, counters: "Counters") -> None:
+        self._tokenizer, self._counters = tokenizer, counters
 
     def of_loss(self, step: int, loss: float, batches: Sequence[DeviceBatch]) -> Iterator[Noticed]:
         """A spike, where this step's loss is one."""
-        if (score := self._losses.score(loss)) is not None:
+        if (score := self._counters.losses.score(loss)) is not None:
             sentence = (
                 f"the loss jumped to {loss:.4f}, {score:.0f} times the usual spread above its recent values: "
                 "if it stays high or this happens often, try a lower learning rate or gradient clipping"
@@ -116,7 +120,7 @@ class Health:
         self, step: int, layers: Mapping[str, LayerState], batches: Sequence[DeviceBatch]
     ) -> Iterator[Noticed]:
         """Layers that are dead or explode."""
-        for kind, name, sentence in self._layers.faults(layers):
+        for kind, name, sentence in self._counters.layers.faults(layers):
             yield self.noticed(kind, step, sentence, batches, name)
 
     def noticed(self, what: str, step: int, sentence: str, batches: Sequence[DeviceBatch], layer: str = "") -> Noticed:

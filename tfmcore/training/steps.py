@@ -36,7 +36,7 @@ class Steps:
     has begun, or when `flush` asks for it."""
 
     def __init__(self, learner: Learner, counters: Counters, tokenizer: Tokenizer) -> None:
-        self.learner, self.counters, self.health = learner, counters, Health(tokenizer)
+        self.learner, self.counters, self.health = learner, counters, Health(tokenizer, counters)
         self.model, self.training, self.parallel = learner.objective.model, learner.training, learner.parallel
         self.whole = True
         self._pending: PendingStep | None = None
@@ -112,7 +112,7 @@ class Steps:
             self.counters.step = begun.step
             ids = [id for batch in begun.batches for id in batch.example_ids]
             texts = self.health.texts(begun.batches)
-            raise diverged(begun.step, loss, norm, ids, texts, self.model, begun.rate, self.training)
+            raise diverged(begun.step, loss, norm, ids, texts, self.learner, begun.rate)
         return loss, norm
 
     def _begin(self, batches: list[DeviceBatch]) -> PendingNumbers:

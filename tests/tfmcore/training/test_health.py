@@ -130,9 +130,13 @@ def test_frozen_layers_are_not_called_dead(tiny, tmp_path):
     assert not [event for event in events if isinstance(event, Noticed | Examined)]
 
 
-def test_a_spike_is_an_event_with_its_batch_kept_and_readable(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize("stopped", [None, 25])
+def test_a_spike_is_an_event_with_its_batch_kept_and_readable(tiny, tmp_path, monkeypatch, stopped):
+    """Also soon after a stop: what it is compared with is what was found before."""
     config = tiny("nano-decoder", "training.steps=40", "training.eval_every=100", "training.health_every=4")
     events = []
+    for event in train(config, tmp_path / "run") if stopped else ():
+        made[-1].controls.asked = isinstance(event, Stepped) and event.step == stopped
     for event in train(config, tmp_path / "run"):
         events.append(event)
         if isinstance(event, Stepped) and event.step == 30:

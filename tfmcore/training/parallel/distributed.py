@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +102,7 @@ class Distributed(Strategy):
         """A weight that several stages use (tied embeddings, positions) is in each of them, and its gradient is the sum
         of theirs: its name, and the group of the ranks that have it."""
         world = self.world
-        names_of = [list[str]()] * world.world_size
-        dist.all_gather_object(names_of, sorted(self.weights), world.cpu_group)
+        names_of = self._names_of_ranks(sorted(self.weights))
         dimension, groups = list(world.sizes).index("pipeline"), dict[tuple[int, ...], dist.ProcessGroup]()
         pipelines = world.mesh.mesh.movedim(dimension, -1).reshape(-1, num_stages).tolist()
         for name, ranks in product(self.state.shapes, pipelines):
@@ -181,6 +180,15 @@ class Distributed(Strategy):
         for kind in ("data", "fsdp"):
             if kind in self.world.sizes:
                 dist.all_reduce(found, group=self.world.group(kind))
+        return found
+
+    def all_names(self, names: list[str]) -> list[str]:
+        return list(dict.fromkeys(chain.from_iterable(self._names_of_ranks(names))))
+
+    def _names_of_ranks(self, names: list[str]) -> list[list[str]]:
+        """What each rank gives."""
+        found = [list[str]()] * self.world.world_size
+        dist.all_gather_object(found, names, self.world.cpu_group)
         return found
 
     def forward(self, model: Model) -> Callable[..., Any]:

@@ -92,6 +92,10 @@ class Strategy:
         """The sum over all ranks of what was counted in the rows of each."""
         return counts
 
+    def all_names(self, names: list[str]) -> list[str]:
+        """Those that any rank gives, each once."""
+        return names
+
     def forward(self, model: Model) -> Callable[..., ModelOutput]:
         """What is called, in place of the model, for the output of batches that no gradient is taken of."""
         return model

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tfmcore.config import Config
 from tfmcore.data.progress import Cancelled
+from tfmcore.messages import Failed
 from tfmcore.run_files import BOOT, is_process, start_time
 from tfmcore.runs import Run
 from tfmcore.training.controls import Controls
@@ -74,8 +75,8 @@ class Ranks(Peers):
         """What another process has said that it failed of."""
         if not self.world or not self.world.store.check([FAILURE]):
             return None
-        sentence, _, details = self.world.store.get(FAILURE).decode().partition("\n")
-        return Failure(sentence, details=details)
+        told = Failed.model_validate_json(self.world.store.get(FAILURE))
+        return Failure(told.sentence, told.details, told.remedy)
 
     def say(self, key: str, words: str = "") -> None:
         if self.world:
@@ -118,7 +119,7 @@ def _main(run: Run, controls: Controls, ranks: Ranks) -> int:
 
 
 def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
-    config = None
+    config, step = None, 0
     try:
         config = run.config()
 
@@ -127,8 +128,8 @@ def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
                 raise Cancelled
             controls.go_on()
 
-        for _ in training(config, run, controls, progress, ranks):
-            pass
+        for event in training(config, run, controls, progress, ranks):
+            step = event.step
     except Cancelled:
         return 0
     except Exception as error:
@@ -137,8 +138,7 @@ def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
             return 0 if run.exit() else 1
         if ranks.world is None:  # nobody can be told
             raise
-        last = failed(0, error, config)
-        ranks.say(FAILURE, f"{last.sentence}\n{last.details}")
+        ranks.say(FAILURE, failed(step, error, config).model_dump_json())
     return 0
 
 

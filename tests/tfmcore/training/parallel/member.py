@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tfmcore.loading import loading
@@ -16,12 +17,13 @@ with loading():
     import torch
 
     from tfmcore.config import Config
-    from tfmcore.messages import Evaluated, Examined, Sampled, Started, Stepped, Warned
+    from tfmcore.messages import AnyEvent, Evaluated, Examined, Sampled, Started, Stepped, Warned
     from tfmcore.nn.attention import MultiHeadSelfAttention
     from tfmcore.nn.feed_forward import FeedForward
     from tfmcore.runs import Run
     from tfmcore.training.controls import Controls
     from tfmcore.training.examination import LAYER
+    from tfmcore.training.faults import Failure
     from tfmcore.training.parallel.distributed import Distributed
     from tfmcore.training.parallel.stages import SkippedLayer
     from tfmcore.training.parallel.world import World
@@ -47,6 +49,14 @@ def holds(trainer: TransformerTrainer) -> dict:
     }
 
 
+def until_failed(trainer: TransformerTrainer, told: dict) -> Iterator[AnyEvent]:
+    """Its events; why it could not go on is told."""
+    try:
+        yield from trainer.events()
+    except Failure as failure:
+        told["failed"] = f"{failure}\n{failure.details}"
+
+
 def do(job: dict, number: int, rank: int, stores: Path) -> dict:
     """What the run said, in this process."""
     config, folder = Config.parse(job["config"]), Path(job["folder"])
@@ -69,7 +79,7 @@ def do(job: dict, number: int, rank: int, stores: Path) -> dict:
     held = sum(trainer.parallel.local(weight).numel() for weight in trainer.learner.weights)
     told = {kind: [] for kind in ("stepped", "evaluated", "sampled", "warned", "examined")}
     told |= {"held": held, "holds": holds(trainer)}
-    for event in trainer.events():
+    for event in until_failed(trainer, told):
         match event:
             case Started():
                 told["parameters"] = event.parameters

@@ -31,6 +31,8 @@ HELD_OUT = {"many": [*ONCE, "data.max_examples=300"], "one": [*ONCE, "data.valid
 PACKED = ["data.packing=true", "training.steps=6"]
 FROZEN = {"first": "['embedding', 'layers.0']", "last": "['layers.1', 'head']"}
 """What is frozen in a stage of two in which nothing learns."""
+DIVERGED = [f"training.freeze={FROZEN['first']}", "training.learning_rate=100", "training.weight_decay=1"]
+"""What is no number is in the last stage only."""
 AVERAGED = ["model.tie_embeddings=false", "training.steps=6", "training.ema_decay=0.9", "training.gradient_clip=0.05"]
 BRIEF = ["training.steps=6", "model.attention_dropout=0.0"]
 
@@ -55,6 +57,8 @@ def jobs_of_two(base: Path) -> dict[tuple[str, ...], dict]:
     for (stage, parts), kind in product(FROZEN.items(), ["", "pipeline"]):
         frozen = config("nano-decoder", kind, *AVERAGED, f"training.freeze={parts}")
         jobs["frozen", stage, kind] = job(frozen, base / f"frozen-{stage}-{kind}")
+    for kind in ["", "fsdp", "pipeline"]:
+        jobs["diverged", kind] = job(config("nano-decoder", kind, *DIVERGED), base / f"diverged-{kind}")
     for preset, kind, (many, held_out) in product(VALIDATED, ["", "data"], HELD_OUT.items()):
         once = config(preset, kind, *held_out)
         jobs["validated", preset, many, kind] = job(once, base / f"{preset}-{many}-{kind}-once")
@@ -159,6 +163,15 @@ def test_packed_rows_are_shared_as_others_are(told, kind):
 @pytest.mark.parametrize("stage", FROZEN)
 def test_a_stage_in_which_nothing_learns_takes_part(told, stage):
     assert_same(told["frozen", stage, "pipeline"], told["frozen", stage, ""][0])
+
+
+@pytest.mark.parametrize("kind", ["fsdp", "pipeline"])
+def test_what_is_no_number_is_named_wherever_it_is(told, kind):
+    """The main process says the same as one that has all of the model."""
+    one, shared = (told["diverged", each][0]["failed"].splitlines() for each in ("", kind))
+    assert shared[0] == one[0]
+    assert shared[-2:] == one[-2:]
+    assert one[-1].startswith("gradients with non-finite values: decoder.layers.1.")
 
 
 @pytest.mark.parametrize("kind", [*EVERY, *PAIRS, "four stages"])

@@ -200,7 +200,8 @@ def test_memory_that_runs_out_in_one_of_them_ends_all(tmp_path, monkeypatch):
     run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
     exit = run_trainer(run, lambda _: None)
     assert (exit.state, exit.code) == (RunState.FAILED, 1)
-    assert "memory ran out" in exit.sentence
+    assert "memory ran out after step 3" in exit.sentence
+    assert [bool(event.remedy) for event in run.events() if isinstance(event, Failed)] == [True]
 
 
 @pytest.fixture
