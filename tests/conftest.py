@@ -47,10 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The workspace of this test; the cache is shared by the tests of one process, as it is by runs."""
+    """The workspace of this test; the cache is shared by all tests, also of workers side by side, as it is by runs."""
     base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     workspace = base / f"workspace-{next(NUMBERS)}"  # `mktemp` would list all folders before it, for every test
     workspace.mkdir()
     monkeypatch.setenv("TFM_WORKSPACE", str(workspace))
-    monkeypatch.setenv("TFM_CACHE", str(base / "cache"))
+    monkeypatch.setenv("TFM_CACHE", str(shared / "cache"))
     return workspace

@@ -3,16 +3,12 @@
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tfmcore.data import Tokenizer
 from tfmcore.messages import LayerState, Noticed
 from tfmcore.training.batches import DeviceBatch
-
-if TYPE_CHECKING:
-    from tfmcore.training.state import Counters
 
 WINDOW, LEAST = 100, 20
 """A loss is compared with the last ones: so many, and at least so many."""
@@ -101,15 +97,26 @@ def _dead(name: str, layer: LayerState, middle: float) -> str:
     return f"{name} learns nothing: {norms}; try a lower learning rate or an activation that has no flat part"
 
 
+class Watch(BaseModel):
+    """What the next losses and layers of a run are compared with; a checkpoint keeps it."""
+
+    losses: LossWatch = Field(default_factory=LossWatch)
+    layers: LayerWatch = Field(default_factory=LayerWatch)
+
+    def begin_anew(self) -> None:
+        """Forget: the training is another now."""
+        self.losses, self.layers = LossWatch(), LayerWatch()
+
+
 class Health:
     """All that is watched of a run, as events that keep the batch they were seen in."""
 
-    def __init__(self, tokenizer: Tokenizer, counters: "Counters") -> None:
-        self._tokenizer, self._counters = tokenizer, counters
+    def __init__(self, tokenizer: Tokenizer, watch: Watch) -> None:
+        self._tokenizer, self._watch = tokenizer, watch
 
     def of_loss(self, step: int, loss: float, batches: Sequence[DeviceBatch]) -> Iterator[Noticed]:
         """A spike, where this step's loss is one."""
-        if (score := self._counters.losses.score(loss)) is not None:
+        if (score := self._watch.losses.score(loss)) is not None:
             sentence = (
                 f"the loss jumped to {loss:.4f}, {score:.0f} times the usual spread above its recent values: "
                 "if it stays high or this happens often, try a lower learning rate or gradient clipping"
@@ -120,7 +127,7 @@ class Health:
         self, step: int, layers: Mapping[str, LayerState], batches: Sequence[DeviceBatch]
     ) -> Iterator[Noticed]:
         """Layers that are dead or explode."""
-        for kind, name, sentence in self._counters.layers.faults(layers):
+        for kind, name, sentence in self._watch.layers.faults(layers):
             yield self.noticed(kind, step, sentence, batches, name)
 
     def noticed(self, what: str, step: int, sentence: str, batches: Sequence[DeviceBatch], layer: str = "") -> Noticed:

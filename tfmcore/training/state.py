@@ -11,7 +11,7 @@ from torch import Tensor
 from tfmcore.config import UserError
 from tfmcore.messages import Evaluated
 from tfmcore.nn.low_rank import unmerged
-from tfmcore.training.health import LayerWatch, LossWatch
+from tfmcore.training.health import Watch
 from tfmcore.training.optimizers import states_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Counters(BaseModel):
     the weights that the model it began from did not have. Steps left out because gradients were too large for fp16 are
     `overflows`; `precision` is what its scale goes on from. `averaged` counts the steps that the average of the weights
     has taken in. `compiled` says how steps are computed, by kind of device, `batch_size` how many sequences at once,
-    and `shares` in how many parts these. `losses` and `layers` are what the next ones are compared with."""
+    and `shares` in how many parts these. `watch` knows what is usual."""
 
     step: int = 0
     evaluated: Evaluated | None = None
@@ -46,20 +46,19 @@ class Counters(BaseModel):
     compiled: dict[str, Way] = {}
     batch_size: int = 0
     shares: int = 1
-    losses: LossWatch = Field(default_factory=LossWatch)
-    layers: LayerWatch = Field(default_factory=LayerWatch)
+    watch: Watch = Field(default_factory=Watch)
 
     def branch(self, score: float) -> None:
         """Leave with the parent what it was asked for and what it found: what is to be beaten is the `score` of the
         checkpoint from which the branch goes on."""
         self.learning_rate, self.evaluated, self.stale, self.owed = None, None, 0, False
         self.best_score, self.best_step = score, self.step
-        self.losses, self.layers = LossWatch(), LayerWatch()
+        self.watch.begin_anew()
 
     def measure_anew(self) -> None:
         """Forget what was found on other data than there are now: nothing can be compared with it."""
         self.evaluated, self.stale, self.best_score, self.best_step = None, 0, None, None
-        self.losses, self.layers = LossWatch(), LayerWatch()
+        self.watch.begin_anew()
 
 
 def save_state(folder: Path, learner: "Learner", counters: Counters) -> None:

@@ -36,7 +36,7 @@ class Steps:
     has begun, or when `flush` asks for it."""
 
     def __init__(self, learner: Learner, counters: Counters, tokenizer: Tokenizer) -> None:
-        self.learner, self.counters, self.health = learner, counters, Health(tokenizer, counters)
+        self.learner, self.counters, self.health = learner, counters, Health(tokenizer, counters.watch)
         self.model, self.training, self.parallel = learner.objective.model, learner.training, learner.parallel
         self.whole = True
         self._pending: PendingStep | None = None
