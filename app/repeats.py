@@ -18,7 +18,7 @@ class Spread(NamedTuple):
     deviation: float
 
 
-class ChainedOptimizer(NamedTuple):
+class Together(NamedTuple):
     """Of some curves, by the points of all of them: (n,) each."""
 
     x: Array
@@ -46,14 +46,14 @@ def spread_of(group: Sequence[RunFacts]) -> Spread | None:
     return Spread(statistics.mean(losses), statistics.stdev(losses)) if len(losses) > 1 else None
 
 
-def together(curves: Sequence[tuple[Array, Array]]) -> ChainedOptimizer:
+def together(curves: Sequence[tuple[Array, Array]]) -> Together:
     """Each curve (x, y) counts where it is, with straight lines between its points."""
     known = [(x, y) for x, y in curves if len(x)]
     at = np.unique(np.concatenate([x for x, _ in known])) if known else np.empty(0)
     if not len(at):
-        return ChainedOptimizer(at, at, at, at)
+        return Together(at, at, at, at)
     table = np.array([np.interp(at, x, y, left=np.nan, right=np.nan) for x, y in known])
     there = np.isfinite(table)
     at, table, there = at[there.any(0)], table[:, there.any(0)], there[:, there.any(0)]
     mean = np.where(there, table, 0).sum(0) / there.sum(0)
-    return ChainedOptimizer(at, mean, np.where(there, table, np.inf).min(0), np.where(there, table, -np.inf).max(0))
+    return Together(at, mean, np.where(there, table, np.inf).min(0), np.where(there, table, -np.inf).max(0))
