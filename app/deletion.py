@@ -10,6 +10,7 @@ from app.background import in_background
 from app.bidirectional import isolated
 from app.run_watch import RunFacts
 from app.trash import Trash
+from tfmcore.config.config import Raw
 
 if TYPE_CHECKING:
     from app.session import Session
@@ -29,6 +30,8 @@ class Deletion:
     def __init__(self, session: Session, trash: Trash) -> None:
         self._session, self._trash = session, trash
         self._deleted: set[str] = set()
+        self._undoable: list[tuple[list[Moved], Raw]] = []
+        """Deletions that can be undone, the last one last, each with the design that was there."""
         self._chosen: RunFacts | None = None
         session.runs.changed.connect(self._miss_chosen)
 
@@ -55,8 +58,9 @@ class Deletion:
                 moved.append(Moved(self._trash.take(facts.run.folder), facts.run.folder, facts.label))
 
         def done(_: None, why_not_all: str = "") -> None:
+            self._undoable.append((moved, self._session.draft.raw))
             self._session.runs.refresh()
-            self._offer_back(moved, why_not_all)
+            self._offer_back(moved, f"{why_not_all} Ctrl+Z brings {'it' if len(moved) == 1 else 'them'} back.")
 
         def failed(error: Exception) -> None:
             self._deleted.difference_update(facts.id for facts in ended[len(moved) :])
@@ -86,9 +90,18 @@ class Deletion:
         words = f"{len(moved):,} runs were deleted; they stay"
         words = words if len(moved) > 1 else f"{isolated(repr(moved[0].label))} was deleted; it stays"
         words = f"{words} in {moved[0].kept.parent.name} for a week.{why_not}"
-        self._session.offer(words, "Undo", lambda: self._bring_back(moved))
+        self._session.offer(words, "Undo", lambda: self._bring_back(moved), lambda: bool(moved))
+
+    def undo(self) -> bool:
+        """Bring back what was deleted last; False where there is nothing, or the design has changed since."""
+        if not self._undoable or self._undoable[-1][1] is not self._session.draft.raw:
+            return False
+        self._bring_back(self._undoable[-1][0])
+        return True
 
     def _bring_back(self, moved: list[Moved]) -> None:
+        self._undoable = [each for each in self._undoable if each[0] is not moved]
+
         def work() -> None:
             while moved:
                 self._trash.give_back(moved[-1].kept, moved[-1].folder)

@@ -361,6 +361,11 @@ class Session(QObject):
         """Move runs that have ended out of the list; a notice offers to bring them back."""
         self._deletion.delete(chosen)
 
+    def undo(self) -> None:
+        """Take back what was done last: a deletion, or a change of the design."""
+        if not self._deletion.undo():
+            self.draft.undo()
+
     def close(self) -> None:
         """End the engines and look at the runs no more; they go on."""
         self._kept_draft.close()

@@ -175,7 +175,7 @@ class MainWindow(QMainWindow):
             for number, page in enumerate(PAGES, 1)
         ]
         acts += [
-            ("undo", "Undo a change of the config", draft.undo, "Ctrl+Z"),
+            ("undo", "Undo a change of the config, or a deletion", self._session.undo, "Ctrl+Z"),
             ("redo", "Redo it", draft.redo, "Ctrl+Shift+Z", "Ctrl+Y"),
             ("train", "Train the designed model", self._session.start_run, "Ctrl+Return"),
             ("next_theme", "Light, dark or as the system", self.next_theme, "Ctrl+Shift+L"),

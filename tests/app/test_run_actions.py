@@ -145,6 +145,31 @@ def test_each_undo_brings_back_its_own(session: Session, qtbot: QtBot, own_folde
         until(qtbot, session, lambda left=left: {each.id for each in session.runs.facts} == left)
 
 
+def test_the_key_takes_back_whichever_came_last_a_deletion_or_a_change(
+    session: Session, qtbot: QtBot, own_folders: Path
+) -> None:
+    for number in range(2):
+        add_run(own_folders / "runs", f"run {number}", RunState.FINISHED)
+    until(qtbot, session, lambda: len(session.runs.facts) == 2)
+    first, second = session.runs.facts
+    holds = []
+    for facts, dropout in ((first, 0.25), (second, 0.5)):
+        with qtbot.waitSignal(session.offered) as offered:
+            session.delete_runs([facts])
+        assert "Ctrl+Z" in offered.args[0]
+        holds.append(offered.args[3])
+        session.draft.set("model.dropout", dropout)
+    session.undo()
+    assert session.draft.value("model.dropout") == 0.25
+    session.undo()
+    until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [second.id])
+    assert [each() for each in holds] == [True, False], "what has been undone is no longer offered"
+    session.undo()
+    assert session.draft.value("model.dropout") != 0.25
+    session.undo()
+    until(qtbot, session, lambda: len(session.runs.facts) == 2)
+
+
 def test_a_run_that_waited_is_started_though_it_was_deleted_meanwhile(
     session: Session, qtbot: QtBot, own_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -267,7 +267,10 @@ def test_damaged_settings_are_said_at_the_start(own_folders: Path, qtbot: QtBot)
     session.close()
 
 
-def test_a_deleted_run_comes_back_by_a_click(window: MainWindow, session: Session, qtbot: QtBot, run: Run) -> None:
+@pytest.mark.parametrize("key", [False, True])
+def test_a_deleted_run_comes_back_by_a_click_or_a_key(
+    window: MainWindow, session: Session, qtbot: QtBot, run: Run, key: bool
+) -> None:
     Exit(state=RunState.FINISHED, step=20).write(run.folder / "exit.json")
     until(qtbot, session, lambda: [facts.state for facts in session.runs.facts] == [RunState.FINISHED])
     window.show_page("train")
@@ -277,8 +280,14 @@ def test_a_deleted_run_comes_back_by_a_click(window: MainWindow, session: Sessio
     table.setFocus()
     qtbot.keyClick(table, Qt.Key.Key_Delete)
     until(qtbot, session, lambda: not session.runs.facts)
-    qtbot.mouseClick(window.findChild(QPushButton, "offer_act"), Qt.MouseButton.LeftButton)
+    offer = window.findChild(QPushButton, "offer_act")
+    qtbot.waitUntil(offer.isVisible)
+    if key:
+        qtbot.keySequence(table, "Ctrl+Z")
+    else:
+        qtbot.mouseClick(offer, Qt.MouseButton.LeftButton)
     until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [run.id])
+    qtbot.waitUntil(lambda: not offer.isVisible())
 
 
 @pytest.mark.parametrize("name", ["train", "compare"])
