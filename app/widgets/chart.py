@@ -16,6 +16,10 @@ from tfmcore import units
 Extent = tuple[float, float]
 LINE = 12
 """The pixels that a number on an axis needs from the one above."""
+LABEL = 0.94
+"""How high in the area the labels of markers stand, as a share of its height."""
+MOST_LABELS = 4
+"""So many stand below each other."""
 
 Levels = list[tuple[float | None, list[float]]]
 
@@ -146,7 +150,7 @@ class Chart(pg.PlotWidget):
             self.crosshair.label.valueChanged()  # as while it was hidden it did not listen
 
     def add_marker(self, x: float, label: str, colour: str) -> None:
-        options = {"position": 0.94, "anchors": [(0, 0.5), (1, 0.5)]}
+        options = {"position": LABEL, "anchors": [(0, 0.5), (1, 0.5)]}
         line = pg.InfiniteLine(pos=x, angle=90, label=label, labelOpts=options)
         line.label.setFont(body_font(small=True))
         self.plot.addItem(line, ignoreBounds=True)
@@ -155,16 +159,21 @@ class Chart(pg.PlotWidget):
         self._late.start()  # once for all that come together
 
     def _thin_labels(self) -> None:
-        """Of labels that would stand upon each other only the first; zooming in brings the others back."""
+        """Labels that would stand upon each other stand below each other, but the same words only once; zooming in
+        brings the others back."""
         low, high = self.x_range
-        taken: list[Extent] = []
+        taken: list[tuple[float, float, int, str]] = []
         for line, _ in sorted(self.markers, key=lambda marker: float(marker[0].value())):
-            at, width = (line.value() - low) / (high - low) * self.columns, line.label.boundingRect().width()
+            area, at = line.label.boundingRect(), (line.value() - low) / (high - low) * self.columns
+            width = area.width()
             left = at if at < self.columns / 2 else at - width  # which side of its line a label stands on
-            free = all(left >= end or left + width <= begin for begin, end in taken)
+            words, touched = line.label.format, [each for each in taken if left < each[1] and each[0] < left + width]
+            place = min(set(range(len(touched) + 1)) - {each[2] for each in touched})
+            free = place < MOST_LABELS and words not in [each[3] for each in touched]
             line.label.setVisible(free)
             if free:
-                taken.append((left, left + width))
+                line.label.setPosition(LABEL - place * area.height() / max(self.box.height(), 1.0))
+                taken.append((left, left + width, place, words))
 
     def clear_markers(self) -> None:
         for line, _ in self.markers:

@@ -1,6 +1,6 @@
 """Live plots: honest curves, gaps, logarithms, links, and a million points."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -233,13 +233,18 @@ def test_the_numbers_below_a_plot_stand_at_equal_steps_and_do_not_touch(plot: Li
 
 def test_labels_of_markers_never_stand_upon_each_other(plot: LivePlot, qtbot: QtBot) -> None:
     plot.chart.show_x(0, 1000)
-    for x in (300, 305, 310, 800):
-        plot.add_marker(x, "loss spike", "bad")
-    qtbot.waitUntil(lambda: not all(line.label.isVisible() for line, _ in plot.chart.markers))
-    shown = [line.label.isVisible() for line, _ in plot.chart.markers]
-    assert shown == [True, False, False, True]
+    for x, words in ((300, "loss spike"), (305, "warning"), (310, "loss spike"), (800, "failed")):
+        plot.add_marker(x, words, "bad")
+    labels = [line.label for line, _ in plot.chart.markers]
+    qtbot.waitUntil(lambda: not all(label.isVisible() for label in labels))
+    assert [label.isVisible() for label in labels] == [True, True, False, True], "the same words are there once"
+    places = [
+        label.mapRectToScene(label.boundingRect()).adjusted(1, 1, -1, -1) for label in labels if label.isVisible()
+    ]
+    assert not any(place.intersects(other) for place, other in combinations(places, 2))
     plot.chart.show_x(299, 311)
-    assert [line.label.isVisible() for line, _ in plot.chart.markers][:3] == [True, True, True]
+    assert [label.isVisible() for label in labels][:3] == [True, True, True]
+    assert len({label.orthoPos for label in labels}) == 1, "there is room beside each other"
 
 
 def test_markers_series_and_the_table_come_and_go(plot: LivePlot) -> None:
