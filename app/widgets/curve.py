@@ -124,11 +124,11 @@ class Curve:
         self.area.setData(np.concatenate([x, x[::-1]]), np.concatenate([least, greatest[::-1]]))
         return [least, greatest]
 
-    def columns(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        """What a table has of it: titles, x and y."""
+    def columns(self, title: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """What a table has of it where it is called `title`: headings, x and y."""
         borders = zip(("least", "greatest"), self.band or (), strict=False)
-        found = [(f"{self.title}, {which}", self.series.x, border) for which, border in borders]
-        return [(self.title, self.series.x, self.series.y), *found]
+        found = [(f"{title}, {which}", self.series.x, border) for which, border in borders]
+        return [(title, self.series.x, self.series.y), *found]
 
     def _visible(
         self, y: np.ndarray, low: float, high: float, columns: int, log: bool, *, mean: bool = False

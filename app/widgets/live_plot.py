@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -197,8 +198,12 @@ class LivePlot(QWidget):
     # Data out
 
     def table(self) -> Iterable[Sequence[object]]:
-        """A row for each x of any series, an empty cell where a series has none; a band is two columns more."""
-        found = [column for curve in self.curves.values() if curve.series.length for column in curve.columns()]
+        """A row for each x of any series, an empty cell where a series has none; a band is two columns more. Of titles
+        that are the same, each has the name of its series behind it."""
+        curves = [curve for curve in self.curves.values() if curve.series.length]
+        counts = Counter(curve.title for curve in curves)
+        titles = [c.title if counts[c.title] == 1 else f"{c.title} ({c.name})" for c in curves]
+        found = [column for curve, title in zip(curves, titles, strict=True) for column in curve.columns(title)]
         head = [self.x_name, *(title for title, *_ in found)]
         return chain([head], joined([(x.copy(), y.copy()) for _, x, y in found]))
 

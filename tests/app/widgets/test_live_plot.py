@@ -259,6 +259,13 @@ def test_markers_series_and_the_table_come_and_go(plot: LivePlot) -> None:
     assert list(plot.table()) == [["step"]]
 
 
+def test_curves_of_the_same_title_have_columns_of_their_own(plot: LivePlot) -> None:
+    for name, title in (("one", "nano"), ("two", "nano"), ("three", "other")):
+        plot.add_series(name, title=title)
+        plot.append(name, 1, 5)
+    assert next(iter(plot.table())) == ["step", "nano (one)", "nano (two)", "other"]
+
+
 def test_of_a_million_points_no_more_are_drawn_than_the_plot_has_columns(plot: LivePlot) -> None:
     plot.set_series("training", np.arange(1e6), np.random.default_rng(0).random(1_000_000))
     plot.set_smoothing(0.95)
