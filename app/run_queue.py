@@ -1,6 +1,7 @@
 """The queue of runs as the window changes it: who waits, in which order, and that something starts them."""
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
@@ -35,6 +36,13 @@ class RunQueue(QObject):
         wanted = config.training.device
         alive = (facts for facts in self._session.runs.facts if facts.state.alive and facts.is_local)
         return next((facts for facts in alive if facts.config and clash(wanted, facts.config.training.device)), None)
+
+    def behind(self, facts: RunFacts) -> list[RunFacts]:
+        """The runs of the queue that wait until this one, which trains, leaves them its device; first the next one."""
+        if not facts.config or not facts.is_local:
+            return []
+        device, found = facts.config.training.device, sorted(self._session.runs.facts, key=attrgetter("place"))
+        return [each for each in found if each.place and each.config and clash(device, each.config.training.device)]
 
     def add(self, *chosen: RunFacts) -> None:
         """Let runs wait for their turn."""

@@ -286,7 +286,7 @@ class Session(QObject):
 
     def _on_run_waits(self, run: Run, other: RunFacts) -> None:
         self._on_run_started(run)
-        words = f"“{isolated(other.label)}” is training, so “{isolated(run.label)}” waits in the queue."
+        words = f"“{isolated(other.label)}” has not ended, so “{isolated(run.label)}” waits in the queue."
 
         def waits() -> bool:
             facts, before = self.runs.find(run.id), self.runs.find(other.id)

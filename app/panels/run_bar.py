@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions import PAGE, keys_words, make_action
+from app.bidirectional import isolated
 from app.forms.numbers import number_text
 from app.run_actions import RunActions
 from app.run_rows import best_words, progress_words, tone
@@ -149,7 +150,10 @@ class RunBar(QWidget):
         self._progress.setVisible(state.alive)
         sentence = facts.ending or SENTENCES.get(state, "")
         if facts.place:
-            sentence = "It starts by itself when its turn comes, whether this window is open or not."
+            sentence = self._turn_words(facts)
+        elif state == RunState.PAUSED and (behind := self._session.queue.behind(facts)):
+            waiting = f"“{isolated(behind[0].label)}” waits" if len(behind) == 1 else f"{len(behind):,} runs wait"
+            sentence = f"{waiting} in the queue until it has ended: Resume or Stop it."
         failed = state == RunState.FAILED  # whose sentence is red, and the best is no part of what went wrong
         sentence = sentence if failed else " · ".join(filter(None, (sentence, best_words(facts))))
         _set_tone(self._sentence, sentence, "bad" if failed else "muted")
@@ -163,6 +167,13 @@ class RunBar(QWidget):
             self._buttons["mend_run"].setText(f"Resume with {', '.join(words)}")
         for widget in (self._rate, self._rate_label):
             widget.setVisible(state in (RunState.RUNNING, RunState.PAUSED))
+
+    def _turn_words(self, facts: RunFacts) -> str:
+        """When a run of the queue starts, and which one it waits for."""
+        words = "It starts by itself when its turn comes, whether this window is open or not."
+        if facts.config and (before := self._session.queue.in_the_way(facts.config)):
+            words += f" “{isolated(before.label)}”, which is {before.state}, has its device."
+        return words
 
     def show_rate(self, rate: float | None) -> None:
         """What stands in the schedule's place now, unless one is just typing another."""

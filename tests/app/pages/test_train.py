@@ -112,7 +112,7 @@ def test_the_design_is_trained_from_here(
     assert page.findChild(QLabel, "run_state").text() == "next in the queue"
     assert "when its turn comes" in page.findChild(QLabel, "run_sentence").text()
     sentence, word, act, holds = offers[0]
-    assert (word, "A first run" in sentence) == ("Train now", True)
+    assert (word, "“A first run” has not ended" in sentence) == ("Train now", True)
     act()
     qtbot.waitUntil(lambda: len(started) == 1)
     assert started[0].id == session.run_id

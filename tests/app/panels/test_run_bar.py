@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from app import run_queue
 from app import session as session_module
 from app.panels.run_bar import RunBar
 from app.run_actions import RunActions
@@ -97,6 +98,34 @@ def test_the_epoch_and_the_memory_are_said_once_they_are_known(bar: RunBar, run:
     assert "step 20 of 1,000 · epoch 2.2 · 768 MiB of memory (estimate" in words
     bar.show_run(facts)
     assert bar.findChild(QLabel, "run_words").text() == "step 20 of 1,000"
+
+
+def test_a_paused_run_and_those_that_wait_for_its_device_name_each_other(
+    bar: RunBar, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_queue, "start_queue", lambda runs: None)
+    sentence = bar.findChild(QLabel, "run_sentence")
+
+    def shown(run: Run) -> str:
+        bar.show_run(session.runs.find(run.id))
+        return sentence.text()
+
+    write_status(run, RunState.PAUSED, step=20)
+    waiting = session.queue.create(Config(), "it waits")
+    until(qtbot, session, lambda: {facts.words for facts in session.runs.facts} == {"paused", "next in the queue"})
+    assert "“A first run”, which is paused, has its device" in shown(waiting)
+    assert shown(run) == "“it waits” waits in the queue until it has ended: Resume or Stop it."
+    session.queue.create(Config(), "the next")
+    until(qtbot, session, lambda: len(session.runs.facts) == 3 and all(f.place for f in session.runs.facts[:2]))
+    assert shown(run).startswith("2 runs wait in the queue")
+    write_status(run, RunState.RUNNING, step=20)
+    until(qtbot, session, lambda: session.runs.find(run.id).state == RunState.RUNNING)
+    assert not shown(run), "it is on its way"
+    far = run.status().model_copy(update={"host": "another machine", "state": RunState.PAUSED})
+    far.write(run.folder / "status.json")
+    until(qtbot, session, lambda: not session.runs.find(run.id).is_local)
+    assert not shown(run)
+    assert "has its device" not in shown(waiting)
 
 
 @pytest.mark.parametrize("state", RunState)
