@@ -46,6 +46,7 @@ class AnswerPanel(UsePanel):
         left.addLayout(row(self._go, self._halt))
         self.add_words(left)
         line = row(self.heading("Answer"))
+        line.addWidget(self.inspect)
         line.addWidget(self.marked.exporter.button(object_name="export_answer"))
         right.addLayout(line)
         right.addWidget(self._best)

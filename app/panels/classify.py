@@ -46,7 +46,9 @@ class ClassifyPanel(UsePanel):
         for widget in (self.heading("Text"), self.text, self.second):
             left.addWidget(widget)
         self.add_words(left)
-        right.addLayout(row(self.heading("Label"), self._best))
+        line = row(self.heading("Label"), self._best)
+        line.addWidget(self.inspect)
+        right.addLayout(line)
         right.addWidget(self._scrolling(self.bars, "label_scroll"), 3)
         right.addWidget(self.heading("As the model sees it"))
         right.addWidget(self._scrolling(self.strip, "classified_scroll"), 1)

@@ -1,6 +1,7 @@
 """Fill: a text with gaps, and what the model would put into each of them."""
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
@@ -66,7 +67,9 @@ class FillPanel(UsePanel):
         left.addWidget(self.text)
         left.addLayout(row(self._go, self._insert))
         self.add_words(left)
-        right.addWidget(self.heading("Filled"))
+        line = row(self.heading("Filled"))
+        line.addWidget(self.inspect)
+        right.addLayout(line)
         right.addWidget(self._filled)
         right.addWidget(self._scroll(), 1)
         self.dim_after_change(self.text)
@@ -105,6 +108,10 @@ class FillPanel(UsePanel):
         self.remember("text", text)
         self._asked = text
         self.ask(Fill, text=GAP.sub(MASK, text))
+
+    def texts_to_inspect(self) -> Sequence[str]:
+        """With its gaps as the model knows them."""
+        return [GAP.sub(MASK, text) for text in self._answered]
 
     def _on_insert_clicked(self) -> None:
         self.text.insertPlainText(MASK)

@@ -43,6 +43,7 @@ class TagPanel(UsePanel):
         legend = QWidget(objectName="tag_legend")
         legend.setLayout(self._legend)
         line = row(self.heading("Tagged"), self._found)
+        line.addWidget(self.inspect)
         line.addWidget(self.tagged.exporter.button(object_name="export_tagged"))
         right.addLayout(line)
         right.addWidget(legend)

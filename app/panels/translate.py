@@ -1,5 +1,6 @@
 """Translate: a text, the best ways that the model found to write it in the other language, and what it looked at."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QVBoxLayout
@@ -57,12 +58,7 @@ class TranslatePanel(UsePanel):
         self._seconds.setProperty("role", "muted")
         self.strip = TokenStrip(objectName="hypothesis_tokens", accessibleName="Tokens of the chosen hypothesis")
         self.map = HeatMap(name="alignment", objectName="alignment", accessibleName="Alignment by cross-attention")
-        self._inspect = QPushButton(
-            "Inspect this", objectName="action_inspect_translation", icon=icon("magnify", "muted")
-        )
-        self._inspect.setProperty("kind", "quiet")
         self._hypotheses: list[Hypothesis] = []
-        self._asked = ""
         self.table = Ranking(
             ("Score",), "Text", objectName="hypotheses", accessibleName="Hypotheses",
             toolTip="Score: summed log-probabilities ÷ length ** length penalty",
@@ -80,7 +76,6 @@ class TranslatePanel(UsePanel):
         self._go.clicked.connect(self.act)
         self._halt.clicked.connect(self.stop)
         self.table.chosen.connect(self._show_hypothesis)
-        self._inspect.clicked.connect(self._on_inspect_clicked)
         for widget in (self.strip, self.map):
             self.say_exports(widget.exporter)
 
@@ -93,7 +88,7 @@ class TranslatePanel(UsePanel):
         right.addSpacing(GRID)
         line = row(self.heading("Alignment"), stretch=False)
         line.addWidget(about, 1)
-        line.addWidget(self._inspect)
+        line.addWidget(self.inspect)
         line.addWidget(self.map.exporter.button(object_name="export_alignment"))
         right.addLayout(line)
         right.addWidget(self.map, 1)
@@ -121,7 +116,6 @@ class TranslatePanel(UsePanel):
         self.remember("text", text)
         self.remember("prefix", self.prefix.text())
         self.ask(Translate, text=text, prefix=self.prefix.text(), **self.knobs.fields())
-        self._asked = text
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,7 +130,6 @@ class TranslatePanel(UsePanel):
 
     def _show_hypotheses(self, hypotheses: list[Hypothesis]) -> None:
         self._hypotheses = hypotheses
-        self._inspect.setEnabled(bool(hypotheses))
         self._seconds.setText("")
         self.strip.clear()
         self.table.set_rows([(units.number(found.score, 3), found.text) for found in hypotheses])
@@ -145,7 +138,6 @@ class TranslatePanel(UsePanel):
         chosen = self._hypotheses[number]
         self.strip.set_tokens(chosen.tokens, chosen.probabilities)
 
-    def _on_inspect_clicked(self) -> None:
-        chosen = self._hypotheses[max(self.table.currentRow(), 0)]
-        self._session.pin(self._asked, chosen.text)
-        self._session.show_page("inspect")
+    def texts_to_inspect(self) -> Sequence[str]:
+        """With the chosen hypothesis."""
+        return self._answered[0], self._hypotheses[max(self.table.currentRow(), 0)].text

@@ -1,5 +1,6 @@
 """What the panels of the Use page share: a question to the engine, where its refusal stands, and what is remembered."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QProgressBar,
+    QPushButton,
     QScrollArea,
     QSplitter,
     QVBoxLayout,
@@ -20,7 +22,7 @@ from PySide6.QtWidgets import (
 from app.panels.examples import Examples
 from app.question import Question
 from app.session import Session
-from app.theme import GRID, body_font
+from app.theme import GRID, body_font, icon
 from app.widgets.export import Exporter
 from tfmcore.config import SavedModel
 from tfmcore.messages import AnyReply, Arrays, ModelRequest, Progress
@@ -56,6 +58,9 @@ class UsePanel(QWidget):
         policy = self.progress.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.progress.setSizePolicy(policy)
+        self.inspect = QPushButton("Inspect this", objectName=f"action_inspect_{self.verb}")
+        self.inspect.setIcon(icon("magnify", "muted"))
+        self.inspect.setProperty("kind", "quiet")
         self._asked_of: list[QPlainTextEdit | QLineEdit] = []
         self._put = self._answered = list[str]()
         self._refused = False
@@ -65,6 +70,7 @@ class UsePanel(QWidget):
         self._left, self._right = QVBoxLayout(spacing=GRID), QVBoxLayout(spacing=GRID)
         self.lay_out(self._left, self._right)
         self._put_side_by_side()
+        self.inspect.clicked.connect(self._on_inspect_clicked)
         self.question.replied.connect(self._on_replied)
         self.question.refused.connect(self._on_refused)
         self.question.progressed.connect(self._on_progressed)
@@ -100,6 +106,10 @@ class UsePanel(QWidget):
 
     def take_busy(self, busy: bool) -> None:
         """Show that it is at work, or no longer."""
+
+    def texts_to_inspect(self) -> Sequence[str]:
+        """What has been answered, as Inspect takes it: a text, and the one that it is read or written with."""
+        return self._answered
 
     # ── the same everywhere ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -144,6 +154,7 @@ class UsePanel(QWidget):
 
     def _show_whether_old(self) -> None:
         self._dim_soon.stop()
+        self.inspect.setEnabled(bool(self._answered))
         self._dim.setEnabled(bool(self._answered) and (self._refused or self._answered != self._texts()))
 
     def act_on_return(self, field: QPlainTextEdit) -> None:
@@ -232,6 +243,10 @@ class UsePanel(QWidget):
         self.progress.setRange(0, progress.total)
         self.progress.setValue(progress.done)
         self.progress.setToolTip(progress.phase)
+
+    def _on_inspect_clicked(self) -> None:
+        self._session.pin(*self.texts_to_inspect())
+        self._session.show_page("inspect")
 
     def _on_busy_changed(self, busy: bool) -> None:
         self.progress.setRange(0, 0)

@@ -326,3 +326,25 @@ def test_train_one_leads_home(page: UsePage, session: Session, qtbot: QtBot) -> 
         qtbot.mouseClick(page.findChild(QPushButton, "action_train_one_use"), Qt.MouseButton.LeftButton)
     assert wanted.args == ["home"]
     assert all(label.text() for label in page.findChildren(QLabel) if label.objectName().startswith("heading"))
+
+
+@pytest.mark.parametrize("task", [task for task, facts in TASKS.items() if facts.verb != "generate"])
+def test_what_has_been_answered_is_inspected(
+    page: UsePage, session: Session, engine: FakeEngine, qtbot: QtBot, task: str
+) -> None:
+    pages: list[str] = []
+    session.page_wanted.connect(pages.append)
+    open_task(session, task)
+    panel = page.panel
+    inspect = panel.findChild(QPushButton, f"action_inspect_{panel.verb}")
+    assert not inspect.isEnabled(), "nothing has been answered"
+    panel.text.setPlainText("where is ___ now")
+    panel.act()
+    qtbot.waitUntil(lambda: not engine.busy)
+    panel.text.setPlainText("another text")
+    asked = engine.asked[-1]
+    qtbot.mouseClick(inspect, Qt.MouseButton.LeftButton)
+    first, second = {"answer": ("question", "context"), "classify": ("text", "pair")}.get(panel.verb, ("text", ""))
+    assert session.pinned_text == getattr(asked, first)
+    assert not second or session.pinned_second == getattr(asked, second)
+    assert pages == ["inspect"]

@@ -81,7 +81,7 @@ def test_the_alignment_has_target_rows_and_source_columns(panel: TranslatePanel,
 
 def test_a_translation_is_inspected_with_its_target(panel: TranslatePanel, session: Session, qtbot: QtBot) -> None:
     panel.table.setCurrentCell(1, 1)
-    qtbot.mouseClick(panel.findChild(QPushButton, "action_inspect_translation"), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.findChild(QPushButton, "action_inspect_translate"), Qt.MouseButton.LeftButton)
     assert (session.pinned_text, session.pinned_second) == (TEXT, "noon at Tuesday on!")
 
 
