@@ -62,7 +62,7 @@ LAST = (
         "training_loss", "Training loss", lambda facts: facts.status.loss if facts.status else None, units.number,
         "Smoothed, in nats",
     ),
-    Column("steps", "Steps", lambda facts: facts.step, "{:,}".format),
+    Column("steps", "Steps done", lambda facts: facts.step, "{:,}".format),
     Column("state", "State", lambda facts: facts.words),
 )  # fmt: skip
 """Of all runs; between them stand the options in which they differ."""

@@ -161,7 +161,7 @@ class OutputOptions(Section):
     head_bias: bool = option(True, title="Head bias", help="A bias in that layer; off in ModernBERT.")
     next_sentence_head: bool = option(
         False,
-        title="Next sentence",
+        title="Next-sentence head",
         help="A second head, beside masked language modelling, for whether the second text follows the first, as in "
         "BERT.",
         paper="https://arxiv.org/abs/1810.04805",

@@ -14,9 +14,9 @@ from app.panels import run_sheet
 from app.panels.run_sheet import RunSheet
 from app.run_rows import RIGHT
 from app.session import Session
-from app.sheet_rows import Column, differing, measure_of
+from app.sheet_rows import BITS, FIRST, LAST, OF_SEEDS, Column, differing, measure_of
 from tests.app.conftest import add_checkpoint, until, write_status
-from tfmcore.config import find_preset
+from tfmcore.config import find_preset, options
 from tfmcore.config.sweeps import combinations, label, parse_axis, swept
 from tfmcore.runs import Exit, Run, RunState
 
@@ -71,6 +71,12 @@ def test_the_best_stands_first_and_the_unknown_last(sheet: RunSheet) -> None:
     assert [bool(font and font.bold()) for font in fonts] == [True, False, False, False]
     unknown = sheet.rows.index(3, 1)
     assert (unknown.data(), unknown.data(Qt.ItemDataRole.TextAlignmentRole)) == ("–", RIGHT)
+
+
+def test_no_two_headings_are_the_same() -> None:
+    titles = [each.title for each in (*FIRST, BITS, *LAST)] + [title for _, title, _ in OF_SEEDS]
+    titles += [option.title for option in options()]
+    assert len(set(titles)) == len(titles)
 
 
 def test_a_click_on_a_heading_sorts_by_it_either_way(sheet: RunSheet, qtbot: QtBot) -> None:
