@@ -180,7 +180,7 @@ class Sweep(QDialog):
         name = label_for(config, session.runs.facts) if config else "sweep"
 
         def done(number: int) -> None:
-            session.notify("info", f"{_runs(number)} {'is' if number == 1 else 'are'} in the queue.")
+            session.notify("info", f"{_runs(number)} {'was' if number == 1 else 'were'} put into the queue.")
 
         session.queue.sweep(session.draft.raw, self.found(), name, done)
         session.show_page("train")
