@@ -77,7 +77,8 @@ class RunFacts:
 
     @property
     def step(self) -> int:
-        return max(self.status.step if self.status else 0, self.exit.step if self.exit else 0)
+        """As far as is known: of a trainer that was killed, a checkpoint may be newer than its last report."""
+        return max(self.status.step if self.status else 0, self.exit.step if self.exit else 0, self.best_step or 0)
 
     @property
     def steps(self) -> int:

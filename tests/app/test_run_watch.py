@@ -6,7 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.run_watch import RunFollower, RunList
-from tests.app.conftest import add_checkpoint, stepped_event, write_events, write_status
+from tests.app.conftest import add_checkpoint, facts_of, stepped_event, write_events, write_status
 from tfmcore.runs import Exit, Manifest, Run, RunState, Status
 
 
@@ -32,6 +32,12 @@ def test_the_best_checkpoint_is_known_by_its_step_and_metric(qtbot: QtBot, run: 
     runs.refresh()
     qtbot.waitUntil(lambda: runs.facts[0].best_step == 20)
     assert (runs.facts[0].best_loss, runs.facts[0].best_metric, runs.facts[0].best_bits) == (0.6, 0.75, 2.5)
+
+
+def test_a_run_has_come_as_far_as_its_best_checkpoint(run: Run) -> None:
+    assert facts_of(run, RunState.INTERRUPTED).step == 20, "its last report"
+    assert facts_of(run, RunState.INTERRUPTED, best_step=10).step == 20
+    assert facts_of(run, RunState.INTERRUPTED, best_step=40).step == 40
 
 
 def test_a_folder_that_is_no_run_and_a_broken_config_harm_nobody(qtbot: QtBot, run: Run) -> None:
