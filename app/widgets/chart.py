@@ -50,6 +50,18 @@ class Ticks(pg.AxisItem):
         shown = [not spacing or round(value / spacing) % every == 0 for value in values]
         return [plain(value) if told else "" for value, told in zip(values, shown, strict=True)]
 
+    def generateDrawSpecs(self, p: QPainter) -> tuple[Any, list[Any], list[Any]] | None:
+        """Of numbers that would stand upon each other only the first."""
+        specs = super().generateDrawSpecs(p)
+        if specs is None:
+            return None
+        line, ticks, texts = specs
+        told: list[Any] = []
+        for text in texts:
+            if not any(text[0].intersects(other[0]) for other in told):
+                told.append(text)
+        return line, ticks, told
+
     def _every(self, values: list[float], spacing: float) -> int:
         """Of how many numbers in a row one is told, so that they do not touch."""
         low, high = self.range

@@ -231,6 +231,18 @@ def test_the_numbers_below_a_plot_stand_at_equal_steps_and_do_not_touch(plot: Li
     assert all(before.right() < after.left() for before, after in pairwise(places))
 
 
+def test_of_numbers_that_would_stand_upon_each_other_the_first_is_told(plot: LivePlot) -> None:
+    axis = plot.chart.axes["bottom"]
+    axis.setTicks([[(float(text), text) for text in ("60", "2000", "2001", "2900")]])
+    for low, high, expected in ((0, 3000, ["60", "2000", "2900"]), (1999, 2002, ["2000", "2001"])):
+        plot.chart.show_x(low, high)
+        picture = plot.grab()
+        painter = QPainter(picture)
+        _, _, told = axis.generateDrawSpecs(painter)
+        painter.end()
+        assert [text for *_, text in told] == expected
+
+
 def test_labels_of_markers_never_stand_upon_each_other(plot: LivePlot, qtbot: QtBot) -> None:
     plot.chart.show_x(0, 1000)
     for x, words in ((300, "loss spike"), (305, "warning"), (310, "loss spike"), (800, "failed")):
