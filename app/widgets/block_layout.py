@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QPointF, QRectF
 
-WIDTH, TALL, SHORT, PLAIN = 184.0, 44.0, 30.0, 24.0
+WIDTH, TALL, SHORT, PLAIN = 196.0, 44.0, 30.0, 24.0
 """A block's width, and its height with a subtitle, without one, and as bare text."""
 NOTE, BESIDE = 15.0, 28.0
 """Height of a note in a block, and the room between blocks side by side."""
 GAP, LABEL_GAP, PADDING, RADIUS, LOOP, TAP = 22.0, 32.0, 20.0, 8.0, 14.0, 13.0
-COLUMN_GAP, MARGIN, REPEAT = 88.0, 12.0, 44.0
+COLUMN_GAP, MARGIN, REPEAT = 64.0, 12.0, 44.0
 """Between columns (where the cross-attention arrow runs), around everything, and beside a frame for its "× 6"."""
 BARE_KINDS = ("input", "output_text")
 
@@ -147,7 +147,8 @@ class _Stack:
         bottom = max(self.y + self._gap(), self.floor)
         if self.started:
             self._arrow(bottom)
-        rect = QRectF(self.centre - WIDTH / 2, bottom, WIDTH, block.height)
+        width = WIDTH + 2 * PADDING if block.kind in BARE_KINDS else WIDTH
+        rect = QRectF(self.centre - width / 2, bottom, width, block.height)
         self.drawing.boxes.append((rect, block))
         if block.kind == "cross_attention":
             self.cross.append(rect)

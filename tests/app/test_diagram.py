@@ -117,6 +117,15 @@ def test_boxes_of_every_switch_keep_apart_and_their_words_fit(qapp):
             assert metrics.horizontalAdvance(note) <= rect.width() - 8, note
 
 
+def test_the_words_of_every_preset_fit_into_its_boxes(qapp):
+    large, small = QFontMetricsF(body_font()), QFontMetricsF(body_font(small=True))
+    for preset in presets().values():
+        for rect, block in lay_out(diagram.columns(preset.config(), 262_144, 5)).boxes:
+            lines = [(large, block.title), *((small, words) for words in (block.subtitle, *block.notes))]
+            for metrics, words in lines:
+                assert metrics.horizontalAdvance(words) <= rect.width() - 8, (preset.name, words)
+
+
 def test_every_option_of_the_model_is_behind_some_block():
     behind = {f"model.{name}" for names in diagram.BLOCK_OPTIONS.values() for name in names}
     assert behind >= {option.path for option in options("model")} - {"model.preset", "model.architecture"}

@@ -39,6 +39,7 @@ def test_a_preset_fills_everything(qtbot, page, session, name):
     assert session.draft.config == config
     assert words(page, "preset_why") == presets()[name].why
     assert page._diagram.drawing.boxes
+    assert not page._diagram.horizontalScrollBar().maximum(), "it fits between form and costs"
     assert sum(amount for _, amount in page._costs._parameters.rows) == likely_cost(config).total
     session.draft.undo()
     assert session.draft.config == Config()
