@@ -276,7 +276,12 @@ class Session(QObject):
             self.show_field(problem.field)
             return
         if not despite and (caution := machine.caution(config)):
-            self.offer(caution, "Train anyway", lambda: self.start_run(label, despite=True), self.until("start"))
+            started = self.until("start")
+
+            def is_this() -> bool:
+                return self.draft.config == config and started()
+
+            self.offer(caution, "Train anyway", lambda: self.start_run(label, despite=True), is_this)
             return
         name, folder = label or label_for(config, self.runs.facts), self.runs.folder
         if other := self.queue.in_the_way(config):

@@ -160,12 +160,17 @@ def test_a_design_that_does_not_fit_the_machine_is_said_and_starts_only_when_ins
     assert "for reading" in words(page, "memory_shortage")
     with qtbot.waitSignal(session.offered) as offered:
         click(qtbot, page, "action_start_run")
-    sentence, word, insist, _ = offered.args
+    sentence, word, insist, holds = offered.args
     assert "this machine has" in sentence
     assert word == "Train anyway"
     assert not started
+    session.draft.set("model.num_layers", 2)
+    assert not holds(), "it was said of another design"
+    session.draft.undo()
+    assert holds()
     insist()
     qtbot.waitUntil(lambda: len(started) == 1)
+    assert not holds()
     session.draft.load_preset("nano-decoder")
     assert page.findChild(QLabel, "memory_shortage").isHidden()
 
