@@ -64,6 +64,12 @@ class Queue:
             busy.append(device)
         return ready
 
+    def leave_out_started(self) -> None:
+        """Take out those that have been started otherwise: they would start again when they are stopped. Raises
+        UserError."""
+        if started := [id for id in self.ids() if not can_start(Run(self.runs / id))]:
+            self.remove(*started)
+
     @contextmanager
     def being_run(self) -> Iterator[None]:
         """Be the one that starts its runs; raises UserError where another does."""
@@ -123,6 +129,11 @@ def clash(device: str, other: str) -> bool:
     return device == other or "auto" in (device, other)
 
 
+def can_start(run: Run) -> bool:
+    """Whether a run has not begun, or has ended where it can go on."""
+    return run.status() is None or run.state().resumable
+
+
 def trains_here(run: Run) -> bool:
     """Whether a trainer of this machine has the run."""
     if (run.folder / "exit.json").exists():
@@ -140,9 +151,10 @@ def run_queue(
     one ends. Raises UserError where another process does the same."""
     with queue.being_run():
         while queue.ids():
+            queue.leave_out_started()
             for run in queue.ready():
                 try:
-                    if run.state().resumable or run.status() is None:
+                    if can_start(run):
                         start_trainer(run)
                         on_started(run)
                 except UserError as error:

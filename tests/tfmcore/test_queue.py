@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -128,6 +129,22 @@ def test_each_starts_when_the_one_before_has_ended(queue, make, started):
     assert started == ["a", "b"]
     assert queue.ids() == []
     assert not queue.is_run
+
+
+def test_one_that_is_started_otherwise_waits_no_longer(queue, make, started):
+    paused, by_hand, last = make("paused"), make("by hand"), make("last")
+    own_status(RunState.PAUSED, __import__("os").getpid()).write(paused.folder / "status.json")
+    queue.add([by_hand.id, last.id])
+    thread = threading.Thread(target=run_queue, args=(queue,))
+    thread.start()
+    own_status(RunState.RUNNING, __import__("os").getpid()).write(by_hand.folder / "status.json")
+    until = time.monotonic() + 20
+    while queue.ids() != [last.id] and time.monotonic() < until:
+        assert thread.is_alive()
+    finish(by_hand, RunState.STOPPED)
+    finish(paused)
+    thread.join(20)
+    assert started == ["last"], "what one has stopped is not started again"
 
 
 def test_one_that_cannot_start_is_said_and_passed_over(queue, make, started, monkeypatch):
