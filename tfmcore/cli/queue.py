@@ -9,7 +9,7 @@ from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, ru
 from tfmcore.cli.output import note, print_json, print_line, print_table
 from tfmcore.cli.train import with_whole_paths
 from tfmcore.config import UserError
-from tfmcore.queue import Queue, device_of, run_queue
+from tfmcore.queue import Queue, can_start, device_of, run_queue
 from tfmcore.runs import Run, find_run
 
 EXAMPLES = """
@@ -62,7 +62,7 @@ def added(queue: Queue, arguments: argparse.Namespace) -> Run:
     """A run that waits from now on: the one that is named, or a new one."""
     if arguments.run:
         run = find_run(arguments.run, queue.runs)
-        if run.status() is not None and not run.state().resumable:
+        if not can_start(run):
             raise UserError(f"the run {run.label!r} is {run.state()}: it cannot be queued")
     else:
         if not arguments.name:
