@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app import fitting
 from app.bidirectional import isolated
@@ -45,12 +45,15 @@ class PresetBar(QWidget):
         for button in (self._open, self._save, self._sweep):
             button.setProperty("kind", "quiet")
         self._why.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        row = QHBoxLayout(self, spacing=GRID)
-        row.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
+        row = QHBoxLayout(spacing=GRID)
         row.addWidget(self._preset)
-        row.addWidget(self._why, 1)
+        row.addStretch(1)
         for widget in (self._open, self._save, self._sweep, self._label, self._start):
             row.addWidget(widget)
+        column = QVBoxLayout(self, spacing=GRID // 2)
+        column.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID // 2)
+        column.addLayout(row)
+        column.addWidget(self._why)  # beside the rest it would be a column of single words in a small window
 
     def _wire(self) -> None:
         self._preset.chosen.connect(self._choose)

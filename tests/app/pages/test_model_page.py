@@ -58,6 +58,12 @@ def test_figures_follow_each_change_and_stay_through_a_wrong_one(page, session):
     assert page.findChild(QPushButton, "tab_model").text() == "Model"
 
 
+def test_in_a_small_window_what_is_said_of_the_preset_takes_few_lines(page):
+    page.resize(880, 576)
+    words = page.findChild(QLabel, "preset_why")
+    assert words.height() <= 2 * words.fontMetrics().lineSpacing()
+
+
 def test_data_of_ones_own_are_called_as_their_file(page, session):
     session.draft.set("data.source", "file")
     session.draft.set("data.path", "/data/<b>tales.txt")
