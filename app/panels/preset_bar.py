@@ -10,7 +10,7 @@ from app.panels.config_files import ConfigFiles
 from app.panels.preset_chooser import PresetChooser
 from app.panels.sweep import Sweep
 from app.session import Session
-from app.theme import GRID, icon
+from app.theme import GRID, icon, themes
 from app.titles import linked
 from tfmcore.config import presets
 
@@ -64,6 +64,7 @@ class PresetBar(QWidget):
         self._label.returnPressed.connect(self.start)
         self._why.linkActivated.connect(self._session.show_field)
         self._session.draft.changed.connect(self._show_draft)
+        themes.theme_changed.connect(self._recolour)
 
     def open(self) -> None:
         self._files.ask_to_open()
@@ -84,6 +85,11 @@ class PresetBar(QWidget):
 
     def _choose(self, name: str) -> None:
         self._session.draft.load(fitting.choose_preset(self._session.draft, name))
+
+    def _recolour(self) -> None:
+        """A link keeps the colour of the theme in which it was written."""
+        self._why.clear()
+        self._show_draft()
 
     def _show_draft(self) -> None:
         draft = self._session.draft

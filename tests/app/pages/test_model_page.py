@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
 
 from app.pages.model import ModelPage
-from app.theme import apply_theme
+from app.theme import DARK, apply_theme
 from tests.app.fake_engine import open_preset
 from tfmcore.config import Config, presets, to_toml
 from tfmcore.config.estimate import likely_cost
@@ -62,6 +62,17 @@ def test_in_a_small_window_what_is_said_of_the_preset_takes_few_lines(page):
     page.resize(880, 576)
     words = page.findChild(QLabel, "preset_why")
     assert words.height() <= 2 * words.fontMetrics().lineSpacing()
+
+
+def test_a_link_is_read_after_a_change_of_the_theme(page, session, qapp):
+    apply_theme(qapp, "light")
+    session.draft.set("model.num_heads", 5)
+    words = page.findChild(QLabel, "preset_why")
+    words.grab()
+    apply_theme(qapp, "dark")
+    picture = words.grab().toImage()
+    colours = {picture.pixelColor(x, y).name() for x in range(picture.width()) for y in range(picture.height())}
+    assert DARK.accent in colours
 
 
 def test_data_of_ones_own_are_called_as_their_file(page, session):
