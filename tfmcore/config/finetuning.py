@@ -10,6 +10,7 @@ from tfmcore.config.model import ModelConfig
 from tfmcore.config.problems import ConfigError, Problem, UserError
 from tfmcore.config.saved import SavedModel
 from tfmcore.config.tasks import TASKS
+from tfmcore.config.training import TrainingConfig
 
 OF_TRAINING = {"preset", "initialization"}
 """Beside everything that is called dropout, fields that say nothing of what a trained model computes."""
@@ -68,6 +69,17 @@ def free_fields(saved: SavedModel, task: str) -> set[str]:
     if saved.model.position != "learned" and not getattr(saved.model, "learned_positions_beside", False):
         free |= {"context_length"}
     return free if task == saved.task else free | OF_HEADS
+
+
+def has_new_head(training: TrainingConfig, task: str) -> bool:
+    """Whether `task` needs another head than the model has that training begins from. Labels, which the data tell, are
+    taken to be the same."""
+    try:
+        return bool(training.finetune_from) and TASKS[SavedModel.read(Path(training.finetune_from)).task].verb != (
+            TASKS[task].verb
+        )
+    except UserError:  # for the run to say
+        return False
 
 
 def differences(model: dict[str, Any], saved: SavedModel, task: str) -> Iterator[Problem]:

@@ -1,12 +1,16 @@
-"""Which of a model's weights learn, by part: all but those that are frozen, or with LoRA the factors of the updates."""
+"""Which of a model's weights learn: all but those that are frozen, or with LoRA the factors of the updates, and a head
+that is new."""
 
 from collections.abc import Iterator, Mapping
 
+from tfmcore.config.activations import DISTANCES, Learning
 from tfmcore.config.estimate import Estimate, in_layers, stack_of
+from tfmcore.config.finetuning import has_new_head
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.parts import weights_of
 from tfmcore.config.training import TrainingConfig
 
+HEADS = ("head", "next sentence head")
 OF_STACKS = ("final norm", "distance biases", "distance embedding", "convolution")
 
 
@@ -15,15 +19,41 @@ def trained(
 ) -> dict[str, float]:
     """How many of so many `weights` by part learn, in `layers` of each stack."""
     frozen = tuple(prefix for part in training.freeze for prefix in weights_of(part, cost.model))
+    new_head = has_new_head(training, cost.task)
     found = dict[str, float]()
     for part in cost.parts:
         places = list(_places(part.name, layers))
         learning = [place for place in places if not place.startswith(frozen)] if frozen else places
-        if training.lora_rank:
+        if training.lora_rank and not (part.name in HEADS and new_head):
             found[part.name] = len(learning) * training.lora_rank * _ends(part.name, cost.model, training)
         else:
             found[part.name] = weights[part.name] * len(learning) / max(1, len(places))
     return found
+
+
+def learning_layers(
+    cost: Estimate, training: TrainingConfig, stack: str, layers: range, begins: bool
+) -> Iterator[Learning | None]:
+    """What learns in those `layers` of a stack, and before; None where nothing does. Where the stack does not begin
+    here, something may."""
+    frozen = tuple(prefix for part in training.freeze for prefix in weights_of(part, cost.model))
+
+    def learns(place: str) -> bool:
+        return not (frozen and place.startswith(frozen))
+
+    before = not begins or (not training.lora_rank and any(learns(place) for place in _begin(cost.model, stack)))
+    reads = stack == "decoder" and stack != cost.model.architecture
+    memory = reads and any(learning_layers(cost, training, "encoder", range(cost.model.num_layers), begins))
+    for layer in layers:
+        own = learns(f"{stack}.layers.{layer}.")
+        yield Learning(own, before) if own or before or memory else None
+        before |= own or memory
+
+
+def _begin(model: ModelConfig, stack: str) -> list[str]:
+    """How the names of the weights begin that a stack's first layer meets."""
+    embedding = f"{stack}_embedding." if model.architecture == "encoder_decoder" else "embedding."
+    return [embedding, f"{stack}.positions."] if model.position in DISTANCES else [embedding]
 
 
 def _places(name: str, layers: Mapping[str, range]) -> Iterator[str]:

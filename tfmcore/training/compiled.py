@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tfmcore.config.activations import MOST_COMPILED
 from tfmcore.config.compilers import cpp_compiler
-from tfmcore.config.memory import MOST_COMPILED
 from tfmcore.nn.kernels.attention import all_at_once, as_products_take_them, plain_products, weights_kept
 from tfmcore.nn.kernels.dropout import Choice, dropout_on_cpu, random_numbers
 from tfmcore.nn.kernels.linear import LEARNS_BY_ONEDNN, all_by_onednn, compiled_linear, linear

@@ -10,14 +10,16 @@ from torch import Tensor
 
 from tfmcore.config import Config, SavedModel
 from tfmcore.config.estimate import Estimate, estimate
+from tfmcore.config.finetuning import has_new_head
 from tfmcore.config.memory import training_memory
 from tfmcore.data import prepare
 from tfmcore.data.progress import Progress
+from tfmcore.models import build
 from tfmcore.training.batches import DeviceBatch, to_device
 from tfmcore.training.compiling import NUM_TRIED, check_compiler, ways
 from tfmcore.training.devices import choose_device, threads_chosen
+from tfmcore.training.finetuning import choose_trained
 from tfmcore.training.heap import freed_memory_kept
-from tfmcore.training.ingredients import model_of
 from tfmcore.training.learner import Learner
 from tfmcore.training.peak_memory import peak_memory
 from tfmcore.training.stopwatch import Stopwatch
@@ -92,7 +94,10 @@ def _take_steps(
 ) -> tuple[list[dict[str, float]], list[int], int]:
     """Seconds of each part of a step on each batch, its tokens, and the model's parameters."""
     training, watch = config.training, Stopwatch(device)
-    model, _, _ = model_of(saved, training.model_copy(update={"finetune_from": ""}), device)
+    model = build(saved)
+    heads = [name for name, _ in model.named_parameters() if "head" in name.split(".")[0]]
+    choose_trained(model, training, heads if has_new_head(training, saved.task) else ())
+    model.to(device).set_gradient_checkpointing(training.gradient_checkpointing)
     learner = Learner(model, saved.task, training)
     if compiled:
         first = list(islice(batches, NUM_TRIED))

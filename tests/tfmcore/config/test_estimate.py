@@ -109,7 +109,7 @@ def test_memory_follows_the_switches_of_training(monkeypatch: pytest.MonkeyPatch
 
 
 def test_logits_are_never_more_than_so_many_at_once() -> None:
-    guess = estimate(ModelConfig(d_model=64), 50_000, "language_modeling")
+    guess = estimate(ModelConfig(d_model=16), 50_000, "language_modeling")
     for device, most in MOST_LOGITS.items():
         few, many, more = (
             training_memory(guess, TrainingConfig(batch_size=size, device=device))["logits"] for size in (1, 1024, 2048)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from tfmcore.config import SOURCES, TASKS, Config, UserError, find_preset, presets
+from tfmcore.config import SOURCES, TASKS, Config, SavedModel, UserError, find_preset, presets
 from tfmcore.config.estimate import estimate
 from tfmcore.config.memory import training_memory
 from tfmcore.training.measure import try_batch
@@ -152,12 +152,51 @@ CONFIGS |= {
 }  # fmt: skip
 
 
+NARROW = ["model.d_model=64", "model.num_heads=4", "training.batch_size=4", "model.context_length=256"]
+CONFIGS |= {
+    "soft-capped logits": (
+        "nano-decoder",
+        [*NARROW, "model.num_layers=2", "model.logit_softcap=30.0"],
+        8000,
+    ),
+    "frozen from the beginning": (
+        "nano-decoder",
+        [*NARROW, "model.num_layers=6", 'training.freeze=["embedding", "layers.0-4"]'],
+        300,
+    ),
+    "weights of attention piece by piece": (
+        "nano-decoder",
+        [*NARROW, "model.num_layers=1", "model.dropout=0.1", "training.batch_size=8"],
+        50,
+    ),
+    "learned biases, layers computed twice": (
+        "nano-seq2seq",
+        [*NARROW, "model.num_layers=1", "model.position=relative_buckets", "training.gradient_checkpointing=true"],
+        50,
+    ),
+    "a shared matrix whose gradients are accumulated": (
+        "nano-decoder",
+        [*NARROW[:2], "model.context_length=16", "training.batch_size=2", "training.accumulation=2"],
+        30_000,
+    ),
+}
+
+
 @pytest.mark.parametrize(("preset", "overrides", "vocab_size"), CONFIGS.values(), ids=CONFIGS)
 def test_the_estimate_is_within_a_fifth_of_what_is_measured(preset, overrides, vocab_size):
     config = find_preset(preset).config([*SIZED, *overrides])
     expected = training_memory(estimate(config.model, vocab_size, config.data.task), config.training)
     trial = try_batch(config, vocab_size, steps=1)
     assert sum(expected.values()) == pytest.approx(trial.num_bytes, rel=0.2)
+
+
+def test_a_new_head_learns_beside_low_rank_updates(tmp_path):
+    config = find_preset("nano-encoder").config([*SIZED, "model.context_length=16", "model.tie_embeddings=false"])
+    SavedModel(task="classification", vocab_size=20_000, model=config.model, labels=["a", "b"]).write(tmp_path)
+    config = config.replaced(training__finetune_from=str(tmp_path), training__lora_rank=2, training__batch_size=1)
+    expected = training_memory(estimate(config.model, 20_000, config.data.task), config.training)
+    assert expected["optimizer"] > 8 * 20_000 * 192
+    assert sum(expected.values()) == pytest.approx(try_batch(config, 20_000, steps=1).num_bytes, rel=0.2)
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):

@@ -8,15 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tfmcore.config.memory import MOST_COMPILED, MOST_KEPT
+from tfmcore.config.activations import MOST_COMPILED, MOST_KEPT, QUERIES
 from tfmcore.nn.kernels.dropout import Choice, random_numbers
 from tfmcore.nn.mask import Mask
 
 CHUNK = 2**20
 """So many weights at a time stay in the processor's cache."""
-BLOCK = 256
-"""So many queries at a time, or half of them where one thread has to do it all: what causal ones may not see is then
-hardly calculated."""
 
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, scale: float) -> Tensor:
@@ -168,7 +165,7 @@ def _parts(shape: Sequence[int], S: int, biased: bool, causal: bool) -> Iterator
     """Which of the B·H heads, which of their queries, the last ones first, and which keys these see; whole sequences
     where there is a bias."""
     B, H, T, _ = shape
-    block = min(T, BLOCK if torch.get_num_threads() > 1 else BLOCK // 2) if causal else T
+    block = min(T, QUERIES if torch.get_num_threads() > 1 else QUERIES // 2) if causal else T
     size = max(1, CHUNK // (block * S))
     if biased:
         size = max(1, size // H) * H

@@ -37,7 +37,7 @@ def learned(function, heads):
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 def test_it_learns_as_the_kernel_does(monkeypatch, mask, chunk, block, heads):
     monkeypatch.setattr(module, "CHUNK", chunk)
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "QUERIES", block)
     exact = learned(
         lambda q, k, v: F.scaled_dot_product_attention(
             q, k, v, mask.tensor, is_causal=mask.causal, scale=0.3, enable_gqa=True
@@ -78,7 +78,7 @@ def test_a_query_that_may_look_nowhere_is_a_number_and_spoils_no_gradient():
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 def test_with_dropout_it_learns_as_all_weights_at_once_do(monkeypatch, mask, chunk, block, narrow):
     monkeypatch.setattr(module, "CHUNK", chunk)
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "QUERIES", block)
 
     def by_parts(q, k, v):
         torch.manual_seed(7)
