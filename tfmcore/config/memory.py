@@ -74,8 +74,7 @@ def memory_to_train(config: Config) -> int:
 
 def largest_batch(cost: Estimate, training: TrainingConfig, limit: float) -> int:
     """The most sequences of a batch whose step needs at most `limit` bytes; 0 where not even one does."""
-    most = next(bound.le for bound in TrainingConfig.model_fields["batch_size"].metadata if hasattr(bound, "le"))
-    fits, too_many = 0, int(most) + 1
+    fits, too_many = 0, _most("batch_size") + 1
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
         if _needs(cost, training, batch_size=middle) <= limit:
@@ -88,13 +87,30 @@ def largest_batch(cost: Estimate, training: TrainingConfig, limit: float) -> int
 def same_step_within(cost: Estimate, training: TrainingConfig, limit: float) -> dict[str, int | bool]:
     """Settings with which the same step needs at most `limit` bytes, and less than now: a smaller batch, more often, or
     layers computed twice; nothing where there are none."""
-    sequences = training.sequences_per_step
-    shares = data_parallel_size(training)
-    smaller = [n for n in range(training.batch_size - 1, 0, -1) if sequences % n == 0 and n % shares == 0]
-    ways: list[dict[str, int | bool]] = [{"batch_size": size, "accumulation": sequences // size} for size in smaller]
+    limit = min(limit, _needs(cost, training) - 1)
+    return next((way for way in _same_steps(training) if _needs(cost, training, **way) <= limit), {})
+
+
+def lightest_same_step(cost: Estimate, training: TrainingConfig) -> dict[str, int | bool]:
+    """Those with which it needs the least; nothing where that is now."""
+    return min(({}, *_same_steps(training)), key=lambda way: _needs(cost, training, **way))
+
+
+def _same_steps(training: TrainingConfig) -> list[dict[str, int | bool]]:
+    """Settings other than now with which a step is the same, the quickest first."""
+    sequences, shares, most = training.sequences_per_step, data_parallel_size(training), _most("accumulation")
+    smaller = (n for n in range(training.batch_size - 1, 0, -1) if sequences % n == n % shares == 0)
+    ways: list[dict[str, int | bool]] = [
+        {"batch_size": size, "accumulation": sequences // size} for size in smaller if sequences // size <= most
+    ]
     if not training.gradient_checkpointing:
         ways += [{**way, "gradient_checkpointing": True} for way in ({}, *ways)]
-    return next((way for way in ways if _needs(cost, training, **way) <= limit), {})
+    return ways
+
+
+def _most(option: str) -> int:
+    """The largest number that an option of [training] can be."""
+    return int(next(bound.le for bound in TrainingConfig.model_fields[option].metadata if hasattr(bound, "le")))
 
 
 def _needs(cost: Estimate, training: TrainingConfig, **changes: int | bool) -> int:
