@@ -11,6 +11,7 @@ from tfmcore.inference.decoding import write_on
 from tfmcore.inference.quantization import prepared
 from tfmcore.inference.reading import Writer, source_of
 from tfmcore.messages import WritingPrecision
+from tfmcore.nn.attention import MultiHeadAttention
 from tfmcore.nn.heads import LanguageModelHead
 from tfmcore.nn.kernels.packed import PackedLinear
 
@@ -41,6 +42,8 @@ def writing_speed(model: Writer, precision: WritingPrecision, new_tokens: int = 
 
 def _num_bytes(model: Writer) -> int:
     assert isinstance(model.head, LanguageModelHead)
-    modules = [*model.decoder.modules(), model.head.packed or model.head.projection]
+    of_memory = [module.key_value for module in model.decoder.modules() if isinstance(module, MultiHeadAttention)]
+    modules = [module for module in model.decoder.modules() if module not in of_memory]  # which is projected once
+    modules.append(model.head.packed or model.head.projection)
     packed = sum(module.num_bytes for module in modules if isinstance(module, PackedLinear))
     return packed + sum(module.weight.nbytes for module in modules if isinstance(module, nn.Linear | nn.Embedding))

@@ -16,7 +16,8 @@ def test_bytes_are_those_of_the_decoders_matrices_and_the_head(monkeypatch, arch
         architecture=architecture, num_layers=2, d_model=16, num_heads=2, d_ff=24, context_length=12, activation="relu"
     )
     attention, feed_forward = 4 * 16 * 16, 2 * 16 * 24
-    layer = attention * (2 if architecture == "encoder_decoder" else 1) + feed_forward
+    cross_attention = 2 * 16 * 16 if architecture == "encoder_decoder" else 0  # keys and values are projected once
+    layer = attention + cross_attention + feed_forward
     found = writing_speed(model_of(config), precision)
     assert found.bytes_per_token == size * (2 * layer + 16 * VOCAB)
     assert found.tokens_per_second > 0
