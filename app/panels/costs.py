@@ -10,6 +10,7 @@ from app.session import Session
 from app.theme import GRID, icon, mono_font
 from tfmcore import units
 from tfmcore.config import Config
+from tfmcore.config.compute import step_flops
 from tfmcore.config.estimate import Estimate, estimate, likely_num_labels
 from tfmcore.config.memory import training_memory
 from tfmcore.config.placement import num_processes
@@ -222,10 +223,10 @@ def _by_whom(config: Config) -> str:
 
 
 def _facts(config: Config, cost: Estimate, vocab_size: int, known: bool, num_train: int | None) -> dict[str, str]:
-    """Compute, tokens and vocabulary: a name and words for each. A backward pass costs twice a forward one."""
+    """Compute, tokens and vocabulary: a name and words for each."""
     training, flops = config.training, sum(cost.flops_per_token.values())
     tokens = training.sequences_per_step * config.model.context_length
-    step = 3 * flops * tokens
+    step = sum(step_flops(cost, training).values()) * tokens
     return {
         "Compute per token, forward": f"{units.count(flops)}FLOP",
         "Compute per training step": f"{units.count(step)}FLOP",

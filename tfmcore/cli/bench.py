@@ -11,6 +11,8 @@ from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config, wh
 from tfmcore.cli.check import cost
 from tfmcore.cli.output import note, print_json, print_line, print_table
 from tfmcore.config import TASKS, Config
+from tfmcore.config.compute import step_flops
+from tfmcore.config.estimate import WITHOUT_LOGITS, likely_cost
 from tfmcore.messages import WritingPrecision
 from tfmcore.units import count, duration, size
 
@@ -87,9 +89,10 @@ def measured_training(config: Config, steps: int, random_tokens: bool) -> dict[s
     machine = probe(device, precision)
     trial = try_batch(config, expected["vocab_size"] if random_tokens else 0, steps)
     both = 2 if config.model.architecture == "encoder_decoder" else 1  # its tokens are counted, its compute is by pairs
+    writes = config.data.task not in WITHOUT_LOGITS  # what predicts tokens does so at labels only
     work = {
-        part: 3 * flops * trial.tokens / both  # the backward pass takes twice the forward one
-        for part, flops in expected["flops_per_token"].items()
+        part: flops * (trial.labels if part == "head" and writes else trial.tokens / both)
+        for part, flops in step_flops(likely_cost(config), config.training).items()
     }
     parts = {**trial.parts, "bookkeeping": seconds_of_bookkeeping(config)}
     seconds = sum(parts.values())

@@ -7,6 +7,7 @@ from typing import Any
 from tfmcore.cli.arguments import add_json, add_runs, add_set, chosen_config
 from tfmcore.cli.output import print_json, print_line
 from tfmcore.config import Config, ConfigError
+from tfmcore.config.compute import step_flops
 from tfmcore.config.estimate import likely_cost
 from tfmcore.config.memory import training_memory
 from tfmcore.config.placement import held_by, layout_words, num_processes, share_of
@@ -63,7 +64,7 @@ def summary(config: Config) -> str:
     facts, model, training = cost(config), config.model, config.training
     layers = f"{model.num_layers} + {model.decoder_layers}" if model.num_decoder_layers else f"{model.num_layers}"
     tokens = training.sequences_per_step * model.context_length
-    compute = 3 * sum(facts["flops_per_token"].values()) * tokens  # the backward pass takes twice the forward one
+    compute = sum(step_flops(likely_cost(config), training).values()) * tokens
     lines = [
         f"{config.data.task} on {config.data.source}",
         f"{model.architecture}: {layers} layers, {model.num_heads} heads, width {model.d_model}, "

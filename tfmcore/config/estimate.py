@@ -122,7 +122,8 @@ def _layers(model: ModelConfig, prefix: str, count: int, causal: bool) -> Iterat
     seen = sum(_seen(model.context_length, model.window_of(layer), causal) for layer in range(count)) / count
     attention = _attention(model)
     cut = attention - _whole_in_attention(model)
-    yield Part(f"{prefix}attention", attention, _flops(model, attention, seen), count, cut)
+    flops = _flops(model, attention, seen) + _distance_flops(model)
+    yield Part(f"{prefix}attention", attention, flops, count, cut)
     if model.position == "disentangled" and not model.share_position_projections:
         distances = _distance_projections(model)
         yield Part(f"{prefix}distance projections", distances, count=count, cut=distances)
@@ -163,6 +164,14 @@ def _distance_projections(model: ModelConfig) -> int:
 def _flops(model: ModelConfig, parameters: int, seen: float) -> int:
     """Two for each weight, and four for each feature of each head and each key that is seen (scores, then values)."""
     return 2 * parameters + round(4 * seen * model.num_heads * model.width_per_head)
+
+
+def _distance_flops(model: ModelConfig) -> int:
+    """Disentangled: two for each feature of each head and each distance that there can be, by each term."""
+    if model.position != "disentangled":
+        return 0
+    num_distances = min(2 * model.context_length - 1, 2 * model.position_span)
+    return 2 * len(model.position_terms) * num_distances * model.num_heads * model.width_per_head
 
 
 def _seen(length: int, window: int | None, causal: bool) -> float:

@@ -12,6 +12,7 @@ import torch
 
 from tfmcore.config import Config, SavedModel, TrainingConfig, UserError
 from tfmcore.config.compilers import missing_compiler
+from tfmcore.config.compute import step_flops
 from tfmcore.config.estimate import estimate
 from tfmcore.data.progress import Cancelled, Progress, silent
 from tfmcore.training.batches import DeviceBatch
@@ -56,7 +57,7 @@ def flops_of_step(config: Config, saved: SavedModel) -> float:
     cost = estimate(saved.model, saved.vocab_size, saved.task, len(saved.labels) or 2)
     training = config.training
     tokens = training.sequences_per_step * saved.model.context_length
-    return 3.0 * tokens * sum(cost.flops_per_token.values())  # the backward pass takes twice as many as the forward one
+    return tokens * sum(step_flops(cost, training).values())
 
 
 def check_compiler(training: TrainingConfig, device: str) -> None:

@@ -31,13 +31,15 @@ PARTS = ("data", "forward", "backward", "optimizer")
 class BatchTrial:
     """Median `seconds` of a step (forward, backward, optimizer), its `tokens`, and the most memory that it needs in
     `num_bytes`, weights, gradients and optimizer included. `parts` are the median seconds of each part: the batch's
-    `data`, the `forward` pass with the loss, the `backward` pass with the gradient's norm, and the `optimizer`."""
+    `data`, the `forward` pass with the loss, the `backward` pass with the gradient's norm, and the `optimizer`. Of the
+    step's labels there are `labels` that the loss sees."""
 
     seconds: float
     num_bytes: int
     parameters: int
     tokens: int
     parts: dict[str, float]
+    labels: int = 0
 
 
 def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Progress | None = None) -> BatchTrial:
@@ -75,11 +77,12 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
         compiled = config.training.compile == "always"
         num_first = 2 if compiled else 1  # a second length of batches is compiled anew
         with freed_memory_kept():
-            taken, tokens, parameters = _take_steps(config, saved, batches(steps + num_first), device, compiled)
+            taken, tokens, labels, parameters = _take_steps(config, saved, batches(steps + num_first), device, compiled)
     parts = {part: statistics.median(step[part] for step in taken[num_first:]) for part in PARTS}
     seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[num_first:])
     num_bytes = memory.num_bytes + _beyond(plain, config, estimate(saved.model, saved.vocab_size, saved.task))
-    return BatchTrial(seconds, num_bytes, parameters, round(statistics.median(tokens)), parts)
+    counts = (round(statistics.median(each)) for each in (tokens, labels))
+    return BatchTrial(seconds, num_bytes, parameters, next(counts), parts, next(counts))
 
 
 def _beyond(plain: Config, config: Config, cost: Estimate) -> int:
@@ -91,8 +94,8 @@ def _beyond(plain: Config, config: Config, cost: Estimate) -> int:
 
 def _take_steps(
     config: Config, saved: SavedModel, batches: Iterator[DeviceBatch], device: torch.device, compiled: bool = False
-) -> tuple[list[dict[str, float]], list[int], int]:
-    """Seconds of each part of a step on each batch, its tokens, and the model's parameters."""
+) -> tuple[list[dict[str, float]], list[int], list[int], int]:
+    """Seconds of each part of a step on each batch, its tokens, its labels, and the model's parameters."""
     training, watch = config.training, Stopwatch(device)
     model = build(saved)
     heads = [name for name, _ in model.named_parameters() if "head" in name.split(".")[0]]
@@ -105,7 +108,7 @@ def _take_steps(
         batches = chain(first, batches)
     learner.objective.register_forward_pre_hook(lambda *_: watch.turn("forward"))
     learner.objective.register_forward_hook(lambda *_: watch.turn("backward"))
-    taken, tokens = [], []
+    taken, tokens, labels = [], [], []
     watch.turn("data")
     for batch in batches:
         watch.turn("forward")
@@ -114,8 +117,9 @@ def _take_steps(
         learner.update(training.learning_rate)
         taken.append(watch.take())
         tokens.append(batch.num_tokens * training.accumulation)
+        labels.append(batch.num_labels * training.accumulation)
         watch.turn("data")
-    return taken, tokens, model.num_parameters()
+    return taken, tokens, labels, model.num_parameters()
 
 
 def random_batch(config: Config, vocab_size: int, device: torch.device) -> DeviceBatch:

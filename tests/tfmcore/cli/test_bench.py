@@ -52,6 +52,18 @@ def test_a_step_on_the_own_data_has_its_parts(tfm, name):
     assert sum(facts["seconds_by_part"].values()) == pytest.approx(facts["seconds_per_step"])
 
 
+def test_the_head_of_a_masked_language_model_computes_at_hidden_tokens_only(tfm):
+    of_head, of_layers = {}, {}
+    for words in ((), ("--random-tokens",)):
+        few = (*FEW, "--set", "data.max_examples=200", "--steps", "1")
+        facts = json.loads(tfm("bench", "nano-encoder", *few, *words, "--json").out)
+        work, tokens = facts["flops_per_step"], facts["tokens_per_step"]
+        of_head[words], of_layers[words] = work["head"] / tokens, work["feed-forward"] / tokens
+    all_tokens = of_head["--random-tokens",]
+    assert 0.05 * all_tokens < of_head[()] < 0.3 * all_tokens
+    assert of_layers[()] == pytest.approx(of_layers["--random-tokens",])
+
+
 def test_tables(tfm):
     result = tfm("bench", "induction", *FEW, "--steps", "1")
     assert (result.code, result.err) == (0, "")
