@@ -89,10 +89,12 @@ def measured_training(config: Config, steps: int, random_tokens: bool) -> dict[s
     machine = probe(device, precision)
     trial = try_batch(config, expected["vocab_size"] if random_tokens else 0, steps)
     both = 2 if config.model.architecture == "encoder_decoder" else 1  # its tokens are counted, its compute is by pairs
+    length = max(1, round(trial.tokens / both / config.training.sequences_per_step))  # of the data's own sequences
+    typical = config.model_copy(update={"model": config.model.model_copy(update={"context_length": length})})
     writes = config.data.task not in WITHOUT_LOGITS  # what predicts tokens does so at labels only
     work = {
         part: flops * (trial.labels if part == "head" and writes else trial.tokens / both)
-        for part, flops in step_flops(likely_cost(config), config.training).items()
+        for part, flops in step_flops(likely_cost(typical), config.training).items()
     }
     parts = {**trial.parts, "bookkeeping": seconds_of_bookkeeping(config)}
     seconds = sum(parts.values())

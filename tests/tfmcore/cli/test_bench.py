@@ -64,6 +64,14 @@ def test_the_head_of_a_masked_language_model_computes_at_hidden_tokens_only(tfm)
     assert of_layers[()] == pytest.approx(of_layers["--random-tokens",])
 
 
+def test_attention_computes_with_the_tokens_that_there_are(tfm):
+    """Texts of some tokens in a context of 512, of which attention would be the most."""
+    long = ("--set", "model.context_length=512", "--set", "data.max_examples=60", "--steps", "1")
+    facts = json.loads(tfm("bench", "tell-languages", *FEW, *long, "--json").out)
+    assert facts["tokens_per_step"] < 2 * 64
+    assert facts["flops_per_step"]["attention"] < facts["flops_per_step"]["feed-forward"]
+
+
 def test_tables(tfm):
     result = tfm("bench", "induction", *FEW, "--steps", "1")
     assert (result.code, result.err) == (0, "")
