@@ -58,10 +58,12 @@ def layer_activations(
 ) -> Kept:
     """Of layer number `layer` of a stack, which also `reads` what an encoder has made, or does not."""
     attention, feed_forward = _learned_inputs(model, training, learning)
-    near = _attention(model, batch, attention, model.position, bool(model.window_of(layer)))
+    biased, window = model.position in ("alibi", *DISTANCES), bool(model.window_of(layer))
+    causal = (reads or model.architecture == "decoder") and not (biased or window)
+    near = _attention(model, batch, attention, causal, window, model.position)
     if not learning.before and attention < 0:  # so it has no gradient at all
         near = Kept(0.0)
-    far = _attention(model, batch, attention) if reads else Kept(0.0)
+    far = _attention(model, batch, attention, causal=False) if reads else Kept(0.0)
     kept, busy = 0.0, 0.0
     for part in (_feed_forward(model, batch, feed_forward), far, near):  # as the backward pass comes to them
         busy = max(busy, part.busy - kept)
@@ -76,7 +78,9 @@ def shared_activations(model: ModelConfig, batch: Batch) -> float:
     return batch.length**2 * each.get(model.position, 0)
 
 
-def _attention(model: ModelConfig, batch: Batch, inputs: float, position: str = "none", window: bool = False) -> Kept:
+def _attention(
+    model: ModelConfig, batch: Batch, inputs: float, causal: bool, window: bool = False, position: str = "none"
+) -> Kept:
     """The stream, its norm, queries, keys, values (normed or rotated ones again) and the result. Where the fused kernel
     cannot serve (learned biases, a soft cap, dropout on a processor), there are copies of them for each head, and the
     weights: all, or a few at a time, which are kept where they are few."""
@@ -85,7 +89,6 @@ def _attention(model: ModelConfig, batch: Batch, inputs: float, position: str = 
     rate = model.dropout if model.attention_dropout is None else model.attention_dropout
     on_cuda, capped, learned = batch.kind == "cuda", model.attention_softcap is not None, position in DISTANCES
     dropped, narrow = bool(rate) and not on_cuda, batch.width < BYTES
-    causal = model.architecture == "decoder" and not (biased or window)
     few = batch.tokens * pairs <= (MOST_COMPILED if batch.at_once else MOST_KEPT)
     few &= batch.at_once or not causal or batch.length <= QUERIES
     in_pieces = not on_cuda and not capped and (dropped or narrow or (batch.at_once and few))
@@ -113,7 +116,7 @@ def _attention(model: ModelConfig, batch: Batch, inputs: float, position: str = 
     if window and not biased:
         kept += BYTES * batch.length**2  # the mask, as a bias
     if not in_pieces:
-        return Kept(kept, each * busy + 2 * whole * BYTES * (capped or learned))
+        return Kept(kept, each * busy + (2 - dropped) * whole * BYTES * (capped or learned))
     piece = max(MOST_KEPT, batch.length * pairs * biased)
     if biased and position != "disentangled":
         kept += batch.width * batch.length * pairs  # the biases, in each layer

@@ -67,6 +67,8 @@ def device_of(cost: Estimate, training: TrainingConfig, length: int, index: int)
         model = model.model_copy(update=heads | shared)
     weights = weights_of(cost, stage, tensor)
     learning = trained(cost, training, weights, stage.layers)
+    if model.position == "relative_buckets" and not learning["distance biases"]:
+        model = model.model_copy(update={"position": "alibi"})  # their biases are as fixed
     return Device(stage, model, weights, learning, rows * length, tensor, found.get("fsdp", 1), early)
 
 

@@ -29,6 +29,8 @@ HALF = ("bf16", "fp16")
 """Precisions whose activations take two bytes."""
 MOST_LOGITS = {"cpu": 2**24, "cuda": 2**28}
 """So many logits exist at once, at the most: 64 MiB of fp32, or 1 GiB on a GPU, which is busy with many only."""
+FEW_LOGITS = 2**20
+"""Fewer are made as they are: what would spare their memory takes longer."""
 MOST_IN_PLACE = 2**30
 """So many where their gradient takes their place."""
 COPIES, COPIES_CAPPED = 2, 3
@@ -156,6 +158,8 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     streams = 2 if model.architecture == "encoder_decoder" else 1
     stream = tokens * model.d_model * BYTES
     outside = streams * (3 * stream + shared_activations(model, batch))  # embeddings, and the last norm
+    if model.convolution and model.architecture != "decoder":
+        outside += 3 * stream  # its input and result, and the sum that its norm is of
     kept, most, last = outside, outside, max((layer.last for layer in layers), default=0.0)
     for layer in layers:
         again = layer.kept if training.gradient_checkpointing else 0.0
@@ -168,17 +172,19 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
     before = every if training.accumulation > 1 or device.early else 0
     shared = streams > 1 or (writes and model.tie_embeddings)
     ends = max(read, written) * (bool(before) + shared)  # to be added up
-    logits, of_head = 0.0, 0.0
+    logits = of_head = of_pieces = 0.0
     if writes:
         in_place, capped = logits_become_gradients(kind), COPIES_CAPPED * bool(model.logit_softcap)
         pieces = num_loss_chunks(tokens, cost.vocab_size, kind, in_place)
         each = width if in_place else (COPIES + narrow) * BYTES  # the shorter ones are one
         logits = (each + capped * BYTES) * cost.vocab_size * math.ceil(tokens / pieces)
-        if pieces > 1:  # piece by piece: the gradients of a piece are added to those of the others
-            logits, of_head = logits + written, written + BYTES * tokens * model.d_model
+        if tokens * cost.vocab_size >= FEW_LOGITS:  # their gradients are taken at once
+            of_head = written + stream
+        if pieces > 1:  # the gradients of a piece are added to those of the others
+            logits, of_pieces = logits + written, of_head
     return [
         _Moment(before + shares * of_head, shares * kept, shares * logits),
-        _Moment(before + shares * (of_head + written), shares * most, 0),
+        _Moment(before + shares * (of_pieces + written), shares * most, 0),
         _Moment(shares * (every - (0 if ends else read)), shares * (streams * stream + last), 0),
         _Moment(shares * (every + ends), shares * outside, 0),
     ]

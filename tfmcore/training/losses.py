@@ -14,14 +14,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from tfmcore.config.memory import logits_become_gradients, num_loss_chunks
+from tfmcore.config.memory import FEW_LOGITS, logits_become_gradients, num_loss_chunks
 from tfmcore.data import IGNORED
 from tfmcore.models import Model, ModelOutput
 from tfmcore.nn.heads import VocabularyHead
 from tfmcore.training.batches import DeviceBatch
-
-FEW_LOGITS = 2**20
-"""Fewer are made as they are: what would spare their memory takes longer."""
 
 
 class Sums(NamedTuple):

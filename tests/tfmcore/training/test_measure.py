@@ -174,6 +174,11 @@ CONFIGS |= {
         [*NARROW, "model.num_layers=1", "model.position=relative_buckets", "training.gradient_checkpointing=true"],
         50,
     ),
+    "biases that do not learn": (
+        "nano-decoder",
+        [*NARROW, "model.position=relative_buckets", "training.finetune_from=another", "training.lora_rank=4"],
+        50,
+    ),
     "a shared matrix whose gradients are accumulated": (
         "nano-decoder",
         [*NARROW[:2], "model.context_length=16", "training.batch_size=2", "training.accumulation=2"],
