@@ -44,7 +44,8 @@ def is_worker() -> bool:
 class Ranks(Peers):
     """The other processes of the run, as seen from here."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run) -> None:
+        self.run = run
         self.world: World | None = None
 
     def strategy(self, config: Config) -> Strategy:
@@ -84,8 +85,8 @@ class Ranks(Peers):
 
     @property
     def ended(self) -> bool:
-        """Whether the main process has told how the run ended."""
-        return self.world is not None and self.world.store.check([ENDED])
+        """Whether the main process has told how the run ended, perhaps before it could tell the others."""
+        return self.run.exit() is not None or (self.world is not None and self.world.store.check([ENDED]))
 
 
 def is_lost(error: BaseException) -> bool:
@@ -103,7 +104,7 @@ def run_worker(run: Run) -> int:
     with open(run.folder / "log.txt", "ab") as log:
         for descriptor in (1, 2):
             os.dup2(log.fileno(), descriptor)
-    controls, ranks = Controls(run.folder), Ranks()
+    controls, ranks = Controls(run.folder), Ranks(run)
     return _main(run, controls, ranks) if os.environ["RANK"] == "0" else _not_main(run, controls, ranks)
 
 

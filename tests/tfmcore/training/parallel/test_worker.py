@@ -9,8 +9,8 @@ from typing import NoReturn
 import pytest
 
 from tfmcore.config import UserError
-from tfmcore.runs import start_time
-from tfmcore.training import heap
+from tfmcore.runs import Run, start_time
+from tfmcore.training import heap, process
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure
 from tfmcore.training.parallel import worker, world
@@ -35,7 +35,7 @@ def test_it_too_keeps_the_memory_that_a_step_has_freed(make_run, monkeypatch):
     monkeypatch.setattr(heap, "_set", lambda *sizes: kept.append(sizes))
     monkeypatch.setattr(worker.Ranks, "strategy", lambda self, *_: None)
     run = make_run("reverse", "training.steps=1")
-    assert worker._not_main(run, Controls(run.folder), worker.Ranks()) == 0
+    assert worker._not_main(run, Controls(run.folder), worker.Ranks(run)) == 0
     assert kept == [heap.KEPT, heap.USUAL]
 
 
@@ -43,11 +43,11 @@ def test_it_too_keeps_the_memory_that_a_step_has_freed(make_run, monkeypatch):
 def worker_of(monkeypatch, tmp_path):
     """A process of two as torchrun starts it, as far as it knows; gives what it knows of the others."""
 
-    def begin(rank: int) -> worker.Ranks:
+    def begin(run: Run, rank: int) -> worker.Ranks:
         told = {RENDEZVOUS: str(tmp_path / "store"), "MASTER_PORT": "7", "RANK": str(rank), "LOCAL_RANK": "0"}
         for name, value in {**told, "LOCAL_WORLD_SIZE": "1"}.items():
             monkeypatch.setenv(name, value)
-        return worker.Ranks()
+        return worker.Ranks(run)
 
     return begin
 
@@ -60,22 +60,32 @@ def test_a_machine_without_the_device_is_not_waited_for(make_run, monkeypatch, w
     run = make_run("reverse", 'training.parallel=["data"]')
     with monkeypatch.context() as there:
         there.setattr(world, "choose_device", no_device)
-        assert worker._not_main(run, Controls(run.folder), worker_of(1)) == 0
+        assert worker._not_main(run, Controls(run.folder), worker_of(run, 1)) == 0
     with pytest.raises(Failure, match="there is no cuda here"):
-        worker_of(0).strategy(run.config())
+        worker_of(run, 0).strategy(run.config())
 
 
 def test_the_others_do_not_wait_for_a_main_process_without_the_device(make_run, monkeypatch, worker_of):
     run = make_run("reverse", 'training.parallel=["data"]')
     with monkeypatch.context() as here:
         here.setattr(world, "choose_device", no_device)
-        assert worker._main(run, Controls(run.folder), worker_of(0)) == 0
+        assert worker._main(run, Controls(run.folder), worker_of(run, 0)) == 0
     assert run.exit().sentence == "there is no cuda here"
-    assert worker._not_main(run, Controls(run.folder), worker_of(1)) == 0
+    assert worker._not_main(run, Controls(run.folder), worker_of(run, 1)) == 0
+
+
+@pytest.mark.timeout(30)
+def test_the_others_do_not_wait_for_a_main_process_that_ended_before_it_could_tell_them(
+    make_run, monkeypatch, worker_of
+):
+    run = make_run("reverse", 'training.parallel=["data"]')
+    monkeypatch.setattr(process, "mirror_of", no_device)  # what the main process alone does first
+    assert worker._main(run, Controls(run.folder), worker_of(run, 0)) == 0
+    assert worker._not_main(run, Controls(run.folder), worker_of(run, 1)) == 0
 
 
 def test_what_fails_before_others_can_be_told_starts_all_of_them_again(make_run, monkeypatch, worker_of):
     run = make_run("reverse", 'training.parallel=["data"]')
     monkeypatch.setattr(worker.Ranks, "strategy", no_device)
     with pytest.raises(UserError, match="there is no cuda here"):
-        worker._not_main(run, Controls(run.folder), worker_of(1))
+        worker._not_main(run, Controls(run.folder), worker_of(run, 1))
