@@ -12,16 +12,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tfmcore.config import Config
+from tfmcore.config import Config, UserError
 from tfmcore.data.progress import Cancelled
-from tfmcore.messages import Failed
 from tfmcore.run_files import BOOT, is_process, start_time
-from tfmcore.runs import Run
+from tfmcore.runs import Exit, Run
 from tfmcore.training.controls import Controls
-from tfmcore.training.faults import Failure, failed
+from tfmcore.training.faults import Failure, exit_code, failed
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
 from tfmcore.training.process import Peers, live, training
-from tfmcore.training.record import Record
+from tfmcore.training.record import Record, ending
 
 if TYPE_CHECKING:
     from tfmcore.training.parallel.strategy import Strategy
@@ -72,12 +71,13 @@ class Ranks(Peers):
             time.sleep(POLL_SECONDS)
         return None
 
-    def _told(self) -> Failure | None:
+    def _told(self) -> UserError | None:
         """What another process has said that it failed of."""
         if not self.world or not self.world.store.check([FAILURE]):
             return None
-        told = Failed.model_validate_json(self.world.store.get(FAILURE))
-        return Failure(told.sentence, told.details, told.remedy)
+        told = Exit.model_validate_json(self.world.store.get(FAILURE))
+        failure = Failure(told.sentence, told.details, told.remedy)
+        return failure if told.code == exit_code(failure) else UserError(told.sentence, told.details)
 
     def say(self, key: str, words: str = "") -> None:
         if self.world:
@@ -139,7 +139,7 @@ def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
             return 0 if run.exit() else 1
         if ranks.world is None:  # nobody can be told
             raise
-        ranks.say(FAILURE, failed(step, error, config).model_dump_json())
+        ranks.say(FAILURE, ending(failed(step, error, config), run.label, exit_code(error)).model_dump_json())
     return 0
 
 

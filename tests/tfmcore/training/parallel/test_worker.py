@@ -12,7 +12,6 @@ from tfmcore.config import UserError
 from tfmcore.runs import Run, start_time
 from tfmcore.training import heap, process
 from tfmcore.training.controls import Controls
-from tfmcore.training.faults import Failure
 from tfmcore.training.parallel import worker, world
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
 
@@ -61,8 +60,8 @@ def test_a_machine_without_the_device_is_not_waited_for(make_run, monkeypatch, w
     with monkeypatch.context() as there:
         there.setattr(world, "choose_device", no_device)
         assert worker._not_main(run, Controls(run.folder), worker_of(run, 1)) == 0
-    with pytest.raises(Failure, match="there is no cuda here"):
-        worker_of(run, 0).strategy(run.config())
+    assert worker._main(run, Controls(run.folder), worker_of(run, 0)) == 0
+    assert (run.exit().sentence, run.exit().code) == ("there is no cuda here", 2), "as where it is not there itself"
 
 
 def test_the_others_do_not_wait_for_a_main_process_without_the_device(make_run, monkeypatch, worker_of):
