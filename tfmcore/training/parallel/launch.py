@@ -5,6 +5,7 @@ torchrun's agent does so, in a thread; the run's pid is this process's, for it l
 
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -26,6 +27,8 @@ from tfmcore.training.signals import stop_signals
 from tfmcore.units import duration
 
 MOST_RESTARTS = 3
+LIFE = ".life-"
+"""Begins the names of what a launcher that starts all processes of a run has for them in the run's folder."""
 AGENTS = "agents"
 """The file of the rendezvous of all hosts' agents."""
 POLL_SECONDS = 0.1
@@ -73,7 +76,9 @@ def _folder(run: Run, num_hosts: int) -> Iterator[Path]:
             yield folder
     else:
         begin(run)
-        with tempfile.TemporaryDirectory(prefix="tfm-") as temporary:
+        for litter in run.folder.glob(f"{LIFE}*"):  # of a launcher that was killed
+            shutil.rmtree(litter, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=LIFE, dir=run.folder) as temporary:
             yield Path(temporary)
 
 

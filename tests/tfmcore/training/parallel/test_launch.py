@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,7 +112,16 @@ def test_stop_ends_every_process_at_the_same_step(start, tmp_path, monkeypatch):
     assert finished.reason == "stopped"
     assert run.checkpoints()[-1].step == finished.step == run.exit().step
     assert run.checkpoints()[0].score < math.inf, "validated before the first step"
-    assert not [*temporary.glob("torchelastic_*"), *temporary.glob("tfm-*")], "nothing of the run is left behind"
+    assert not [*temporary.glob("torchelastic_*"), *run.folder.glob(".life-*")], "nothing of the run is left behind"
+
+
+def test_what_a_launcher_that_was_killed_has_left_is_gone_with_the_next(tmp_path):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
+    with launch._folder(run, 1) as folder:
+        assert folder.parent == run.folder, "deleted with the run, if there is no next"
+        left = shutil.copytree(folder, folder.with_name(".life-left"))
+    with launch._folder(run, 1):
+        assert not left.exists()
 
 
 @pytest.mark.fault(37)
