@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -34,6 +35,8 @@ AGENTS = "agents"
 POLL_SECONDS = 0.1
 JOIN_SECONDS = 900
 """So long a host waits for the others."""
+ENDING_SECONDS = 30
+"""So long processes may live on when the run's end has been told: one may wait in vain for another's numbers."""
 
 
 def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Generator[AnyEvent, None, None]:
@@ -44,7 +47,7 @@ def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Gene
         reader, controls = EventReader(run.folder), Controls(run.folder)
         for _ in reader.read():  # those of its earlier lives
             pass
-        agent = Agent(run, config, num_hosts, folder)
+        agent, last_seen = Agent(run, config, num_hosts, folder), time.monotonic()
         try:
             with _signals(run, agent):
                 agent.start()
@@ -52,9 +55,11 @@ def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Gene
                     yield from reader.read()
                     if (status := run.status()) and status.state is RunState.PREPARING:
                         on_progress(status.phase, status.done, status.total)
-                    if agent.killed:
+                    if run.exit() is None:
+                        last_seen = time.monotonic()
+                    if agent.killed or time.monotonic() > last_seen + ENDING_SECONDS:
                         agent.end()
-                    elif controls.heard():
+                    elif controls.heard() or run.exit():
                         agent.close()
                     if num_hosts > 1 and status:
                         _beat(run, status)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ import pytest
 from tests.tfmcore.training.parallel.processes import config
 from tfmcore.config import Config
 from tfmcore.messages import Command, Evaluated, Failed, Finished, Saved, Started, Stepped
-from tfmcore.runs import Run, RunState, start_trainer
+from tfmcore.runs import Exit, Run, RunState, start_trainer
 from tfmcore.training.parallel import launch
 from tfmcore.training.parallel.launch import environment
 from tfmcore.training.parallel.rendezvous import waiting
@@ -272,6 +273,38 @@ def test_a_second_signal_ends_the_processes_but_interrupts_no_wait_for_the_agent
         assert (agent.stopping, agent.killed) == (True, False)
         signal.raise_signal(signal.SIGTERM)
         assert (agent.stopping, agent.killed) == (True, True)
+
+
+class Idle(launch.Agent):
+    """Starts no processes, and goes on until it is closed or, if that is not enough, is ended."""
+
+    lingers = False
+
+    def start(self) -> None:
+        self.left = threading.Event()
+        threading.Thread.start(self)
+
+    def run(self) -> None:
+        self.left.wait(20)
+
+    def close(self) -> None:
+        if not self.lingers:
+            self.left.set()
+
+    def end(self) -> None:
+        self.left.set()
+
+
+@pytest.mark.parametrize("lingers", [False, True])
+def test_once_the_end_of_a_run_is_told_every_host_ends(tmp_path, monkeypatch, lingers):
+    monkeypatch.setattr(launch, "Agent", Idle)
+    monkeypatch.setattr(launch, "ENDING_SECONDS", 0.2 if lingers else 60)
+    monkeypatch.setattr(Idle, "lingers", lingers)
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
+    begin = time.monotonic()
+    told = Exit(state=RunState.FAILED, step=3, sentence="no")
+    assert list(launch.launch(run, 2, lambda *_: told.write(run.folder / "exit.json"))) == []
+    assert time.monotonic() - begin < 10
 
 
 def test_hosts_that_wait_in_vain_say_so(tmp_path, host):
