@@ -21,8 +21,8 @@ from tfmcore.data.progress import Progress, silent
 from tfmcore.messages import AnyEvent, Command, Failed, Finished
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, EventReader, Run, RunState, Status, own_status
 from tfmcore.training.controls import Controls
-from tfmcore.training.faults import first_line
-from tfmcore.training.parallel.rendezvous import RENDEZVOUS, last_word, rendezvous, waiting
+from tfmcore.training.faults import exit_code, first_line
+from tfmcore.training.parallel.rendezvous import RENDEZVOUS, check_versions, last_word, rendezvous, waiting
 from tfmcore.training.record import append_event, ending
 from tfmcore.training.signals import stop_signals
 from tfmcore.units import duration
@@ -144,8 +144,10 @@ class Agent(threading.Thread):
         )
         worker = ("-m", "tfmcore", "train", "--continue", str(self.trained.folder))
         try:
+            if self.num_hosts > 1:
+                check_versions(self.folder)
             elastic_launch(config, sys.executable)(*worker)
-        except Exception as error:  # a process that died too often, or torchrun's own: both end the run
+        except Exception as error:  # a process that died too often, or torchrun's own: all end the run
             self.error = error
 
     def close(self) -> None:
@@ -200,7 +202,7 @@ def _told(run: Run, agent: Agent, stopped: bool) -> AnyEvent | None:
     if not stopped:
         event = Failed(step=saved, sentence=_why(agent.error, agent.num_hosts), details=str(agent.error))
     append_event(run, event)
-    ending(event, run.label, int(not stopped)).write(run.folder / "exit.json")
+    ending(event, run.label, 0 if stopped else exit_code(agent.error)).write(run.folder / "exit.json")
     return event
 
 
@@ -210,6 +212,8 @@ def _why(error: Exception, num_hosts: int) -> str:
     from torch.distributed.elastic.rendezvous import RendezvousClosedError, RendezvousTimeoutError
 
     match error:
+        case UserError():
+            return str(error)
         case ChildFailedError():
             sentence = f"a worker process died and {MOST_RESTARTS} restarts failed"
             return f"{sentence}; see log.txt"

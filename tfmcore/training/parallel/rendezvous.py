@@ -3,9 +3,12 @@
 A life goes on while its end has not been told and a machine is there; whoever comes after that begins the next one.
 """
 
+import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tfmcore.config import UserError
@@ -17,6 +20,9 @@ RENDEZVOUS = "TFM_RENDEZVOUS"
 FOLDER = ".rendezvous"
 WAITING = "waiting for the other machines"
 ALONE_SECONDS = 30.0
+VERSIONS = "versions.json"
+PACKAGES = ("torch", "transformer-playground")
+"""What machines that share a run must have alike."""
 
 
 @contextmanager
@@ -39,6 +45,26 @@ def last_word(run: Run, life: Path) -> Iterator[bool]:
         yield run.exit() is None and _lives(run)[-1] == life
 
 
+def check_versions(life: Path) -> None:
+    """Raise UserError where this machine has not the versions of the one that began a life."""
+    here, there = versions(), json.loads((life / VERSIONS).read_text(encoding="utf-8"))
+    for name in PACKAGES:
+        if here[name] != there[name]:
+            theirs = f"{there['host']} has {there[name]}"
+            raise UserError(f"{here['host']} has {name} {here[name]}, but {theirs}: install the same on all machines")
+
+
+def versions() -> dict[str, str]:
+    """What this machine is called and has of PACKAGES, whatever device torch is built for."""
+    found = {"host": socket.gethostname()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name).partition("+")[0]
+        except PackageNotFoundError:
+            found[name] = "(not installed)"
+    return found
+
+
 def waiting() -> Status:
     """What the run's folder says while this machine waits for others."""
     return own_status(RunState.PREPARING, os.getpid(), phase=WAITING)
@@ -55,6 +81,7 @@ def _current_life(run: Run, num_hosts: int) -> Path:
     run.forget_last_life()
     life = run.folder / FOLDER / f"life-{len(lives) + 1:04}"
     life.mkdir()
+    (life / VERSIONS).write_text(json.dumps(versions()), encoding="utf-8")
     return life
 
 

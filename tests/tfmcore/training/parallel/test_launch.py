@@ -1,6 +1,7 @@
 """A shared run as the window and the terminal start it: processes that are killed, stopped, frozen and that fail."""
 
 import contextlib
+import json
 import math
 import os
 import shutil
@@ -20,7 +21,7 @@ from tfmcore.messages import Command, Evaluated, Failed, Finished, Saved, Starte
 from tfmcore.runs import Exit, Run, RunState, start_trainer
 from tfmcore.training.parallel import launch
 from tfmcore.training.parallel.launch import environment
-from tfmcore.training.parallel.rendezvous import waiting
+from tfmcore.training.parallel.rendezvous import VERSIONS, rendezvous, versions, waiting
 from tfmcore.training.process import run_trainer
 
 pytestmark = pytest.mark.timeout(300)
@@ -305,6 +306,16 @@ def test_once_the_end_of_a_run_is_told_every_host_ends(tmp_path, monkeypatch, li
     told = Exit(state=RunState.FAILED, step=3, sentence="no")
     assert list(launch.launch(run, 2, lambda *_: told.write(run.folder / "exit.json"))) == []
     assert time.monotonic() - begin < 10
+
+
+def test_a_host_of_another_version_ends_the_run(tmp_path):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
+    with rendezvous(run, 2) as life:
+        first = {**versions(), "host": "anna", "torch": "1.0"}
+        (life / VERSIONS).write_text(json.dumps(first))
+        [failed] = launch.launch(run, 2)
+    assert "but anna has 1.0: install the same on all machines" in failed.sentence
+    assert (run.exit().sentence, run.exit().code) == (failed.sentence, 2)
 
 
 def test_hosts_that_wait_in_vain_say_so(tmp_path, host):
