@@ -15,7 +15,9 @@ from tfmcore.cli.output import note, print_json, print_line
 from tfmcore.cli.train import with_whole_paths
 from tfmcore.config import TrainingConfig, UserError
 from tfmcore.config.resuming import changed
+from tfmcore.messages import Command
 from tfmcore.runs import Run, RunState, find_run
+from tfmcore.training.parallel.launch import last_words
 
 EXAMPLES = """
 tfm launch run.toml --hosts anna,berta --runs /shared/runs
@@ -69,14 +71,14 @@ def run(arguments: argparse.Namespace) -> int:
     made = known or Run.create(runs_folder(arguments), with_whole_paths(config), arguments.name or name)
     command = [arguments.python, "-m", "tfmcore", "train", "--continue", str(made.folder), "--hosts", str(num_hosts)]
     job = job_options(config.training, num_hosts, made)
-    commands = [slurm_command(command, job)] if arguments.slurm else [ssh(host, command, made) for host in hosts]
+    commands = [slurm_command(command, job)] if arguments.slurm else [ssh(host, command) for host in hosts]
     if arguments.json:
         print_json({"id": made.id, "folder": made.folder, "commands": [shlex.join(each) for each in commands]})
     else:
         for each in commands:
             print_line(shlex.join(each))
     if not arguments.dry_run:
-        submit(command, job, made) if arguments.slurm else start(commands)
+        submit(command, job, made) if arguments.slurm else start(commands, made)
         note(f"{made.id} starts on {num_hosts} machines; `tfm status {made.id} --follow` watches it")
     return 0
 
@@ -99,20 +101,25 @@ def check(kinds: Sequence[str], num_processes: int, num_hosts: int) -> None:
         raise UserError(f"training.num_processes: {reason} (nearest valid: {nearest})")
 
 
-def ssh(host: str, command: list[str], run: Run) -> list[str]:
-    """Starts `command` on a host so that it lives on when the connection ends."""
-    log = shlex.quote(str(run.folder / "log.txt"))
-    return ["ssh", host, f"nohup {shlex.join(command)} >> {log} 2>&1 < /dev/null &"]
+def ssh(host: str, command: list[str]) -> list[str]:
+    """Has a host do `command` in the background, and returns when it takes part in the run."""
+    return ["ssh", host, shlex.join([*command, "--detach"])]
 
 
-def start(commands: list[list[str]]) -> None:
-    """Raise UserError for a machine that does not take its command."""
-    for command in commands:
-        ended = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
-        )
-        if ended.returncode:
-            raise UserError(f"{command[1]} could not be started: {ended.stderr.strip() or ended.returncode}")
+def start(commands: list[list[str]], run: Run) -> None:
+    """Start all machines, or none: raises UserError for one that does not take its command, and stops the others."""
+    try:
+        for command in commands:
+            ended = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                check=False,
+            )  # fmt: skip
+            if ended.returncode:
+                reason = last_words(ended.stderr, ended.returncode)
+                raise UserError(f"{command[1]} could not be started: {reason}")
+    except BaseException:
+        run.command(Command(kind="stop"))
+        raise
 
 
 def job_options(training: TrainingConfig, num_nodes: int, run: Run) -> dict[str, Any]:

@@ -46,6 +46,11 @@ def add_conduct(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.folder and arguments.detach:
+        from tfmcore.training.parallel.launch import start_launcher
+
+        start_launcher(Run(arguments.folder), arguments.hosts)
+        return 0
     if arguments.folder:
         return continue_detached(Run(arguments.folder), arguments.hosts)
     if not arguments.config:

@@ -3,8 +3,11 @@
 import json
 import os
 import shlex
+import shutil
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -43,7 +46,7 @@ def test_every_machine_gets_the_same_command(tfm, folder):
     assert [first[:2], second[:2]] == [["ssh", "anna"], ["ssh", "berta"]]
     assert first[2] == second[2]
     words = ["/opt/python", "-m", "tfmcore", "train", "--continue", str(run.folder), "--hosts", "2"]
-    assert shlex.split(first[2])[1:9] == words
+    assert shlex.split(first[2]) == [*words, "--detach"]
 
 
 def test_a_machine_that_is_told_so_trains(tfm, folder):
@@ -75,6 +78,23 @@ def test_a_run_that_was_stopped_goes_on_on_several_machines(tfm, folder):
 def test_a_machine_that_cannot_be_reached_is_named(tfm, folder):
     result = tfm("launch", "nano-decoder", *SHARED, "--hosts", "nobody")
     assert (result.code, result.err) == (2, "tfm: nobody could not be started: no such host\n")
+
+
+def test_where_one_machine_cannot_be_started_the_others_are_stopped(tfm, folder):
+    result = tfm("launch", "nano-decoder", *SHARED, "--hosts", "anna,nobody", "--python", shutil.which("true"))
+    assert (result.code, result.err) == (2, "tfm: nobody could not be started: no such host\n")
+    [commands] = folder.rglob("control.jsonl")
+    assert json.loads(commands.read_text())["kind"] == "stop"
+
+
+def test_what_a_machine_lacks_is_told_in_a_sentence(tfm, folder):
+    words = ["launch", "nano-decoder", *SHARED, "--hosts", "anna,berta"]
+    assert "anna could not be started: " in tfm(*words, "--python", "/no/python").err
+    made = told(tfm, "--hosts", "anna,berta", "--dry-run")
+    Path(made["folder"]).rename(folder / "elsewhere")
+    ended = subprocess.run(shlex.split(made["commands"][1]), capture_output=True, text=True, check=False)
+    sentence = f"{made['folder']} is not there: a run's folder must lie where all of its machines see it"
+    assert (ended.returncode, ended.stderr) == (2, f"tfm: {sentence}\n")
 
 
 @pytest.mark.parametrize("hosts", [",", "anna berta", "anna,-v"])

@@ -19,10 +19,20 @@ import psutil
 from tfmcore.config import Config, UserError
 from tfmcore.data.progress import Progress, silent
 from tfmcore.messages import AnyEvent, Command, Failed, Finished
-from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, EventReader, Run, RunState, Status, own_status
+from tfmcore.runs import (
+    HEARTBEAT_SECONDS,
+    STARTING,
+    EventReader,
+    Run,
+    RunState,
+    Status,
+    own_status,
+    start_detached,
+    start_trainer,
+)
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, first_line
-from tfmcore.training.parallel.rendezvous import RENDEZVOUS, check_versions, last_word, rendezvous, waiting
+from tfmcore.training.parallel.rendezvous import RENDEZVOUS, check_versions, last_word, rendezvous, takes_part, waiting
 from tfmcore.training.record import append_event, ending
 from tfmcore.training.signals import stop_signals
 from tfmcore.units import duration
@@ -37,6 +47,29 @@ JOIN_SECONDS = 900
 """So long a host waits for the others."""
 ENDING_SECONDS = 30
 """So long processes may live on when the run's end has been told: one may wait in vain for another's numbers."""
+
+
+def start_launcher(run: Run, num_hosts: int) -> None:
+    """Start this host's launcher in the background, and return once it takes part in the run; raises UserError where
+    it cannot."""
+    if not (run.folder / "run.toml").is_file():
+        raise UserError(f"{run.folder} is not there: a run's folder must lie where all of its machines see it")
+    if num_hosts == 1:
+        start_trainer(run)
+        return
+    command = [sys.executable, "-m", "tfmcore", "train", "--continue", str(run.folder), "--hosts", str(num_hosts)]
+    log = run.folder / "log.txt"
+    with open(log, "ab+") as added:
+        process = start_detached(command, log)
+        while not takes_part(run, process.pid):
+            if process.poll() is not None:
+                raise UserError(last_words(added.read().decode(errors="replace"), process.returncode))
+            time.sleep(POLL_SECONDS)
+
+
+def last_words(said: str, code: int) -> str:
+    """The sentence that a `tfm`, or what should have started it, ended with."""
+    return said.strip().rpartition("\n")[2].removeprefix("tfm: ") or f"exit code {code}"
 
 
 def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Generator[AnyEvent, None, None]:

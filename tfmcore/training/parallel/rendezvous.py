@@ -34,7 +34,7 @@ def rendezvous(run: Run, num_hosts: int) -> Iterator[Path]:
             life, status = _current_life(run, num_hosts), waiting()
             if not run.state().alive:
                 status.write(run.folder / "status.json")
-            until_the_end.enter_context(held(_own_lock(life, status), 0.0))
+            until_the_end.enter_context(held(_lock(life, status.host, status.pid), 0.0))
         yield life
 
 
@@ -65,6 +65,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def takes_part(run: Run, pid: int) -> bool:
+    """Whether the launcher of that process id, on this machine, has come to the last life."""
+    return bool(lives := _lives(run)) and _lock(lives[-1], socket.gethostname(), pid).exists()
+
+
 def waiting() -> Status:
     """What the run's folder says while this machine waits for others."""
     return own_status(RunState.PREPARING, os.getpid(), phase=WAITING)
@@ -75,7 +80,8 @@ def _current_life(run: Run, num_hosts: int) -> Path:
     present = [lock for lock in lives[-1].glob("*.host") if _is_taken(lock)] if lives and not run.exit() else []
     if present and len(present) < num_hosts:
         return lives[-1]
-    killed = lives and status and _own_lock(lives[-1], status).exists()  # nobody holds it, though the status is fresh
+    # by one that was killed, and whose lock nobody holds though its status is fresh
+    killed = lives and status and _lock(lives[-1], status.host, status.pid).exists()
     if present or (run.state().alive and not killed):
         raise UserError(f"the run {run.label!r} has a trainer already")
     run.forget_last_life()
@@ -89,9 +95,9 @@ def _lives(run: Run) -> list[Path]:
     return sorted((run.folder / FOLDER).glob("life-*"))
 
 
-def _own_lock(life: Path, status: Status) -> Path:
-    """A file that the launcher which a status names holds while it takes part."""
-    return life / f"{status.host}-{status.pid}.host"
+def _lock(life: Path, host: str, pid: int) -> Path:
+    """A file that a launcher holds while it takes part."""
+    return life / f"{host}-{pid}.host"
 
 
 def _is_taken(lock: Path) -> bool:

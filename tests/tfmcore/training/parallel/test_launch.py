@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,12 +17,12 @@ import psutil
 import pytest
 
 from tests.tfmcore.training.parallel.processes import config
-from tfmcore.config import Config
+from tfmcore.config import Config, UserError
 from tfmcore.messages import Command, Evaluated, Failed, Finished, Saved, Started, Stepped
-from tfmcore.runs import Exit, Run, RunState, start_trainer
+from tfmcore.runs import Exit, Run, RunState, own_status, start_trainer
 from tfmcore.training.parallel import launch
 from tfmcore.training.parallel.launch import environment
-from tfmcore.training.parallel.rendezvous import VERSIONS, rendezvous, versions, waiting
+from tfmcore.training.parallel.rendezvous import VERSIONS, rendezvous, takes_part, versions, waiting
 from tfmcore.training.process import run_trainer
 
 pytestmark = pytest.mark.timeout(300)
@@ -306,6 +307,37 @@ def test_once_the_end_of_a_run_is_told_every_host_ends(tmp_path, monkeypatch, li
     told = Exit(state=RunState.FAILED, step=3, sentence="no")
     assert list(launch.launch(run, 2, lambda *_: told.write(run.folder / "exit.json"))) == []
     assert time.monotonic() - begin < 10
+
+
+WAITS = """#!/bin/sh
+exec {} -c "
+import sys, time
+from pathlib import Path
+from tfmcore.runs import Run
+from tfmcore.training.parallel.rendezvous import rendezvous
+with rendezvous(Run(Path(sys.argv[5])), 2):
+    time.sleep(100)" "$@"
+"""
+
+
+def test_a_launcher_in_the_background_takes_part_once_it_is_said_to(tmp_path, monkeypatch):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
+    (python := tmp_path / "python").write_text(WAITS.format(shlex.quote(sys.executable)))
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    launch.start_launcher(run, 2)
+    status = run.status()
+    assert run.state() is RunState.PREPARING
+    assert takes_part(run, status.pid)
+    psutil.Process(status.pid).kill()
+
+
+def test_a_launcher_that_cannot_take_part_says_why(tmp_path):
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
+    own_status(RunState.RUNNING, os.getpid()).write(run.folder / "status.json")
+    (run.folder / "log.txt").write_text("what was said before\n")
+    with pytest.raises(UserError, match="^the run 'run' has a trainer already$"):
+        launch.start_launcher(run, 2)
 
 
 def test_a_host_of_another_version_ends_the_run(tmp_path):
