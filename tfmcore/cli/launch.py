@@ -2,6 +2,7 @@
 command. It is an ordinary run: `tfm status`, `tfm stop` and the window follow it from any of them."""
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
@@ -22,10 +23,13 @@ from tfmcore.training.parallel.launch import last_words
 EXAMPLES = """
 tfm launch run.toml --hosts anna,berta --runs /shared/runs
 tfm launch run.toml --hosts anna,berta --dry-run       print the commands, to start them by hand
+GLOO_SOCKET_IFNAME=eth1 tfm launch run.toml --hosts anna,berta         by that network
 tfm launch run.toml --slurm 4 --runs /shared/runs      four nodes of a Slurm cluster (needs the extra slurm)
 tfm launch --run first --hosts anna,berta              resume a stopped or interrupted run
 """
 
+TOLD = ("GLOO_", "NCCL_", "TORCH_NCCL_", "TFM_")
+"""How the names of environment variables begin that machines are told: of the network and of this program."""
 SAVING_SECONDS = 90
 """So long before its time is up a job of a cluster is asked to stop."""
 
@@ -36,7 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--run", metavar="RUN", help="resume an existing run, instead of a config")
     add_set(parser)
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--hosts", metavar="A,B", type=machines, help="the machines, by their ssh names")
+    where.add_argument(
+        "--hosts",
+        metavar="A,B",
+        type=machines,
+        help=f"the machines, by their ssh names; what is set here of {', '.join(f'{name}*' for name in TOLD)} is set there",
+    )
     where.add_argument(
         "--slurm",
         metavar="NODES",
@@ -103,7 +112,8 @@ def check(kinds: Sequence[str], num_processes: int, num_hosts: int) -> None:
 
 def ssh(host: str, command: list[str]) -> list[str]:
     """Has a host do `command` in the background, and returns when it takes part in the run."""
-    return ["ssh", host, shlex.join([*command, "--detach"])]
+    told = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(TOLD)]
+    return ["ssh", host, shlex.join(["env", *told, *command, "--detach"])]
 
 
 def start(commands: list[list[str]], run: Run) -> None:

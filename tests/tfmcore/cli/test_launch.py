@@ -37,7 +37,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_every_machine_gets_the_same_command(tfm, folder):
+def test_every_machine_gets_the_same_command(tfm, folder, monkeypatch):
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "eth0; reboot")
+    monkeypatch.setenv("HF_TOKEN", "a secret")
     made = told(tfm, "--hosts", "anna, berta", "--dry-run", "--python", "/opt/python")
     run = Run(folder / made["folder"])
     assert run.state() is RunState.WAITING
@@ -46,7 +48,10 @@ def test_every_machine_gets_the_same_command(tfm, folder):
     assert [first[:2], second[:2]] == [["ssh", "anna"], ["ssh", "berta"]]
     assert first[2] == second[2]
     words = ["/opt/python", "-m", "tfmcore", "train", "--continue", str(run.folder), "--hosts", "2"]
-    assert shlex.split(first[2]) == [*words, "--detach"]
+    there = shlex.split(first[2])
+    assert there[-len(words) - 1 :] == [*words, "--detach"]
+    assert there[:2] == ["env", "GLOO_SOCKET_IFNAME=eth0; reboot"]
+    assert all(name.startswith(("GLOO_", "NCCL_", "TORCH_NCCL_", "TFM_")) for name in there[1 : -len(words) - 1])
 
 
 def test_a_machine_that_is_told_so_trains(tfm, folder):
