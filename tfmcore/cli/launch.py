@@ -25,6 +25,7 @@ tfm launch run.toml --hosts anna,berta --runs /shared/runs
 tfm launch run.toml --hosts anna,berta --dry-run       print the commands, to start them by hand
 GLOO_SOCKET_IFNAME=eth1 tfm launch run.toml --hosts anna,berta         by that network
 tfm launch run.toml --slurm 4 --runs /shared/runs      four nodes of a Slurm cluster (needs the extra slurm)
+tfm launch run.toml --slurm 4 --set training.threads=8 with eight cores for each process
 tfm launch --run first --hosts anna,berta              resume a stopped or interrupted run
 """
 
@@ -44,13 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hosts",
         metavar="A,B",
         type=machines,
-        help=f"the machines, by their ssh names; what is set here of {', '.join(f'{name}*' for name in TOLD)} is set there",
+        help="the machines, by their ssh names; they are told what is set here of "
+        + ", ".join(f"{name}*" for name in TOLD),
     )
     where.add_argument(
         "--slurm",
         metavar="NODES",
         type=whole(1),
-        help="number of nodes of a Slurm cluster (partition, account, time limit: SBATCH_PARTITION=… and the like)",
+        help="number of nodes of a Slurm cluster (partition, account, time limit: SBATCH_PARTITION=… and the like); "
+        "each process gets as many cores as training.threads says, or one",
     )
     parser.add_argument(
         "--python", metavar="PATH", default=sys.executable, help="Python on the machines (default: this)"

@@ -336,7 +336,7 @@ def test_a_launcher_that_cannot_take_part_says_why(tmp_path):
     run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
     own_status(RunState.RUNNING, os.getpid()).write(run.folder / "status.json")
     (run.folder / "log.txt").write_text("what was said before\n")
-    with pytest.raises(UserError, match="^the run 'run' has a trainer already$"):
+    with pytest.raises(UserError, match=r"^the run 'run' has a trainer already$"):
         launch.start_launcher(run, 2)
 
 
