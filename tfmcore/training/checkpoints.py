@@ -7,7 +7,9 @@ only then renamed to its place.
 import hashlib
 import os
 import shutil
+import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,16 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from tfmcore.config import UserError
+from tfmcore.run_files import read
 from tfmcore.runs import Checkpoint, Manifest, ManifestFile, Run
 from tfmcore.training.faults import Failure
 
 KEPT = 2
 """The newest checkpoints that stay beside the best: the second is there should the first be damaged."""
+
+SEEN_SECONDS = 120.0
+"""So long a machine may take to see what another has written: file systems look again now and then."""
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,16 @@ class Checkpoints:
         if faults:
             raise UserError(f"no checkpoint of the run is intact ({faults[0]}): start a new run", "\n".join(faults))
         return None, []
+
+    def seen(self, name: str) -> Checkpoint:
+        """The one of that name, which the main process, perhaps on another machine, has found whole; raises UserError
+        where it does not come to be seen here."""
+        folder, deadline = self.folder / name, time.monotonic() + SEEN_SECONDS
+        while not (manifest := read(Manifest, folder / "manifest.json")):
+            if time.monotonic() > deadline:
+                raise UserError(f"{folder} is not seen on {socket.gethostname()}, unlike where the first process is")
+            time.sleep(POLL_SECONDS)
+        return Checkpoint(folder, manifest)
 
     def write(self, manifest: Manifest, fill: Callable[[Path], None]) -> Written:
         """Save what `fill` writes into a folder, with `manifest` (its `files` are set here), then delete those that are

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import socket
 import time
 from collections.abc import Generator, Iterator
 from itertools import islice
@@ -102,9 +103,16 @@ class TransformerTrainer:
         check_compiler(config.training, whole.device_for(config.training).type)  # before anything that takes long
         progress("looking for checkpoints", 0, 0)
         checkpoints = Checkpoints(run, config.training.keep_every)
-        checkpoint, faults = checkpoints.newest_whole()
+        checkpoint, faults = checkpoints.newest_whole() if whole.is_main else (None, [])
+        if (name := whole.of_main(checkpoint.folder.name if checkpoint else "")) and not whole.is_main:
+            checkpoint = checkpoints.seen(name)
         with whole.main_first(lambda: progress("waiting for the first process", 0, 0)):
             dataset, changes = dataset_of(config, run, checkpoint, progress, whole.is_main)
+        if whole.of_main(dataset.fingerprint) != dataset.fingerprint:
+            raise UserError(
+                f"the data on {socket.gethostname()} differ from those of the first process: "
+                "all machines need the same files, and for built-in data the same Python"
+            )
         progress("building the model", 0, 0)
         trainer = cls(config, dataset, checkpoints, controls, checkpoint, parallel)
         if changes:

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 import threading
+from functools import partial
 
 import pytest
 import torch
@@ -12,9 +13,11 @@ from tfmcore.config import SOURCES, TASKS, SavedModel, UserError, presets
 from tfmcore.config.schedules import learning_rate
 from tfmcore.config.tasks import TEXT_TASKS
 from tfmcore.data import IGNORED, Tokenizer
+from tfmcore.data.progress import silent
 from tfmcore.messages import Changed, Command, Evaluated, Finished, Sampled, Saved, Started, Stepped, Warned
 from tfmcore.models import load_model
 from tfmcore.runs import Run, RunState
+from tfmcore.training import checkpoints
 from tfmcore.training import learner as learner_module
 from tfmcore.training import trainer as trainer_module
 from tfmcore.training.controls import Controls
@@ -502,6 +505,35 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(make_run):
     assert "damaged" in said[0]
     assert any("step-00000006 was left by an earlier start" in sentence for sentence in said)
     assert events[-1].step == 9
+
+
+class Second(Strategy):
+    """How a process that is not the main one trains, which has `told` it so much at first."""
+
+    is_main = False
+
+    def __init__(self, *told: str) -> None:
+        self.told = list(told)
+
+    def of_main(self, text: str) -> str:
+        return self.told.pop(0) if self.told else text
+
+
+def test_every_process_goes_on_from_the_checkpoint_that_the_main_one_has_found(make_run, monkeypatch):
+    run = make_run("reverse", "training.steps=4", "training.save_every=2", "training.eval_every=2")
+    play(run)
+    prepare = partial(TransformerTrainer.prepare, run.config(), run, Controls(run.folder), silent)
+    assert prepare(Second("step-00000002")).step == 2, "it may not yet see the newest"
+    assert prepare(Second("")).step == 0
+    monkeypatch.setattr(checkpoints, "SEEN_SECONDS", 0.0)
+    with pytest.raises(UserError, match="step-00000003 is not seen on "):
+        prepare(Second("step-00000003"))
+
+
+def test_data_that_are_others_on_another_machine_are_refused(make_run):
+    run = make_run("reverse")
+    with pytest.raises(UserError, match="differ from those of the first process"):
+        TransformerTrainer.prepare(run.config(), run, Controls(run.folder), silent, Second("", "another"))
 
 
 def test_prompts_of_ones_own_and_one_that_cannot_be(make_run):

@@ -209,20 +209,19 @@ class Distributed(Strategy):
         """The main process stages and publishes; the others fill what it has made room for."""
 
         def together(staged: Path) -> None:
-            self._of_main(str(staged))
+            self.of_main(str(staged))
             fill(staged)
             dist.barrier(self.world.cpu_group)
 
         if self.is_main:
             written = checkpoints.write(manifest, together)
-            self._of_main(str(written.folder))
+            self.of_main(str(written.folder))
             return written
-        fill(Path(self._of_main("")))
+        fill(Path(self.of_main("")))
         dist.barrier(self.world.cpu_group)
-        return Written(Path(self._of_main("")))
+        return Written(Path(self.of_main("")))
 
-    def _of_main(self, text: str) -> str:
-        """The main process's `text`."""
+    def of_main(self, text: str) -> str:
         told = [text]
         dist.broadcast_object_list(told, 0, self.world.cpu_group)
         return told[0]

@@ -110,6 +110,10 @@ class Strategy:
         """Have all ranks fill a checkpoint."""
         return checkpoints.write(manifest, fill)
 
+    def of_main(self, text: str) -> str:
+        """The main process's text."""
+        return text
+
     def broadcast(self, numbers: tuple[float, ...]) -> tuple[float, ...]:
         """Those of the main process, so that all ranks do the same at the same step."""
         return numbers
