@@ -248,8 +248,9 @@ def _why(error: Exception, num_hosts: int) -> str:
         case UserError():
             return str(error)
         case ChildFailedError():
-            sentence = f"a worker process died and {MOST_RESTARTS} restarts failed"
-            return f"{sentence}; see log.txt"
+            sentence = f"a worker process died and {MOST_RESTARTS} restarts failed; see log.txt"
+            network = "if machines cannot connect, name their network: GLOO_SOCKET_IFNAME=eth0 tfm launch …"
+            return f"{sentence} ({network})" if num_hosts > 1 else sentence
         case RendezvousTimeoutError():
             patience = duration(JOIN_SECONDS)
             return f"not all {num_hosts} machines joined within {patience}: start it on each of them"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from tfmcore.data.progress import Cancelled
 from tfmcore.run_files import BOOT, is_process, start_time
 from tfmcore.runs import Exit, Run
 from tfmcore.training.controls import Controls
-from tfmcore.training.faults import Failure, exit_code, failed
+from tfmcore.training.faults import Failure, exit_code, failed, first_line
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
 from tfmcore.training.process import Peers, live, training
 from tfmcore.training.record import Record, ending
@@ -69,6 +70,7 @@ class Ranks(Peers):
             if failure := self._told():
                 return failure
             time.sleep(POLL_SECONDS)
+        say_lost(error)
         return None
 
     def _told(self) -> UserError | None:
@@ -93,6 +95,11 @@ def is_lost(error: BaseException) -> bool:
     """Whether `error` is how torch says that another process no longer answers."""
     words = str(error).lower()
     return isinstance(error, RuntimeError) and any(sign in words for sign in LOST)
+
+
+def say_lost(error: BaseException) -> None:
+    """Have log.txt tell why all are started again."""
+    print(f"rank {os.environ['RANK']} lost another: {first_line(error)}", file=sys.stderr)
 
 
 def run_worker(run: Run) -> int:
@@ -136,7 +143,10 @@ def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
     except Exception as error:
         if is_lost(error):
             time.sleep(POLL_SECONDS)
-            return 0 if run.exit() else 1
+            if run.exit():
+                return 0
+            say_lost(error)
+            return 1
         if ranks.world is None:  # nobody can be told
             raise
         ranks.say(FAILURE, ending(failed(step, error, config), run.label, exit_code(error)).model_dump_json())

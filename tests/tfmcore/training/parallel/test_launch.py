@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from tests.tfmcore.training.parallel.processes import config
 from tfmcore.config import Config, UserError
@@ -338,6 +339,12 @@ def test_a_launcher_that_cannot_take_part_says_why(tmp_path):
     (run.folder / "log.txt").write_text("what was said before\n")
     with pytest.raises(UserError, match=r"^the run 'run' has a trainer already$"):
         launch.start_launcher(run, 2)
+
+
+def test_machines_that_cannot_connect_are_told_how_to():
+    died = ChildFailedError("worker", {0: ProcessFailure(0, 1, 1, "")})
+    assert launch._why(died, 1) == "a worker process died and 3 restarts failed; see log.txt"
+    assert "name their network: GLOO_SOCKET_IFNAME=eth0 tfm launch" in launch._why(died, 2)
 
 
 def test_a_host_of_another_version_ends_the_run(tmp_path):

@@ -83,6 +83,18 @@ def test_the_others_do_not_wait_for_a_main_process_that_ended_before_it_could_te
     assert worker._not_main(run, Controls(run.folder), worker_of(run, 1)) == 0
 
 
+def test_why_processes_were_started_again_is_told_in_the_log(make_run, monkeypatch, worker_of, capsys):
+    def refused(*_: object) -> NoReturn:
+        raise RuntimeError("Gloo connectFullMesh failed: Connection refused\nand more")
+
+    run = make_run("reverse", 'training.parallel=["data"]')
+    monkeypatch.setattr(worker.Ranks, "strategy", refused)
+    for rank, work in enumerate([worker._main, worker._not_main]):
+        assert work(run, Controls(run.folder), worker_of(run, rank)) == 1
+        sentence = f"rank {rank} lost another: RuntimeError: Gloo connectFullMesh failed: Connection refused\n"
+        assert capsys.readouterr().err == sentence
+
+
 def test_what_fails_before_others_can_be_told_starts_all_of_them_again(make_run, monkeypatch, worker_of):
     run = make_run("reverse", 'training.parallel=["data"]')
     monkeypatch.setattr(worker.Ranks, "strategy", no_device)
