@@ -121,6 +121,7 @@ def ssh(host: str, command: list[str]) -> list[str]:
 
 def start(commands: list[list[str]], run: Run) -> None:
     """Start all machines, or none: raises UserError for one that does not take its command, and stops the others."""
+    started = 0
     try:
         for command in commands:
             ended = subprocess.run(
@@ -130,8 +131,10 @@ def start(commands: list[list[str]], run: Run) -> None:
             if ended.returncode:
                 reason = last_words(ended.stderr, ended.returncode)
                 raise UserError(f"{command[1]} could not be started: {reason}")
+            started += 1
     except BaseException:
-        run.command(Command(kind="stop"))
+        if started:  # else it may train elsewhere
+            run.command(Command(kind="stop"))
         raise
 
 

@@ -83,6 +83,7 @@ def test_a_run_that_was_stopped_goes_on_on_several_machines(tfm, folder):
 def test_a_machine_that_cannot_be_reached_is_named(tfm, folder):
     result = tfm("launch", "nano-decoder", *SHARED, "--hosts", "nobody")
     assert (result.code, result.err) == (2, "tfm: nobody could not be started: no such host\n")
+    assert not [*folder.rglob("control.jsonl")], "nothing was started that could be stopped"
 
 
 def test_where_one_machine_cannot_be_started_the_others_are_stopped(tfm, folder):
