@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tfmcore.config import Config, UserError
 from tfmcore.data.progress import Cancelled
 from tfmcore.run_files import BOOT, is_process, start_time
-from tfmcore.runs import Exit, Run
+from tfmcore.runs import Exit, Run, RunState
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, exit_code, failed, first_line
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
@@ -56,10 +56,10 @@ class Ranks(Peers):
         return Distributed(self.world.join(config.training, self._raise_if_one_is_gone), config)
 
     def _raise_if_one_is_gone(self) -> None:
-        if self.ended:
-            raise Cancelled
         if failure := self._told():
             raise failure
+        if self.ended:
+            raise Cancelled
 
     def explain(self, error: Exception) -> Exception | None:
         """What ended the training here, or None where another process is gone without a word."""
@@ -74,10 +74,12 @@ class Ranks(Peers):
         return None
 
     def _told(self) -> UserError | None:
-        """What another process has said that it failed of."""
-        if not self.world or not self.world.store.check([FAILURE]):
+        """What another process, or the launcher on another machine, has said that it failed of."""
+        told = self.run.exit()
+        if told is None and self.world and self.world.store.check([FAILURE]):
+            told = Exit.model_validate_json(self.world.store.get(FAILURE))
+        if told is None or told.state is not RunState.FAILED:
             return None
-        told = Exit.model_validate_json(self.world.store.get(FAILURE))
         failure = Failure(told.sentence, told.details, told.remedy)
         return failure if told.code == exit_code(failure) else UserError(told.sentence, told.details)
 

@@ -9,9 +9,10 @@ from typing import NoReturn
 import pytest
 
 from tfmcore.config import UserError
-from tfmcore.runs import Run, start_time
+from tfmcore.runs import Exit, Run, RunState, start_time
 from tfmcore.training import heap, process
 from tfmcore.training.controls import Controls
+from tfmcore.training.faults import Failure
 from tfmcore.training.parallel import worker, world
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
 
@@ -81,6 +82,15 @@ def test_the_others_do_not_wait_for_a_main_process_that_ended_before_it_could_te
     monkeypatch.setattr(process, "mirror_of", no_device)  # what the main process alone does first
     assert worker._main(run, Controls(run.folder), worker_of(run, 0)) == 0
     assert worker._not_main(run, Controls(run.folder), worker_of(run, 1)) == 0
+
+
+@pytest.mark.timeout(30)
+def test_what_the_launcher_of_another_machine_ended_with_is_what_the_run_ends_with(make_run, worker_of):
+    run = make_run("reverse", 'training.parallel=["data"]')
+    ranks = worker_of(run, 0)
+    Exit(state=RunState.FAILED, step=0, sentence="a worker process died", code=1).write(run.folder / "exit.json")
+    with pytest.raises(Failure, match="a worker process died"):
+        ranks.strategy(run.config())
 
 
 def test_why_processes_were_started_again_is_told_in_the_log(make_run, monkeypatch, worker_of, capsys):
