@@ -6,6 +6,7 @@ torchrun's agent does so, in a thread; the run's pid is this process's, for it l
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -151,9 +152,17 @@ class Agent(threading.Thread):
         self.error: Exception | None = None
 
     def start(self) -> None:
-        import torch.distributed.launcher.api  # noqa: F401 (of two threads that load it at once, one may find half of it)
-
-        super().start()
+        """Raises nothing: what prevents it is the `error` that it ends with."""
+        try:
+            if self.num_hosts > 1:
+                check_versions(self.folder)
+            import torch.distributed.launcher.api  # noqa: F401 (of two threads that load it at once, one may find half of it)
+        except UserError as error:
+            self.error = error
+        except ImportError as error:
+            self.error = UserError(f"torch cannot be loaded on {socket.gethostname()}: {first_line(error)}")
+        else:
+            super().start()
 
     def run(self) -> None:
         from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
@@ -177,10 +186,8 @@ class Agent(threading.Thread):
         )
         worker = ("-m", "tfmcore", "train", "--continue", str(self.trained.folder))
         try:
-            if self.num_hosts > 1:
-                check_versions(self.folder)
             elastic_launch(config, sys.executable)(*worker)
-        except Exception as error:  # a process that died too often, or torchrun's own: all end the run
+        except Exception as error:  # a process that died too often, or torchrun's own: both end the run
             self.error = error
 
     def close(self) -> None:
@@ -240,13 +247,13 @@ def _told(run: Run, agent: Agent, stopped: bool) -> AnyEvent | None:
 
 
 def _why(error: Exception, num_hosts: int) -> str:
-    """What torchrun's agent ended with, as a sentence."""
+    """What torchrun's agent ended with, or could not start for, as a sentence."""
+    if isinstance(error, UserError):
+        return str(error)
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousClosedError, RendezvousTimeoutError
 
     match error:
-        case UserError():
-            return str(error)
         case ChildFailedError():
             sentence = f"a worker process died and {MOST_RESTARTS} restarts failed; see log.txt"
             network = "if machines cannot connect, name their network: GLOO_SOCKET_IFNAME=eth0 tfm launch …"

@@ -341,6 +341,14 @@ def test_a_launcher_that_cannot_take_part_says_why(tmp_path):
         launch.start_launcher(run, 2)
 
 
+def test_a_machine_without_torch_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.distributed.launcher.api", None)
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
+    [failed] = launch.launch(run)
+    assert "torch cannot be loaded on " in failed.sentence
+    assert (run.exit().state, run.exit().code) == (RunState.FAILED, 2)
+
+
 def test_machines_that_cannot_connect_are_told_how_to():
     died = ChildFailedError("worker", {0: ProcessFailure(0, 1, 1, "")})
     assert launch._why(died, 1) == "a worker process died and 3 restarts failed; see log.txt"
