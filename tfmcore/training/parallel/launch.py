@@ -33,7 +33,7 @@ from tfmcore.runs import (
 )
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, first_line
-from tfmcore.training.parallel.rendezvous import RENDEZVOUS, check_versions, last_word, rendezvous, takes_part, waiting
+from tfmcore.training.parallel.rendezvous import RENDEZVOUS, WAITING, check_versions, last_word, rendezvous, takes_part
 from tfmcore.training.record import append_event, ending
 from tfmcore.training.signals import stop_signals
 from tfmcore.units import duration
@@ -95,8 +95,10 @@ def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Gene
                         agent.end()
                     elif controls.heard() or run.exit():
                         agent.close()
-                    if num_hosts > 1 and status:
-                        _beat(run, status)
+                    if status and not agent.loaded.is_set():
+                        _beat(run, status, status.phase)
+                    elif status and num_hosts > 1:
+                        _beat(run, status, WAITING)
                     agent.join(POLL_SECONDS)
         finally:
             agent.end()
@@ -131,12 +133,12 @@ def begin(run: Run) -> None:
         own_status(RunState.PREPARING, os.getpid(), phase=STARTING).write(run.folder / "status.json")
 
 
-def _beat(run: Run, status: Status) -> None:
-    """Keep the heart of a run beating while its launcher, if that is this process, waits for other hosts."""
+def _beat(run: Run, status: Status, phase: str) -> None:
+    """Keep the heart of a run beating while its launcher, if that is this process, loads torch or waits for others."""
     ours = status.is_local and status.pid == os.getpid()
     if ours and status.age > 2 * HEARTBEAT_SECONDS and not run.workers():
         with suppress(OSError):  # a full disk: the next time
-            waiting().write(run.folder / "status.json")
+            own_status(RunState.PREPARING, os.getpid(), phase=phase).write(run.folder / "status.json")
 
 
 class Agent(threading.Thread):
@@ -149,25 +151,23 @@ class Agent(threading.Thread):
         self.trained, self.num_hosts, self.folder = run, num_hosts, folder
         self.num_processes = config.training.num_processes // num_hosts
         self.stopping = self.killed = self.closed = False
+        self.loaded = threading.Event()
+        """Set once torch is: of two threads that load it at once, one may find half of it."""
         self.error: Exception | None = None
 
-    def start(self) -> None:
-        """Raises nothing: what prevents it is the `error` that it ends with."""
+    def run(self) -> None:
         try:
             if self.num_hosts > 1:
                 check_versions(self.folder)
-            import torch.distributed.launcher.api  # noqa: F401 (of two threads that load it at once, one may find half of it)
+            from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+            from torch.distributed.launcher.api import LaunchConfig, elastic_launch
         except UserError as error:
             self.error = error
+            return
         except ImportError as error:
             self.error = UserError(f"torch cannot be loaded on {socket.gethostname()}: {first_line(error)}")
-        else:
-            super().start()
-
-    def run(self) -> None:
-        from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
-        from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
+            return
+        self.loaded.set()
         logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what ends a run is told by `_told`
         os.environ |= environment(self.folder, self.num_hosts)
         config = LaunchConfig(
@@ -193,10 +193,10 @@ class Agent(threading.Thread):
     def close(self) -> None:
         """Close the agents' rendezvous: those of all hosts that wait for others end, while processes that train go on
         until they have stopped."""
-        from torch.distributed.elastic.rendezvous import RendezvousParameters
-        from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
+        if self.loaded.is_set() and not self.closed:
+            from torch.distributed.elastic.rendezvous import RendezvousParameters
+            from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
-        if not self.closed:
             self.closed = True
             endpoint, name, number = str(self.folder / AGENTS), self.trained.folder.name, self.num_hosts
             parameters = RendezvousParameters("c10d", endpoint, name, number, number, store_type="file")

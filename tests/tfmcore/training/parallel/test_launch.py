@@ -283,9 +283,9 @@ class Idle(launch.Agent):
 
     lingers = False
 
-    def start(self) -> None:
+    def __init__(self, *words: object) -> None:
+        super().__init__(*words)
         self.left = threading.Event()
-        threading.Thread.start(self)
 
     def run(self) -> None:
         self.left.wait(20)
@@ -378,7 +378,23 @@ def test_hosts_that_wait_in_vain_say_so(tmp_path, host):
 def test_a_host_that_waits_keeps_the_heart_of_its_run_beating(tmp_path):
     run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
     last = waiting().model_copy(update={"ticks": time.monotonic() - 10})
-    launch._beat(run, last.model_copy(update={"pid": 1}))
+    launch._beat(run, last.model_copy(update={"pid": 1}), last.phase)
     assert run.status() is None, "the heart of another host's run"
-    launch._beat(run, last)
+    launch._beat(run, last, last.phase)
     assert run.status().age < 5
+
+
+def test_a_launcher_that_loads_torch_keeps_the_heart_of_its_run_beating(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "Agent", Idle)
+    run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
+    phases = []
+
+    def progress(phase: str, *_: int) -> None:
+        phases.append((phase, run.status().age < 5))
+        if len(phases) == 1:
+            run.status().model_copy(update={"ticks": time.monotonic() - 30}).write(run.folder / "status.json")
+        if len(phases) == 3:
+            Exit(state=RunState.FAILED, step=0).write(run.folder / "exit.json")
+
+    assert list(launch.launch(run, 1, progress)) == []
+    assert phases[-1] == ("starting", True)
