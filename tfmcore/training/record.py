@@ -57,10 +57,8 @@ class Record:
                     raise UserError(f"the run {self.run.label!r} has a trainer already")
                 for litter in folder.glob(".*.json-*"):
                     litter.unlink()
-                if self.launcher is not None:
-                    (folder / "exit.json").unlink(missing_ok=True)  # commands stay: one may have died with them
-                elif not (ours and status and status.phase == STARTING):
-                    self.run.forget_last_life()  # else `start_trainer` has, and what was asked since is for us
+                if self.launcher is None and not (ours and status and status.phase == STARTING):
+                    self.run.forget_last_life()  # else whoever started us has, and what was asked since is for us
                 end_last_line(self._events)
                 self._write_status()
                 until_it_is_had.pop_all()

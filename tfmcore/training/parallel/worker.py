@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tfmcore.config import Config, UserError
 from tfmcore.data.progress import Cancelled
 from tfmcore.run_files import BOOT, is_process, start_time
-from tfmcore.runs import Exit, Run, RunState
+from tfmcore.runs import Exit, Run
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, exit_code, failed, first_line
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS
@@ -41,6 +41,10 @@ def is_worker() -> bool:
     return RENDEZVOUS in os.environ and "LOCAL_RANK" in os.environ
 
 
+class Ended(Exception):
+    """The end of the run has been told while this process waited for the others."""
+
+
 class Ranks(Peers):
     """The other processes of the run, as seen from here."""
 
@@ -56,13 +60,15 @@ class Ranks(Peers):
         return Distributed(self.world.join(config.training, self._raise_if_one_is_gone), config)
 
     def _raise_if_one_is_gone(self) -> None:
+        if self.ended:
+            raise Ended
         if failure := self._told():
             raise failure
-        if self.ended:
-            raise Cancelled
 
     def explain(self, error: Exception) -> Exception | None:
-        """What ended the training here, or None where another process is gone without a word."""
+        """What ended the training here, or None where that has been told, or another process is gone without a word."""
+        if isinstance(error, Ended):
+            return None
         if not is_lost(error):
             return error
         deadline = time.monotonic() + LAST_WORDS_SECONDS
@@ -74,12 +80,10 @@ class Ranks(Peers):
         return None
 
     def _told(self) -> UserError | None:
-        """What another process, or the launcher on another machine, has said that it failed of."""
-        told = self.run.exit()
-        if told is None and self.world and self.world.store.check([FAILURE]):
-            told = Exit.model_validate_json(self.world.store.get(FAILURE))
-        if told is None or told.state is not RunState.FAILED:
+        """What another process has said that it failed of."""
+        if not self.world or not self.world.store.check([FAILURE]):
             return None
+        told = Exit.model_validate_json(self.world.store.get(FAILURE))
         failure = Failure(told.sentence, told.details, told.remedy)
         return failure if told.code == exit_code(failure) else UserError(told.sentence, told.details)
 
@@ -89,7 +93,8 @@ class Ranks(Peers):
 
     @property
     def ended(self) -> bool:
-        """Whether the main process has told how the run ended, perhaps before it could tell the others."""
+        """Whether the main process has told how the run ended, perhaps before it could tell the others, or the launcher
+        of another machine has."""
         return self.run.exit() is not None or (self.world is not None and self.world.store.check([ENDED]))
 
 
@@ -119,11 +124,13 @@ def run_worker(run: Run) -> int:
 
 def _main(run: Run, controls: Controls, ranks: Ranks) -> int:
     """The process that writes the run's folder."""
+    if run.exit():  # it died when all had been told
+        return 0
     record = Record(run, controls, launcher=os.getppid())
     for _ in live(record, peers=ranks):
         pass
-    if record.exit is None:  # it goes on, in the next processes
-        return 1
+    if record.exit is None:  # it goes on in the next processes, or has ended elsewhere
+        return 0 if run.exit() else 1
     ranks.say(ENDED)
     return 0
 
@@ -140,7 +147,7 @@ def _not_main(run: Run, controls: Controls, ranks: Ranks) -> int:
 
         for event in training(config, run, controls, progress, ranks):
             step = event.step
-    except Cancelled:
+    except (Cancelled, Ended):
         return 0
     except Exception as error:
         if is_lost(error):
