@@ -48,6 +48,8 @@ JOIN_SECONDS = 900
 """So long a host waits for the others."""
 ENDING_SECONDS = 30
 """So long processes may live on when the run's end has been told: one may wait in vain for another's numbers."""
+IDLE_SECONDS = 10
+"""So long an agent that is to end may live on without processes."""
 
 
 def start_launcher(run: Run, num_hosts: int) -> None:
@@ -93,15 +95,17 @@ def launch(run: Run, num_hosts: int = 1, on_progress: Progress = silent) -> Gene
                         last_seen = time.monotonic()
                     if agent.killed or time.monotonic() > last_seen + ENDING_SECONDS:
                         agent.end()
-                    elif controls.heard() or run.exit():
+                        break
+                    if controls.heard() or run.exit():
                         agent.close()
                     if status and not agent.loaded.is_set():
                         _beat(run, status, status.phase)
                     elif status and num_hosts > 1:
                         _beat(run, status, WAITING)
                     agent.join(POLL_SECONDS)
-        finally:
+        except BaseException:
             agent.end()
+            raise
         yield from reader.read()
         with last_word(run, folder) if num_hosts > 1 else nullcontext(run.exit() is None) as ours:
             event = _told(run, agent, stopped=controls.heard()) if ours else None
@@ -203,11 +207,15 @@ class Agent(threading.Thread):
             get_rendezvous_handler(parameters).shutdown()
 
     def end(self) -> None:
-        """End the processes at once, and those that torchrun starts instead."""
-        while self.is_alive():
+        """End the processes at once, and those that torchrun starts instead. The agent itself may wait for those of
+        other hosts, which may be gone, for minutes: it is left behind."""
+        busy = time.monotonic()
+        while self.is_alive() and time.monotonic() < busy + IDLE_SECONDS:
             self.close()
-            for process in self.trained.workers():
+            for process in (workers := self.trained.workers()):
                 process.kill()
+            if workers or not self.closed:
+                busy = time.monotonic()
             self.join(POLL_SECONDS)
 
 

@@ -341,6 +341,19 @@ def test_a_launcher_that_cannot_take_part_says_why(tmp_path):
         launch.start_launcher(run, 2)
 
 
+def test_an_agent_that_waits_for_those_of_hosts_that_are_gone_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(Idle, "lingers", True)
+    agent = Idle(Run(tmp_path), config("nano-decoder", "data"), 2, tmp_path)
+    agent.closed = True
+    agent.start()
+    begin = time.monotonic()
+    launch.Agent.end(agent)
+    assert time.monotonic() - begin < 10
+    assert agent.is_alive()
+    agent.left.set()
+
+
 def test_a_machine_without_torch_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.distributed.launcher.api", None)
     run = Run.open(tmp_path / "run", config("nano-decoder", "data"))
