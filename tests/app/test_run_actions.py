@@ -163,7 +163,7 @@ def test_the_key_takes_back_whichever_came_last_a_deletion_or_a_change(
     assert session.draft.value("model.dropout") == 0.25
     session.undo()
     until(qtbot, session, lambda: [facts.id for facts in session.runs.facts] == [second.id])
-    assert [each() for each in holds] == [True, False], "what has been undone is no longer offered"
+    qtbot.waitUntil(lambda: [each() for each in holds] == [True, False])  # what has been undone is no longer offered
     session.undo()
     assert session.draft.value("model.dropout") != 0.25
     session.undo()
