@@ -65,14 +65,14 @@ class Deletion:
         def failed(error: Exception) -> None:
             self._deleted.difference_update(facts.id for facts in ended[len(moved) :])
             if moved:
-                done(None, f" {isolated(repr(ended[len(moved)].label))} cannot be deleted: {error}")
+                done(None, f" “{isolated(ended[len(moved)].label)}” cannot be deleted: {error}")
             else:
                 self._session.say_failure(error)
 
         if len(alive) == 1:
             self._session.notify(
                 "warning",
-                f"{isolated(repr(alive[0].label))} is {alive[0].words}: stop it before you delete it.",
+                f"“{isolated(alive[0].label)}” is {alive[0].words}: stop it before you delete it.",
                 "",
                 alive_still,
             )
@@ -88,7 +88,7 @@ class Deletion:
 
     def _offer_back(self, moved: list[Moved], why_not: str = "") -> None:
         words = f"{len(moved):,} runs were deleted; they stay"
-        words = words if len(moved) > 1 else f"{isolated(repr(moved[0].label))} was deleted; it stays"
+        words = words if len(moved) > 1 else f"“{isolated(moved[0].label)}” was deleted; it stays"
         words = f"{words} in {moved[0].kept.parent.name} for a week.{why_not}"
         self._session.offer(words, "Undo", lambda: self._bring_back(moved), lambda: bool(moved))
 
@@ -108,6 +108,6 @@ class Deletion:
                 self._deleted.discard(moved.pop().folder.name)
 
         def failed(error: Exception) -> None:
-            self._offer_back(moved, f" {isolated(repr(moved[-1].label))} cannot be restored: {error}")
+            self._offer_back(moved, f" “{isolated(moved[-1].label)}” cannot be restored: {error}")
 
         in_background(self._session, work, lambda _: self._session.queue.go_on(), failed)  # those that waited still do

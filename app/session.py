@@ -343,7 +343,7 @@ class Session(QObject):
         """Design another run from the config of this one."""
         if facts.config is None:
             self.notify(
-                "error", f"The config of {isolated(repr(facts.label))} cannot be read: {facts.run.folder / 'run.toml'}"
+                "error", f"The config of “{isolated(facts.label)}” cannot be read: {facts.run.folder / 'run.toml'}"
             )
             return
         self.draft.load(facts.config)

@@ -75,8 +75,8 @@ def test_where_one_cannot_be_deleted_those_before_it_can_come_back(
     with qtbot.waitSignal(session.offered) as offered:
         session.delete_runs([first, second, third])
     sentence, _, undo, _ = offered.args
-    assert f"{first.label!r} was deleted" in sentence
-    assert f"{second.label!r} cannot be deleted" in sentence
+    assert f"“{first.label}” was deleted" in sentence
+    assert f"“{second.label}” cannot be deleted" in sentence
     until(qtbot, session, lambda: {facts.id for facts in session.runs.facts} == {second.id, third.id})
     undo()
     until(qtbot, session, lambda: len(session.runs.facts) == 3)
@@ -120,8 +120,8 @@ def test_what_cannot_be_brought_back_is_offered_again(session: Session, qtbot: Q
     with qtbot.waitSignal(session.offered) as again:
         offered.args[2]()
     sentence, word, undo, _ = again.args
-    assert f"{first.label!r} was deleted" in sentence
-    assert f"{first.label!r} cannot be restored" in sentence
+    assert f"“{first.label}” was deleted" in sentence
+    assert f"“{first.label}” cannot be restored" in sentence
     assert word == "Undo"
     until(qtbot, session, lambda: second.id in {facts.id for facts in session.runs.facts})
     in_the_way.unlink()
@@ -138,7 +138,7 @@ def test_each_undo_brings_back_its_own(session: Session, qtbot: QtBot, own_folde
     for facts in (first, second):
         with qtbot.waitSignal(session.offered) as offered:
             session.delete_runs([facts])
-        assert f"{facts.label!r} was deleted" in offered.args[0]
+        assert f"“{facts.label}” was deleted" in offered.args[0]
         offers.append(offered.args[2])
     for undo, left in zip(offers, ({first.id, third.id}, {first.id, second.id, third.id}), strict=True):
         undo()

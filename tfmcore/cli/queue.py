@@ -98,7 +98,7 @@ def work(queue: Queue) -> None:
     def said(words: str) -> None:
         print_line(f"{time.strftime('%H:%M:%S')}  {words}")
 
-    note(f"{len(queue.ids())} runs are queued; each trains in its own process")
+    note(f"runs in the queue: {len(queue.ids())}; each trains in its own process")
     run_queue(
         queue,
         lambda run: said(f"{run.label} starts ({run.id})"),

@@ -82,7 +82,7 @@ def let_wait(folder: Path, configs: Sequence[Config], labels: Sequence[str], as_
     Queue(folder).add([run.id for run in runs])
     for run in runs if as_json else ():
         print_json({"run": run.id, "label": run.label, "state": str(run.state()), "folder": run.folder})
-    note(f"{len(runs)} runs are queued; `tfm queue run` trains them")
+    note(f"runs put into the queue: {len(runs)}; `tfm queue run` trains them")
     return 0
 
 
