@@ -29,17 +29,17 @@ PARTS = ("data", "forward", "backward", "optimizer")
 
 @dataclass(frozen=True)
 class BatchTrial:
-    """Median `seconds` of a step (forward, backward, optimizer), its `tokens`, and the most memory that it needs in
-    `num_bytes`, weights, gradients and optimizer included. `parts` are the median seconds of each part: the batch's
-    `data`, the `forward` pass with the loss, the `backward` pass with the gradient's norm, and the `optimizer`. Of the
-    step's labels there are `labels` that the loss sees."""
+    """Median `seconds` of a step (forward, backward, optimizer), its `tokens`, the `labels` that are predicted, and the
+    most memory that it needs in `num_bytes`, weights, gradients and optimizer included. `parts` are the median seconds
+    of each part: the batch's `data`, the `forward` pass with the loss, the `backward` pass with the gradient's norm,
+    and the `optimizer`."""
 
     seconds: float
     num_bytes: int
     parameters: int
     tokens: int
+    labels: int
     parts: dict[str, float]
-    labels: int = 0
 
 
 def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Progress | None = None) -> BatchTrial:
@@ -81,8 +81,8 @@ def try_batch(config: Config, vocab_size: int = 0, steps: int = 3, progress: Pro
     parts = {part: statistics.median(step[part] for step in taken[num_first:]) for part in PARTS}
     seconds = statistics.median(sum(step.values()) - step["data"] for step in taken[num_first:])
     num_bytes = memory.num_bytes + _beyond(plain, config, estimate(saved.model, saved.vocab_size, saved.task))
-    counts = (round(statistics.median(each)) for each in (tokens, labels))
-    return BatchTrial(seconds, num_bytes, parameters, next(counts), parts, next(counts))
+    num_tokens, num_labels = round(statistics.median(tokens)), round(statistics.median(labels))
+    return BatchTrial(seconds, num_bytes, parameters, num_tokens, num_labels, parts)
 
 
 def _beyond(plain: Config, config: Config, cost: Estimate) -> int:

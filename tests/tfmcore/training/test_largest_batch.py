@@ -42,7 +42,7 @@ def test_a_trial_that_fails_or_takes_more_is_followed_by_a_smaller_one(monkeypat
         tried.append(config.training.batch_size)
         if len(tried) == 1:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
-        return BatchTrial(1.0, LIMIT + 1 if len(tried) == 2 else LIMIT, 1, 1, {})
+        return BatchTrial(1.0, LIMIT + 1 if len(tried) == 2 else LIMIT, 1, 1, 1, {})
 
     monkeypatch.setattr(module, "try_batch", trial)
     assert largest_batch(CONFIG, 300, limit=LIMIT).batch_size == tried[2]
@@ -51,7 +51,7 @@ def test_a_trial_that_fails_or_takes_more_is_followed_by_a_smaller_one(monkeypat
 
 @pytest.mark.parametrize(("most", "found"), [(1000, 999), (5, 3), (2, None)])
 def test_it_comes_out_even_for_processes_that_share_it(monkeypatch, most, found):
-    monkeypatch.setattr(module, "try_batch", lambda *_, **__: BatchTrial(1.0, LIMIT, 1, 1, {}))
+    monkeypatch.setattr(module, "try_batch", lambda *_, **__: BatchTrial(1.0, LIMIT, 1, 1, 1, {}))
     shared = {"training__parallel": ["data"], "training__num_processes": 3, "training__batch_size": 33}
     config = CONFIG.replaced(model__d_model=16, model__context_length=8, **shared)
     if found is None:
