@@ -12,7 +12,7 @@ WIDTH, TALL, SHORT, PLAIN = 196.0, 44.0, 30.0, 24.0
 NOTE, BESIDE = 15.0, 28.0
 """Height of a note in a block, and the room between blocks side by side."""
 GAP, LABEL_GAP, PADDING, RADIUS, LOOP, TAP = 22.0, 32.0, 20.0, 8.0, 14.0, 13.0
-COLUMN_GAP, MARGIN, REPEAT = 64.0, 12.0, 44.0
+COLUMN_GAP, MARGIN, REPEAT = 48.0, 12.0, 44.0
 """Between columns (where the cross-attention arrow runs), around everything, and beside a frame for its "× 6"."""
 BARE_KINDS = ("input", "output_text")
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
 
 from app.pages.model import ModelPage
 from app.theme import DARK, apply_theme
+from app.widgets.diagram import LEAST_SCALE
 from tests.app.fake_engine import open_preset
 from tfmcore.config import Config, presets, to_toml
 from tfmcore.config.estimate import likely_cost
@@ -40,6 +41,8 @@ def test_a_preset_fills_everything(qtbot, page, session, name):
     assert words(page, "preset_why") == presets()[name].why
     assert page._diagram.drawing.boxes
     assert not page._diagram.horizontalScrollBar().maximum(), "it fits between form and costs"
+    room = page._diagram.width() - page._diagram.verticalScrollBar().sizeHint().width()
+    assert page._diagram.drawing.size[0] * LEAST_SCALE <= room, "beside the bar of one that is too high, too"
     assert sum(amount for _, amount in page._costs._parameters.rows) == likely_cost(config).total
     session.draft.undo()
     assert session.draft.config == Config()
