@@ -37,7 +37,7 @@ def test_a_run_is_named_so_in_sentences(session: Session, qtbot: QtBot, run: Run
     assert describe(facts_of(run, RunState.FINISHED)).startswith(f"{isolated(PEACE)} · ")
     with qtbot.waitSignal(session.notified) as said:
         session.delete_runs(session.runs.facts)
-    assert said.args[1].startswith(f"{isolated(repr(PEACE))} is running")
+    assert said.args[1].startswith(f"“{isolated(PEACE)}” is running")
 
 
 def test_legends_isolate_and_files_do_not(qtbot: QtBot) -> None:
