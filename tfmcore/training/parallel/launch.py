@@ -36,6 +36,7 @@ from tfmcore.training.faults import exit_code, first_line
 from tfmcore.training.parallel.rendezvous import RENDEZVOUS, WAITING, check_versions, last_word, rendezvous, takes_part
 from tfmcore.training.record import append_event, ending
 from tfmcore.training.signals import stop_signals
+from tfmcore.training.waiting import choose_waiting
 from tfmcore.units import duration
 
 MOST_RESTARTS = 3
@@ -173,6 +174,7 @@ class Agent(threading.Thread):
             return
         self.loaded.set()
         logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what ends a run is told by `_told`
+        choose_waiting()
         os.environ |= environment(self.folder, self.num_hosts)
         config = LaunchConfig(
             min_nodes=self.num_hosts,

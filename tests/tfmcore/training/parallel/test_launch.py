@@ -100,6 +100,7 @@ def test_stop_ends_every_process_at_the_same_step(start, tmp_path, monkeypatch):
     assert run.status().pid == launcher.pid
     wait_for(lambda: len(steps(run)) >= 5)
     workers = run.workers(launcher.pid)
+    assert all({"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & worker.environ().keys() for worker in workers)
     assert run.state() is RunState.RUNNING
     assert run.status().pid == launcher.pid
     run.command(Command(kind="pause"))
