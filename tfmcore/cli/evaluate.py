@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmcore.cli.arguments import add_json, add_model, chosen_model, whole
-from tfmcore.cli.output import print_json, print_line
+from tfmcore.cli.output import note, print_json, print_line
 from tfmcore.cli.progress import Watch
 from tfmcore.config import Config, ConfigError, DataConfig, SavedModel, TokenizerConfig, UserError, find_problems
 
@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     opened = open_model(folder)
     with Watch(quiet=arguments.json) as watch:
         split = held_out(opened, data, watch.prepare)
+        for sentence in split.warnings:
+            note(sentence)
         facts = measure(opened, split, arguments.limit, watch.prepare)
     if arguments.json:
         print_json({"model": folder, "task": opened.saved.task, **facts})

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +72,13 @@ def evaluation_split(
     folder = (cache or cache_folder()) / "data" / mark
     if not is_whole(folder):
         Preparation(data, TokenizerConfig(), progress, tokenizer, labels).write(folder)
-    return _split(folder, VALIDATION, data, tokenizer, context_length)
+    split = _split(folder, VALIDATION, data, tokenizer, context_length)
+    split.warnings = [*_facts(folder)["warnings"], *_cut([split], context_length, fixed=True)]
+    return split
 
 
 def _opened(folder: Path, config: Config, mark: str) -> Dataset:
-    facts = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    facts = _facts(folder)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     context = config.model.context_length
     train, validation = (_split(folder, name, config.data, tokenizer, context) for name in (TRAIN, VALIDATION))
@@ -86,8 +89,12 @@ def _opened(folder: Path, config: Config, mark: str) -> Dataset:
         "validation_tokens": validation.num_tokens,
         "vocabulary": tokenizer.vocab_size,
     }
-    warnings = [*facts["warnings"], *_cut(train, validation, context)]
+    warnings = [*facts["warnings"], *_cut([train, validation], context)]
     return Dataset(tokenizer, facts["labels"], train, validation, warnings, counts, mark, folder)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "dataset.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 def _split(folder: Path, name: str, data: DataConfig, tokenizer: Tokenizer, context_length: int) -> Split:
@@ -103,15 +110,13 @@ def _split(folder: Path, name: str, data: DataConfig, tokenizer: Tokenizer, cont
     return split
 
 
-def _cut(train: Split, validation: Split, context_length: int) -> Iterator[str]:
-    lengths = np.concatenate([train.lengths(), validation.lengths()])
+def _cut(splits: Sequence[Split], context_length: int, fixed: bool = False) -> Iterator[str]:
+    lengths = np.concatenate([split.lengths() for split in splits])
     if num_cut := int(np.count_nonzero(lengths > context_length)):
-        yield (
-            f"{num_cut} of {len(lengths)} examples are longer than the context of {context_length} tokens and are cut; "
-            f"a model.context_length of {lengths.max()} would hold them all"
-        )
-    splits = (train, validation)
+        remedy = "" if fixed else f"; a model.context_length of {lengths.max()} would hold them all"
+        examples = f"{num_cut} of {len(lengths)} examples are longer than the context of {context_length} tokens"
+        yield f"{examples} and are cut{remedy}"
     if num_blank := sum(split.task.num_unlearned(split.stored.numbers, context_length) for split in splits):
         yield f"examples of which nothing is learned because their prompt fills the context: {num_blank}"
-    if num_split := train.num_split + validation.num_split:
+    if num_split := sum(split.num_split for split in splits):
         yield f"{num_split} examples are longer than the context of {context_length} tokens and are read in windows"

@@ -263,7 +263,8 @@ class Preparation:
         if unknown := sum(writer.num_unknown for writer in writers):
             share = unknown / sum(writer.num_tokens for writer in writers)
             if share > 0.001:
-                yield f"{share:.1%} of the tokens are unknown to the tokenizer: increase tokenizer.vocab_size"
+                remedy = "" if self._all_held_out else ": increase tokenizer.vocab_size"
+                yield f"{share:.1%} of the tokens are unknown to the tokenizer{remedy}"
         if np.count_nonzero(np.any([writer.used for writer in writers], axis=0)) <= 1:
             yield "the data has only one token: there is nothing to predict, and the loss will always be 0"
 

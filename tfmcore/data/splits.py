@@ -1,7 +1,7 @@
 """The training and the validation part of a dataset, as batches: the same ones whenever seed and step are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import count, zip_longest
@@ -26,6 +26,9 @@ OTHERS_SEED = 1_000_033
 
 class Split(ABC):
     """A part of a dataset. Its length counts examples, or windows of running text."""
+
+    warnings: Sequence[str] = ()
+    """Sentences on what it lacks, of data that a model is only evaluated on."""
 
     def __init__(self, stored: Stored, task: Task, tokenizer: Tokenizer, context_length: int) -> None:
         self.stored, self.task, self.tokenizer, self.context_length = stored, task, tokenizer, context_length

@@ -218,6 +218,10 @@ def test_sentiment_from_a_file(tfm, tmp_path):
     first = tfm("evaluate", "films", "--data", "test.tsv", "--limit", "1", "--json")
     assert (json.loads(first.out)["examples"], json.loads(first.out)["accuracy"] in (0, 1)) == (1, True)
     assert set(json.loads(tfm("classify", "films", "great", "--json").out)["labels"]) == {"good", "bad"}
+    (tmp_path / "odd.tsv").write_text(f"what\tlook\ngreat\tgood\n\tbad\n{'awful ' * 500}\tbad\n", encoding="utf-8")
+    odd = tfm("evaluate", "films", "--data", "odd.tsv", "--json")
+    assert json.loads(odd.out)["examples"] == 2
+    assert "skipped because one of their texts is empty: 1\n1 of 2 examples are longer than the context of" in odd.err
 
 
 BAD_EVALUATIONS = {
