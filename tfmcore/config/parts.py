@@ -6,6 +6,7 @@ import re
 from tfmcore.config.model import ModelConfig
 
 EMBEDDINGS = ("embedding.", "encoder_embedding.", "decoder_embedding.")
+HEADS = ("head.", "next_sentence_head.")
 LAYERS = re.compile(r"(?:(encoder|decoder)\.)?layers\.(\d{1,4})(?:-(\d{1,4}))?")
 
 
@@ -22,7 +23,9 @@ def weights_of(part: str, model: ModelConfig) -> tuple[str, ...]:
     depths = stacks(model)
     if part == "embedding":
         return EMBEDDINGS
-    if part == "head" or part in depths:
+    if part == "head":
+        return HEADS
+    if part in depths:
         return (f"{part}.",)
     if not (found := LAYERS.fullmatch(part)):
         return ()

@@ -17,7 +17,7 @@ WEIGHTS = [
     ("decoder", "decoder.layers.2", ("decoder.layers.2.",)),
     ("encoder_decoder", "layers.1-2", ("encoder.layers.1.", "encoder.layers.2.", "decoder.layers.1.")),
     ("encoder_decoder", "decoder.layers.0-1", ("decoder.layers.0.", "decoder.layers.1.")),
-    ("encoder", "head", ("head.",)),
+    ("encoder", "head", ("head.", "next_sentence_head.")),
 ]
 WRONG = [
     ("encoder", "layers.0-7", "layers.0-2"),
