@@ -23,7 +23,13 @@ tfm status --json | jq -r 'select(.state == "interrupted") | .id'
 
 
 NUM_NOTICED = 20
-WORDS: dict[str, Callable[[float], str]] = {"epoch": "{:.3g}".format, "peak_memory": size, "seconds_left": duration}
+WORDS: dict[str, Callable[[float], str]] = {
+    "epoch": "{:.3g}".format,
+    "loss": "{:.4f}".format,
+    "validation_loss": "{:.4f}".format,
+    "peak_memory": size,
+    "seconds_left": duration,
+}
 """How facts that are not shown as they are are said."""
 
 

@@ -161,7 +161,8 @@ def test_status_of_one_run(tfm, make):
     run = make(ended=RunState.FAILED)
     out = tfm("status", "first").out
     assert "It ended." in out
-    assert {("epoch", "1.5"), ("peak_memory", "512 MiB")} <= {tuple(line.split(None, 1)) for line in out.splitlines()}
+    facts = dict(line.split(None, 1) for line in out.splitlines())
+    assert (facts["epoch"], facts["loss"], facts["peak_memory"]) == ("1.5", "1.2500", "512 MiB")
     assert str(run.folder) in out
 
 
