@@ -93,13 +93,13 @@ def test_they_come_to_the_same_bit_for_bit_each_time(steps, preset, precision):
 @needs_compiler
 @of_torch_itself
 @pytest.mark.timeout(300)  # a busy machine compiles for long
-@pytest.mark.parametrize(("way", "preset", "precision", "near"), [
-    ("stacks", "nano-decoder", "fp32", 1e-5), ("stacks", "nano-decoder", "bf16", 0.02),
-    ("layers", "nano-decoder", "fp32", 1e-5),
+@pytest.mark.parametrize(("way", "preset", "precision", "near", "more"), [
+    ("stacks", "nano-decoder", "fp32", 1e-5, []), ("stacks", "nano-decoder", "bf16", 0.02, []),
+    ("layers", "reverse", "fp32", 1e-5, ["data.min_length=9", "data.max_length=9"]),
 ])  # fmt: skip
-def test_compiled_they_come_to_the_same(steps, way, preset, precision, near):
+def test_compiled_they_come_to_the_same(steps, way, preset, precision, near, more):
     """What is dropped is the same, too."""
-    words = "model.dropout=0.2", "model.num_layers=1", f"training.precision={precision}"
+    words = "model.dropout=0.2", "model.num_layers=1", f"training.precision={precision}", *more
     plain, _ = steps(preset, 2, *words, size=4)
     first, again = (steps(preset, 2, *words, size=4, way=way)[0] for _ in range(2))
     torch.testing.assert_close(first, plain, atol=near, rtol=near)
