@@ -24,7 +24,7 @@ from tfmcore.training.losses import Objective
 from tfmcore.training.state import Way
 from tfmcore.workspace import cache_folder
 
-pytestmark = pytest.mark.timeout(300)  # a busy machine compiles for long
+pytestmark = pytest.mark.timeout(500)  # a busy machine compiles for long
 NUM_STEPS = 20
 CHECKPOINTED = ["training.gradient_checkpointing=true", "training.lora_rank=2", "training.finetune_from=another"]
 PADDED = ["model.num_layers=1", "model.dropout=0.1", "training.batch_size=4"]

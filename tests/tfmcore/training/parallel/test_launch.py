@@ -246,7 +246,7 @@ def test_a_run_of_several_hosts_goes_on_when_they_are_started_again(tmp_path, ho
         hosts = [host(run), host(run)]
         wait_for(lambda before=before: len(steps(run)) >= before + 3)
         run.command(Command(kind="stop"))
-        assert [process.wait(60) for process in hosts] == [130, 130]
+        assert [process.wait(200) for process in hosts] == [130, 130]
         assert run.exit().state is RunState.STOPPED
     first, second = (event.step for event in run.events() if isinstance(event, Finished))
     assert [event.step for event in run.events() if isinstance(event, Started)] == [0, first]
@@ -263,7 +263,7 @@ def test_a_host_that_waits_for_others_stops_when_asked(tmp_path, host, how):
     if how == "two signals":
         time.sleep(0.05)
         waits.terminate()
-    _, said = waits.communicate(timeout=60)
+    _, said = waits.communicate(timeout=200)
     assert (waits.returncode, said) == (130, "")
     assert [event.reason for event in run.events()] == ["stopped"]
     assert run.state() is RunState.STOPPED
@@ -382,7 +382,7 @@ def test_a_host_of_another_version_ends_the_run(tmp_path):
 def test_hosts_that_wait_in_vain_say_so(tmp_path, host):
     run = Run.open(tmp_path / "run", config("nano-decoder", "data", *LONG))
     waits = host(run, "launch.JOIN_SECONDS = 2")
-    _, said = waits.communicate(timeout=60)
+    _, said = waits.communicate(timeout=200)
     sentence = "not all 2 machines joined within 2.0 s: start it on each of them"
     assert (waits.returncode, said) == (1, f"tfm: {sentence}\n")
     assert (run.exit().state, run.exit().sentence, run.exit().code) == (RunState.FAILED, sentence, 1)
