@@ -2,43 +2,19 @@
 
 import difflib
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tfmcore.config.option import Section, option
 from tfmcore.config.problems import Problem
-from tfmcore.config.sources import LANGUAGES, SOURCES
+from tfmcore.config.sources import ENCODINGS, LANGUAGES, SOURCES
 from tfmcore.config.tasks import TASKS
 
-SourceName = Literal[
-    "python_manual",
-    "cldr_translation",
-    "cldr_language",
-    "cldr_tagging",
-    "cldr_answers",
-    "copy",
-    "reverse",
-    "sort",
-    "modular_addition",
-    "brackets",
-    "induction",
-    "file",
-]
-TaskName = Literal[
-    "language_modeling",
-    "masked_language_modeling",
-    "span_corruption",
-    "denoising",
-    "classification",
-    "token_tagging",
-    "question_answering",
-    "translation",
-]
-
-
-Encoding = Literal[
-    "utf-8", "utf-16", "latin-1", "cp1252", "iso8859-15", "iso8859-2", "cp1250", "cp1251", "koi8-r", "iso8859-7",
-    "iso8859-9", "cp1255", "cp1256", "shift_jis", "euc_jp", "euc_kr", "gb18030", "big5",
-]  # fmt: skip
+if TYPE_CHECKING:
+    SourceName = str
+    TaskName = str
+    Encoding = str
+else:
+    SourceName, TaskName, Encoding = Literal[tuple(SOURCES)], Literal[tuple(TASKS)], Literal[tuple(ENCODINGS)]
 
 
 class DataConfig(Section):
