@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfmcore.config import SOURCES, TASKS, Option, options
-from tfmcore.config.tasks import LABEL_TASKS
+from tfmcore.config.tasks import LABEL_TASKS, TOKEN_TASKS
 
 FIRST = {
     "data": (
@@ -70,6 +70,11 @@ def one_of(*values: Any) -> Callable[[Any], bool]:
     return values.__contains__
 
 
+def none_of(*values: Any) -> Callable[[Any], bool]:
+    """Whether it has another value than these."""
+    return lambda value: value not in values
+
+
 MATTERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "model.num_decoder_layers": ("model.architecture", one_of("encoder_decoder")),
     "model.layer_pattern": ("model.attention_window", bool),
@@ -101,8 +106,8 @@ MATTERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "model.head_bias": ("model.architecture", one_of("encoder")),
     "model.next_sentence_head": ("data.task", one_of("masked_language_modeling")),
     "model.pooling": ("data.task", one_of("classification")),
-    "model.pooler": ("data.task", one_of("classification", "token_tagging", "question_answering")),
-    "model.classifier_bias": ("data.task", one_of("classification", "token_tagging", "question_answering")),
+    "model.pooler": ("data.task", none_of(*TOKEN_TASKS)),
+    "model.classifier_bias": ("data.task", none_of(*TOKEN_TASKS)),
     "training.minimum_learning_rate": ("training.schedule", one_of("linear", "cosine", "wsd")),
     "training.decay_share": ("training.schedule", one_of("wsd")),
     "training.class_weights": ("data.task", one_of(*LABEL_TASKS)),

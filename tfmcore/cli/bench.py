@@ -12,7 +12,8 @@ from tfmcore.cli.check import cost
 from tfmcore.cli.output import note, print_json, print_line, print_table
 from tfmcore.config import TASKS, Config
 from tfmcore.config.compute import step_flops
-from tfmcore.config.estimate import WITHOUT_LOGITS, likely_cost
+from tfmcore.config.estimate import likely_cost
+from tfmcore.config.tasks import TOKEN_TASKS
 from tfmcore.messages import WritingPrecision
 from tfmcore.units import count, duration, size
 
@@ -91,7 +92,7 @@ def measured_training(config: Config, steps: int, random_tokens: bool) -> dict[s
     both = 2 if config.model.architecture == "encoder_decoder" else 1  # its tokens are counted, its compute is by pairs
     length = max(1, round(trial.tokens / both / config.training.sequences_per_step))  # of the data's own sequences
     typical = config.model_copy(update={"model": config.model.model_copy(update={"context_length": length})})
-    writes = config.data.task not in WITHOUT_LOGITS  # what predicts tokens does so at labels only
+    writes = config.data.task in TOKEN_TASKS  # what predicts tokens does so at labels only
     work = {
         part: flops * (trial.labels if part == "head" and writes else trial.tokens / both)
         for part, flops in step_flops(likely_cost(typical), config.training).items()

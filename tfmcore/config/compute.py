@@ -1,7 +1,8 @@
 """What a training step computes, by part: the forward pass, and of the backward pass what weights that learn need."""
 
-from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, in_layers, stack_of
+from tfmcore.config.estimate import Estimate, in_layers, stack_of
 from tfmcore.config.placement import stage_of
+from tfmcore.config.tasks import TOKEN_TASKS
 from tfmcore.config.trained import learning_layers, trained
 from tfmcore.config.training import TrainingConfig
 
@@ -17,7 +18,7 @@ def step_flops(cost: Estimate, training: TrainingConfig) -> dict[str, float]:
         stack: [learning is not None for learning in learning_layers(cost, training, stack, mine, begins=True)]
         for stack, mine in layers.items()
     }
-    is_tied = cost.model.tie_embeddings and cost.task not in WITHOUT_LOGITS
+    is_tied = cost.model.tie_embeddings and cost.task in TOKEN_TASKS
     for part in cost.parts:
         if not part.flops:
             continue

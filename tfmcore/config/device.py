@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, Part, in_layers, stack_of
+from tfmcore.config.estimate import Estimate, Part, in_layers, stack_of
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.parallel import data_parallel_size, num_micro_batches, sizes
 from tfmcore.config.placement import StageLayers, stage_of
+from tfmcore.config.tasks import TOKEN_TASKS
 from tfmcore.config.trained import trained
 from tfmcore.config.training import TrainingConfig
 
@@ -102,7 +103,7 @@ def _blocks(part: Part, cost: Estimate, stage: StageLayers) -> int:
     begins = stage.is_first + (stage.depth > 0 and stage.begins_writing)  # how many streams of vectors begin here
     match part.name:
         case "token embedding":
-            tied = model.tie_embeddings and cost.task not in WITHOUT_LOGITS
+            tied = model.tie_embeddings and cost.task in TOKEN_TASKS
             return int(begins > 0 or (tied and stage.is_last))
         case "position embedding" | "embedding norm":
             return begins

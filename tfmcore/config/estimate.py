@@ -8,8 +8,6 @@ from tfmcore.config.data import DataConfig
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.tokenizer import TokenizerConfig
 
-WITHOUT_LOGITS = ("classification", "token_tagging", "question_answering")
-"""The tasks that predict no tokens."""
 LIKELY_VOCABULARY = {"char": 100, "byte": 263}
 """Characters of a European text; 256 bytes and 7 special tokens. The other kinds reach their limit."""
 

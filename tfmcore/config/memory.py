@@ -17,11 +17,12 @@ from tfmcore.config.compilers import missing_compiler
 from tfmcore.config.config import Config
 from tfmcore.config.cuda import has_cuda
 from tfmcore.config.device import Device, device_of, hidden
-from tfmcore.config.estimate import WITHOUT_LOGITS, Estimate, in_layers, likely_cost
+from tfmcore.config.estimate import Estimate, in_layers, likely_cost
 from tfmcore.config.parallel import data_parallel_size, sizes
 from tfmcore.config.placement import num_processes
 from tfmcore.config.processor import has_bf16
 from tfmcore.config.shares import num_shares, num_threads
+from tfmcore.config.tasks import TOKEN_TASKS
 from tfmcore.config.trained import learning_layers
 from tfmcore.config.training import TrainingConfig
 
@@ -166,7 +167,7 @@ def _moments(cost: Estimate, training: TrainingConfig, device: Device, length: i
         kept += stream if training.gradient_checkpointing else layer.kept
         most = max(most, kept + again + layer.busy - 2 * stream)
     every, matrix = BYTES * device.learned, BYTES * -(-cost.vocab_size // device.tensor) * model.d_model
-    writes = device.stage.is_last and cost.task not in WITHOUT_LOGITS
+    writes = device.stage.is_last and cost.task in TOKEN_TASKS
     read = matrix if device.trained["token embedding"] else 0
     written = matrix if writes and device.trained["token embedding" if model.tie_embeddings else "head"] else 0
     before = every if training.accumulation > 1 or device.early else 0

@@ -8,13 +8,14 @@ class TaskFacts:
     """`roles` are the texts of an example; `verb` is what a person does with the trained model; `options` names the
     fields of `[data]` that matter to this task (`packing` where labels line up with tokens), and `metric` what its best
     checkpoint has the most of, if anything, or else the lowest loss. `second` is the role of a text that the model
-    reads, or writes, beside the first one."""
+    reads, or writes, beside the first one. A model that `predicts_tokens` has a logit for each."""
 
     title: str
     help: str
     roles: tuple[str, ...]
     architectures: tuple[str, ...]
     verb: str
+    predicts_tokens: bool
     optional_roles: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     metric: str = "loss"
@@ -30,6 +31,7 @@ TASKS = {
         optional_roles=("prompt",),
         architectures=("decoder",),
         verb="generate",
+        predicts_tokens=True,
         options=("separator", "packing"),
     ),
     "masked_language_modeling": TaskFacts(
@@ -39,6 +41,7 @@ TASKS = {
         roles=("text",),
         architectures=("encoder",),
         verb="fill",
+        predicts_tokens=True,
         second="pair",
         options=("whole_word_masking", "next_sentence_prediction", "packing"),
     ),
@@ -48,6 +51,7 @@ TASKS = {
         roles=("text",),
         architectures=("encoder_decoder",),
         verb="translate",
+        predicts_tokens=True,
         second="target",
         options=("noise_density", "mean_span_length"),
     ),
@@ -58,6 +62,7 @@ TASKS = {
         roles=("text",),
         architectures=("encoder_decoder",),
         verb="translate",
+        predicts_tokens=True,
         second="target",
         options=("infilling_rate", "infilling_length", "permute_sentences"),
     ),
@@ -68,6 +73,7 @@ TASKS = {
         optional_roles=("pair",),
         architectures=("encoder", "decoder"),
         verb="classify",
+        predicts_tokens=False,
         second="pair",
         metric="accuracy",
     ),
@@ -77,6 +83,7 @@ TASKS = {
         roles=("text", "labels"),
         architectures=("encoder", "decoder"),
         verb="tag",
+        predicts_tokens=False,
         metric="entity_f1",
         options=("stride", "packing"),
     ),
@@ -87,6 +94,7 @@ TASKS = {
         optional_roles=("answer", "answer_start"),
         architectures=("encoder",),
         verb="answer",
+        predicts_tokens=False,
         second="context",
         metric="place_f1",
         options=("stride",),
@@ -97,6 +105,7 @@ TASKS = {
         roles=("source", "target"),
         architectures=("encoder_decoder",),
         verb="translate",
+        predicts_tokens=True,
         second="target",
         options=("prefix", "packing"),
     ),
@@ -105,3 +114,5 @@ TEXT_TASKS = tuple(name for name, facts in TASKS.items() if facts.roles == ("tex
 """Those that learn from running text."""
 LABEL_TASKS = tuple(name for name, facts in TASKS.items() if {"label", "labels"} & {*facts.roles})
 """Those that predict some of the names which the data gives."""
+TOKEN_TASKS = tuple(name for name, facts in TASKS.items() if facts.predicts_tokens)
+"""Those whose heads have a logit for each token."""

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tfmcore.config import SavedModel
+from tfmcore.config.tasks import TOKEN_TASKS
 
-WORDS = ("language_modeling", "masked_language_modeling", "translation", "span_corruption", "denoising")
-"""Tasks whose answers are tokens."""
 OF_TRAINING = ("preset", "architecture", "dropout", "attention_dropout", "initialization")
 
 
@@ -68,7 +67,7 @@ def _convolution(saved: SavedModel) -> bool:
 
 
 def _words(saved: SavedModel) -> bool:
-    return saved.task in WORDS
+    return saved.task in TOKEN_TASKS
 
 
 def _masked(saved: SavedModel) -> bool:
@@ -76,7 +75,7 @@ def _masked(saved: SavedModel) -> bool:
 
 
 def _labels(saved: SavedModel) -> bool:
-    return saved.task not in WORDS
+    return saved.task not in TOKEN_TASKS
 
 
 def _dense_head(saved: SavedModel) -> bool:
