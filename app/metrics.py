@@ -19,11 +19,12 @@ def short_titles(names: Sequence[str]) -> list[str]:
     return [metric_title(name) for name in (short if all(short) and len(set(short)) == len(short) else names)]
 
 
-def shares(evaluations: Sequence[Evaluated], main: str) -> list[str]:
-    """The metrics that are shares of 0 to 1, as accuracies and F1 are and perplexities are not; `main` first."""
+def drawn(evaluations: Sequence[Evaluated], main: str) -> list[str]:
+    """`main` first, whatever its values, and the metrics that are shares of 0 to 1, as accuracies and F1 are and
+    perplexities are not."""
     values: dict[str, list[float]] = {}
     for evaluation in evaluations:
         for name, value in evaluation.metrics.items():
             values.setdefault(name, []).append(value)
-    found = [name for name, each in values.items() if min(each) >= 0 and max(each) <= 1]
+    found = [name for name, each in values.items() if name == main or (min(each) >= 0 and max(each) <= 1)]
     return sorted(found, key=lambda name: name != main)

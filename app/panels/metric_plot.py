@@ -1,9 +1,9 @@
-"""The validation metrics of a run that are shares, in one plot, and the ring that tells the best checkpoint."""
+"""The validation metrics of a run, the main one beside those that are shares, and the ring that tells the best one."""
 
 from collections.abc import Sequence
 
 from app.history import History
-from app.metrics import metric_title, shares, short_titles
+from app.metrics import drawn, metric_title, short_titles
 from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
 from tfmcore.messages import Evaluated
@@ -27,7 +27,7 @@ class MetricPlot(LivePlot):
 
     def draw(self, history: History) -> None:
         """Draw what the validations have found so far; the first is bold, and has validation's colour."""
-        found = shares(history.evaluations, self.main)
+        found = drawn(history.evaluations, self.main)
         for gone in set(self.names) - set(found):
             self.remove_series(gone)
         for place, (name, short) in enumerate(zip(found, short_titles(found), strict=True)):

@@ -1,6 +1,6 @@
-"""Metrics are called as people call them, and those drawn together are shares."""
+"""Metrics are called as people call them, and those drawn beside the main one are shares."""
 
-from app.metrics import metric_title, shares, short_titles
+from app.metrics import drawn, metric_title, short_titles
 from tfmcore.messages import Evaluated
 
 
@@ -13,5 +13,10 @@ def test_titles() -> None:
 
 def test_a_perplexity_is_no_share_even_where_it_is_one() -> None:
     found = [Evaluated(loss=loss, metrics={"perplexity": each, "accuracy": 1.0}) for loss, each in ((2, 7.4), (0, 1))]
-    assert shares(found, "loss") == ["accuracy"]
-    assert shares([], "loss") == []
+    assert drawn(found, "loss") == ["accuracy"]
+    assert drawn([], "loss") == []
+
+
+def test_what_the_best_checkpoint_has_the_most_of_is_drawn_even_where_it_is_no_share() -> None:
+    found = [Evaluated(loss=1.0, metrics={"accuracy": 0.5, "r2": each, "bits": 3.0}) for each in (-0.2, 0.4)]
+    assert drawn(found, "r2") == ["r2", "accuracy"]
