@@ -26,5 +26,5 @@ def learning_rate(config: TrainingConfig, d_model: int, step: int) -> float:
             return highest + (least - highest) * done
         case "cosine":
             return least + (highest - least) * (1 + math.cos(math.pi * done)) / 2
-        case _:
+        case "constant":
             return highest
