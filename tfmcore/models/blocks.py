@@ -28,9 +28,11 @@ from tfmcore.nn.stacks import DecoderStack, EncoderStack
 
 def norm(config: ModelConfig, width: int | None = None) -> nn.Module:
     """A norm of the model's width, or of another."""
-    if config.norm == "rms":
-        return RMSNorm(width or config.d_model, config.norm_eps)
-    return LayerNorm(width or config.d_model, config.norm_eps, config.norm_bias)
+    match config.norm:
+        case "rms":
+            return RMSNorm(width or config.d_model, config.norm_eps)
+        case "layer":
+            return LayerNorm(width or config.d_model, config.norm_eps, config.norm_bias)
 
 
 def encoder_stack(config: ModelConfig) -> EncoderStack:
