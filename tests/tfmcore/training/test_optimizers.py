@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tfmcore.config import SavedModel, TrainingConfig, presets
+from tfmcore.config import SavedModel, TrainingConfig, options, presets
 from tfmcore.models import build
 from tfmcore.training.optimizers import ChainedOptimizer, make_optimizer, set_learning_rate
 
@@ -25,6 +25,14 @@ def test_only_matrices_decay_and_every_weight_is_trained_once(name):
     assert decayed["betas"] == (config.training.beta1, config.training.beta2)
     set_learning_rate(optimizer, 0.5)
     assert {group["lr"] for group in optimizer.param_groups} == {0.5}
+
+
+def test_each_choice_is_another_optimizer():
+    stack = torch.nn.ModuleDict({"layers": torch.nn.ModuleList([torch.nn.Linear(2, 2)])})
+    model = torch.nn.ModuleDict({"decoder": stack})
+    (choices,) = (option.choices for option in options("training") if option.name == "optimizer")
+    made = [make_optimizer(model, TrainingConfig(optimizer=choice)) for choice in choices]
+    assert len({tuple(map(type, getattr(each, "parts", [each]))) for each in made}) == len(choices)
 
 
 def test_frozen_weights_are_left_out():
