@@ -1,7 +1,11 @@
 """Every option: it says what it is for, its default passes its own check, and each bound holds."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import tfmcore
 from tfmcore.config import Config, options
 
 OPTIONS = {option.path: option for option in options()}
@@ -112,3 +116,8 @@ def test_sections_and_their_order():
 def test_each_section_has_essentials():
     for section in Config.model_fields:
         assert any(option.essential for option in options(section)), section
+
+
+def test_each_is_read_somewhere():
+    code = "".join(path.read_text("utf-8") for path in Path(tfmcore.__file__).parent.rglob("*.py"))
+    assert [path for path, option in OPTIONS.items() if not re.search(rf"\.{option.name}\b", code)] == []
