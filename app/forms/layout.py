@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfmcore.config import SOURCES, TASKS, Option, options
-from tfmcore.config.tasks import LABEL_TASKS, TOKEN_TASKS
+from tfmcore.config.tasks import LABEL_TASKS, PAIR_TASKS, TOKEN_TASKS
 
 FIRST = {
     "data": (
@@ -126,7 +126,7 @@ MATTERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "tokenizer.path": ("tokenizer.kind", one_of("file")),
     "tokenizer.vocab_size": ("tokenizer.kind", one_of("word", "bpe", "byte_bpe", "wordpiece", "unigram", "char")),
     "tokenizer.min_frequency": ("tokenizer.kind", one_of("word", "bpe", "byte_bpe", "wordpiece", "char")),
-    "data.target_path": ("data.task", one_of("translation")),
+    "data.target_path": ("data.task", one_of(*PAIR_TASKS)),
     "data.separator": ("data.source", one_of("file")),
 }  # fmt: skip
 """An option that matters only while another one matters and has a value that the test holds for."""

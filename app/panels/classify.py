@@ -13,7 +13,7 @@ from app.widgets.bars import ProbabilityBars
 from app.widgets.section import FoldedSection
 from app.widgets.token_strip import TokenStrip
 from tfmcore import units
-from tfmcore.config import LANGUAGES, SavedModel
+from tfmcore.config import LANGUAGES, SOURCES, SavedModel
 from tfmcore.messages import AnyReply, Arrays, Classified, Classify
 
 PAUSE_MS = 150
@@ -23,7 +23,7 @@ FEW_LABELS = 8
 
 def label_name(model: SavedModel, label: str) -> str:
     """ "hu" → "Hungarian" where the labels are languages."""
-    return LANGUAGES.get(label, label) if model.data.source == "cldr_language" else label
+    return LANGUAGES.get(label, label) if "languages" in SOURCES[model.data.source].options else label
 
 
 class ClassifyPanel(UsePanel):

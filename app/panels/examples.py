@@ -9,7 +9,7 @@ from app.background import in_background
 from app.session import Session
 from app.theme import GRID
 from app.widgets.flow import Flow
-from tfmcore.config import SavedModel
+from tfmcore.config import SOURCES, SavedModel
 from tfmcore.messages import Sampled
 from tfmcore.runs import Run
 
@@ -46,7 +46,7 @@ EXAMPLES: dict[tuple[str, str], tuple[str, ...]] = {
 
 def built_in(model: SavedModel) -> tuple[str, ...]:
     """What is known to suit the model's source; phrases only in the language that they are in."""
-    if model.data.source == "cldr_translation" and model.data.source_language != "en":
+    if "source_language" in SOURCES[model.data.source].options and model.data.source_language != "en":
         return ()
     return EXAMPLES.get((model.data.source, model.task), ())
 

@@ -12,7 +12,7 @@ from app.widgets.heat_map import HeatMap
 from app.widgets.ranking import Ranking
 from app.widgets.token_strip import TokenStrip
 from tfmcore import units
-from tfmcore.config import LANGUAGES, SavedModel
+from tfmcore.config import LANGUAGES, SOURCES, SavedModel
 from tfmcore.messages import AnyReply, Arrays, Hypothesis, Translate, Translated
 
 BEAMS = 4
@@ -30,7 +30,7 @@ WORDS = {
 
 def words(model: SavedModel) -> tuple[str, str, str]:
     """What the source and the target are called, and what the model does."""
-    if model.data.source == "cldr_translation":
+    if "source_language" in SOURCES[model.data.source].options:
         languages = (LANGUAGES[model.data.source_language], LANGUAGES[model.data.target_language])
         return (*languages, "Translate")
     return WORDS.get(model.data.source) or WORDS.get(model.task) or ("Source", "Target", "Translate")

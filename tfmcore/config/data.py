@@ -223,6 +223,6 @@ class DataConfig(Section):
             wrong = next((code for code in self.languages if code not in LANGUAGES), None)
             reason = "names a language twice" if wrong is None else f"{wrong!r} is not a language in the phrase list"
             yield Problem("languages", reason, known if len(known) > 1 else DataConfig().languages)
-        if self.source == "cldr_translation" and self.source_language == self.target_language:
+        if "source_language" in SOURCES[self.source].options and self.source_language == self.target_language:
             nearest = "hu" if self.source_language != "hu" else "de"
             yield Problem("target_language", "is the same as the source language", nearest)

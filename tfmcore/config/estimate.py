@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tfmcore.config.config import Config
 from tfmcore.config.data import DataConfig
 from tfmcore.config.model import ModelConfig
+from tfmcore.config.sources import SOURCES
 from tfmcore.config.tokenizer import TokenizerConfig
 
 LIKELY_VOCABULARY = {"char": 100, "byte": 263}
@@ -19,7 +20,7 @@ def likely_vocab_size(tokenizer: TokenizerConfig) -> int:
 
 def likely_num_labels(data: DataConfig) -> int:
     """The number of labels, as far as it can be told before the data are read."""
-    return len(data.languages) if data.source == "cldr_language" else 2
+    return len(data.languages) if "languages" in SOURCES[data.source].options else 2
 
 
 LAYERED = ("attention", "distance projections", "feed-forward", "norms", "first layer's norms", "cross-attention norms")

@@ -112,6 +112,8 @@ TASKS = {
 }
 TEXT_TASKS = tuple(name for name, facts in TASKS.items() if facts.roles == ("text",))
 """Those that learn from running text."""
+PAIR_TASKS = tuple(name for name, facts in TASKS.items() if facts.roles == ("source", "target"))
+"""Those that learn to turn one text into another."""
 LABEL_TASKS = tuple(name for name, facts in TASKS.items() if {"label", "labels"} & {*facts.roles})
 """Those that predict some of the names which the data gives."""
 TOKEN_TASKS = tuple(name for name, facts in TASKS.items() if facts.predicts_tokens)

@@ -1,6 +1,7 @@
 """The estimate agrees with the real models: parameters exactly, memory and compute closely."""
 
 import sys
+from dataclasses import replace
 from subprocess import run
 from typing import Any
 
@@ -8,9 +9,19 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tfmcore.config import TASKS, Config, ModelConfig, SavedModel, TrainingConfig, find_preset, presets
+from tfmcore.config import (
+    SOURCES,
+    TASKS,
+    Config,
+    DataConfig,
+    ModelConfig,
+    SavedModel,
+    TrainingConfig,
+    find_preset,
+    presets,
+)
 from tfmcore.config import memory as memory_module
-from tfmcore.config.estimate import estimate, likely_vocab_size
+from tfmcore.config.estimate import estimate, likely_num_labels, likely_vocab_size
 from tfmcore.config.memory import MOST_LOGITS, training_memory
 from tfmcore.models import Model, build
 from tfmcore.models.weights import skeleton
@@ -123,6 +134,12 @@ def test_a_window_saves_compute() -> None:
     narrow = estimate(ModelConfig(context_length=64, attention_window=4), 50, "language_modeling")
     assert narrow.flops_per_token["attention"] < wide.flops_per_token["attention"]
     assert narrow.parameters == wide.parameters
+
+
+def test_labels_are_counted_of_any_source_of_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES, "brackets", replace(SOURCES["brackets"], options=("languages",)))
+    data = DataConfig(source="brackets", task="classification", languages=["de", "en", "fr"])
+    assert likely_num_labels(data) == 3
 
 
 def test_it_loads_no_torch() -> None:

@@ -9,7 +9,7 @@ from typing import TextIO
 from tfmcore.config.columns import columns_of
 from tfmcore.config.data import DataConfig
 from tfmcore.config.problems import UserError
-from tfmcore.config.tasks import TASKS, TEXT_TASKS
+from tfmcore.config.tasks import PAIR_TASKS, TASKS, TEXT_TASKS
 from tfmcore.data.progress import Progress, silent
 from tfmcore.data.sources import labelled_words, questions
 from tfmcore.data.sources.lines import Row, lines_of
@@ -43,7 +43,7 @@ def examples(data: DataConfig) -> Iterator[Example]:
     elif is_parallel(data):
         found = _parallel(path, path_of(data.target_path), data.encoding)
     else:
-        needed = "a second file (data.target_path) or a table" if data.task == "translation" else "a table"
+        needed = "a second file (data.target_path) or a table" if data.task in PAIR_TASKS else "a table"
         needed += " for its prompts" if data.columns.get("prompt") else ""
         endings = {"question_answering": "SQuAD's .json, .csv, .tsv or .jsonl"}.get(data.task, ".csv, .tsv or .jsonl")
         raise UserError(f"{path} is one running text, and {data.task} needs {needed} ({endings})")
@@ -79,7 +79,7 @@ def validation(data: DataConfig) -> DataConfig:
 
 def is_parallel(data: DataConfig) -> bool:
     """Whether line N of a second file translates line N of the first."""
-    return data.task == "translation" and bool(data.target_path) and not table_kind(path_of(data.path), data.task)
+    return data.task in PAIR_TASKS and bool(data.target_path) and not table_kind(path_of(data.path), data.task)
 
 
 def path_of(path: str) -> Path:
