@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from tfmcore.config import SavedModel, TrainingConfig, options, presets
+from tfmcore.config import ModelConfig, SavedModel, TrainingConfig, options, presets
+from tfmcore.config.estimate import estimate
+from tfmcore.config.memory import training_memory
 from tfmcore.models import build
-from tfmcore.training.optimizers import ChainedOptimizer, make_optimizer, set_learning_rate
+from tfmcore.training.optimizers import ChainedOptimizer, make_optimizer, set_learning_rate, states_of
 
 SMALL = [name for name, preset in presets().items() if not preset.reading]
 
@@ -27,12 +29,29 @@ def test_only_matrices_decay_and_every_weight_is_trained_once(name):
     assert {group["lr"] for group in optimizer.param_groups} == {0.5}
 
 
+(CHOICES,) = (option.choices for option in options("training") if option.name == "optimizer")
+
+
 def test_each_choice_is_another_optimizer():
     stack = torch.nn.ModuleDict({"layers": torch.nn.ModuleList([torch.nn.Linear(2, 2)])})
     model = torch.nn.ModuleDict({"decoder": stack})
-    (choices,) = (option.choices for option in options("training") if option.name == "optimizer")
-    made = [make_optimizer(model, TrainingConfig(optimizer=choice)) for choice in choices]
-    assert len({tuple(map(type, getattr(each, "parts", [each]))) for each in made}) == len(choices)
+    made = [make_optimizer(model, TrainingConfig(optimizer=choice)) for choice in CHOICES]
+    assert len({tuple(map(type, getattr(each, "parts", [each]))) for each in made}) == len(CHOICES)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_each_keeps_of_the_weights_is_named_and_estimated(choice):
+    config, training = ModelConfig(d_model=16, num_layers=1), TrainingConfig(optimizer=choice)
+    model = build(SavedModel(task="language_modeling", vocab_size=40, model=config))
+    optimizer = make_optimizer(model, training)
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    assert {weight: set(kept) for weight, kept in optimizer.state.items()} == {
+        weight: set(names) for weight, names in states_of(optimizer).items()
+    }
+    kept = sum(4 * value.numel() for each in optimizer.state.values() for value in each.values() if value.dim())
+    assert training_memory(estimate(config, 40, "language_modeling"), training)["optimizer"] == kept
 
 
 def test_frozen_weights_are_left_out():
