@@ -36,6 +36,11 @@ def test_every_preset_has_a_diagram_whose_blocks_lead_to_options(name):
         assert set(diagram.options_of(block.key)) <= known
 
 
+def test_every_option_of_the_model_is_behind_a_block():
+    behind = {name for names in diagram.BLOCK_OPTIONS.values() for name in names}
+    assert {option.name for option in options("model")} - behind == {"preset", "architecture"}
+
+
 @pytest.mark.parametrize(("task", "architecture"), ARCHITECTURES)
 def test_every_architecture_shows_its_attention_and_its_shapes(task, architecture):
     columns = diagram.columns(config(task, architecture, d_model=96, num_layers=3), 1234, 5)
