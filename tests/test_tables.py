@@ -15,7 +15,7 @@ from tests.tfmcore.training.test_trainer import METRICS_OF
 from tfmcore.cli.main import VERBS
 from tfmcore.config import ModelConfig, options
 from tfmcore.config.sources import SOURCES
-from tfmcore.config.tasks import TASKS
+from tfmcore.config.tasks import TASKS, TOKEN_TASKS
 from tfmcore.data.sources import file
 from tfmcore.data.sources.roles import NAMES
 from tfmcore.data.tasks import TASKS as DATA_TASKS
@@ -40,12 +40,12 @@ BY_TASK: dict[str, Iterable[str]] = {
     },
     "what a file serves, in tfmcore/config/sources.py": SOURCES["file"].tasks,
     "EXAMPLES of tests/tfmcore/data/tasks/test_tasks.py": EXAMPLES,
+    "RANDOM_LABELS of tfmcore/training/measure.py, or predict tokens": {*RANDOM_LABELS, *TOKEN_TASKS},
     "METRICS_OF of tests/tfmcore/training/test_trainer.py": METRICS_OF,
 }
 OF_SOME_TASKS: dict[str, Iterable[str]] = {
     "COMPARISONS of tfmcore/training/evaluation.py": COMPARISONS,
     "SECOND_HEADS of tfmcore/models/heads.py": SECOND_HEADS,
-    "RANDOM_LABELS of tfmcore/training/measure.py": RANDOM_LABELS,
     "PLAIN of tfmcore/data/sources/file.py": file.PLAIN,
     "FINISH of tfmcore/data/sources/file.py": file.FINISH,
 }

@@ -7,6 +7,7 @@ from tfmcore.config.config import Config
 from tfmcore.config.data import DataConfig
 from tfmcore.config.model import ModelConfig
 from tfmcore.config.sources import SOURCES
+from tfmcore.config.tasks import TOKEN_TASKS
 from tfmcore.config.tokenizer import TokenizerConfig
 
 LIKELY_VOCABULARY = {"char": 100, "byte": 263}
@@ -206,5 +207,6 @@ def _head(model: ModelConfig, vocab_size: int, task: str, num_labels: int) -> Pa
         case "question_answering":
             return Part("head", of_each_token + 2 * choice, 2 * (of_each_token + 2 * d))
         case _:
+            assert task in TOKEN_TASKS, f"what the head of {task} costs is not told here"
             own += vocab_size * model.output_bias
             return Part("head", own, 2 * matrix, cut=own)

@@ -12,6 +12,7 @@ from tfmcore.config import Config, SavedModel
 from tfmcore.config.estimate import Estimate, estimate
 from tfmcore.config.finetuning import has_new_head
 from tfmcore.config.memory import training_memory
+from tfmcore.config.tasks import TOKEN_TASKS
 from tfmcore.data import prepare
 from tfmcore.data.progress import Progress
 from tfmcore.models import build
@@ -129,7 +130,7 @@ def random_batch(config: Config, vocab_size: int, device: torch.device) -> Devic
     inputs = {"input_ids": ids}
     if config.model.architecture == "encoder_decoder":
         inputs["decoder_input_ids"] = ids
-    labels = RANDOM_LABELS[config.data.task](ids) if config.data.task in RANDOM_LABELS else ids
+    labels = ids if config.data.task in TOKEN_TASKS else RANDOM_LABELS[config.data.task](ids)
     further = {"next_sentence_logits": ids[:, 0].remainder(2)} if config.data.next_sentence_prediction else {}
     return DeviceBatch(inputs, labels, ids.numel() * len(inputs), labels.numel(), [], further)
 
