@@ -158,7 +158,7 @@ def _positions(config: ModelConfig, one_sided: bool) -> Positions:
             logarithmic_to = config.max_relative_positions if config.num_relative_buckets else None
             vectors_norm = norm(config) if config.relative_norm else None
             return Disentangled(config.d_model, config.position_span, logarithmic_to, vectors_norm, config.dropout)
-        case _:
+        case "learned" | "sinusoidal" | "none":  # which are no matter of the attention
             return Positions()
 
 
