@@ -13,6 +13,12 @@ from tfmcore.config.finetuning import OF_HEADS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tensors are small here, and other tests want the other cores
 
+
+def choices(path: str) -> tuple[str, ...]:
+    """What the option of that path can be."""
+    return next(option.choices for option in options() if option.path == path)
+
+
 SMALL = {"d_model": 24, "num_layers": 2, "num_heads": 4, "context_length": 12}
 NUMBERS = {
     "num_decoder_layers": 3,

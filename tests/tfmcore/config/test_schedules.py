@@ -5,10 +5,11 @@ import math
 
 import pytest
 
-from tfmcore.config import TrainingConfig, options
+from tests.tfmcore.conftest import choices
+from tfmcore.config import TrainingConfig
 from tfmcore.config.schedules import learning_rate
 
-SCHEDULES = next(option.choices for option in options("training") if option.name == "schedule")
+SCHEDULES = choices("training.schedule")
 
 
 def rates(schedule: str, steps: int = 1000, **more) -> list[float]:

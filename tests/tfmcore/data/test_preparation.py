@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tfmcore.conftest import choices
 from tfmcore.config import Config, UserError
 from tfmcore.config.sources import SOURCES as FACTS
 from tfmcore.config.tasks import LABEL_TASKS
@@ -37,7 +38,7 @@ def test_every_source_serves_its_tasks(source, task, config, cache):
     assert len(list(cache.rglob("dataset.json"))) == 1
 
 
-@pytest.mark.parametrize("kind", ["char", "byte", "word", "bpe", "byte_bpe", "wordpiece", "unigram"])
+@pytest.mark.parametrize("kind", [kind for kind in choices("tokenizer.kind") if kind != "file"])
 def test_every_tokenizer_serves(kind, config, cache):
     tokenizer = {"tokenizer__kind": kind, "tokenizer__vocab_size": 300}
     dataset = prepare(config("cldr_translation", "translation", data__max_examples=200, **tokenizer), cache=cache)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.tfmcore.conftest import choices
 from tfmcore.config import DataConfig, TokenizerConfig, UserError
 from tfmcore.data import IGNORED, evaluation_split, prepare
 from tfmcore.data import preparation as module
@@ -150,7 +151,7 @@ def test_running_text_has_no_prompts(file):
         list(SOURCES["file"].examples(data(file("a.txt", "text"), columns={"prompt": "prompt"})))
 
 
-@pytest.mark.parametrize("kind", ["char", "byte", "word", "bpe", "byte_bpe", "wordpiece", "unigram"])
+@pytest.mark.parametrize("kind", [kind for kind in choices("tokenizer.kind") if kind != "file"])
 def test_what_is_given_are_the_tokens_that_a_prompt_becomes(kind):
     """Also where the pieces of the whole text would cross from the prompt into what follows it."""
     tokenizer = train_tokenizer(TokenizerConfig(kind=kind, vocab_size=300), ["the sea is the seaside, seaside"] * 20)

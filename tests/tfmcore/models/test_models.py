@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.tfmcore.conftest import ARCHITECTURES, VARIANTS
+from tests.tfmcore.conftest import ARCHITECTURES, VARIANTS, choices
 from tfmcore.config import ModelConfig, SavedModel, UserError
 from tfmcore.models import DecoderOnlyTransformer, build
 from tfmcore.nn.initialization import initialize
@@ -178,7 +178,7 @@ def test_checkpointed_gradients_are_the_same(computed: ModelConfig, dropout: flo
         close(plain, checkpointed)
 
 
-@pytest.mark.parametrize("pooling", ["first", "mean", "last"])
+@pytest.mark.parametrize("pooling", choices("model.pooling"))
 @pytest.mark.parametrize("architecture", ["encoder", "decoder"])
 def test_classifiers_respect_padding(architecture: Any, pooling: Any) -> None:
     config = ModelConfig(architecture=architecture, d_model=24, num_layers=1, pooling=pooling)
@@ -214,7 +214,7 @@ def test_autocast_runs_every_switch(computed: ModelConfig) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("scheme", ["normal", "scaled_normal", "xavier", "t5"])
+@pytest.mark.parametrize("scheme", choices("model.initialization"))
 def test_initialization(scheme: Any) -> None:
     torch.manual_seed(0)
     config = ModelConfig(d_model=128, num_layers=2, initialization=scheme, attention_bias=True, activation="relu")

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.tfmcore.conftest import choices
+
 PROGRAM = """
 import sys
 import torch
@@ -45,7 +47,7 @@ print("torch._dynamo.eval_frame" in sys.modules, type(sys.modules["torch._dynamo
 """
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", choices("training.optimizer"))
 def test_it_is_loaded_when_something_is_compiled(optimizer):
     told = subprocess.check_output([sys.executable, "-W", "error", "-c", PROGRAM, optimizer], text=True)
     assert told.splitlines() == ["False", "True module add sub"]

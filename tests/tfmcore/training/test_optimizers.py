@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tfmcore.config import ModelConfig, SavedModel, TrainingConfig, options, presets
+from tests.tfmcore.conftest import choices
+from tfmcore.config import ModelConfig, SavedModel, TrainingConfig, presets
 from tfmcore.config.estimate import estimate
 from tfmcore.config.memory import training_memory
 from tfmcore.models import build
@@ -29,7 +30,7 @@ def test_only_matrices_decay_and_every_weight_is_trained_once(name):
     assert {group["lr"] for group in optimizer.param_groups} == {0.5}
 
 
-(CHOICES,) = (option.choices for option in options("training") if option.name == "optimizer")
+CHOICES = choices("training.optimizer")
 
 
 def test_each_choice_is_another_optimizer():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tfmcore.conftest import choices
 from tests.tfmcore.training.parallel.processes import config, job, together
 from tfmcore.config.placement import num_processes, share_of
 from tfmcore.models import load_model
@@ -105,6 +106,10 @@ def assert_same(members: list[dict], reference: dict) -> None:
             assert same(member[what], reference[what])
         assert member["warned"] == reference["warned"]
         assert member["parameters"] == reference["parameters"]
+
+
+def test_every_kind_is_tried():
+    assert set(KINDS) == set(choices("training.parallel"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
