@@ -6,7 +6,8 @@ from PySide6.QtGui import QHelpEvent
 from PySide6.QtWidgets import QToolTip
 
 from app.theme import apply_theme
-from app.widgets.device_grid import MOST_HEIGHT, TITLE, Card, DeviceGrid
+from app.widgets.device_grid import COLOURS, MOST_HEIGHT, TITLE, Card, DeviceGrid
+from tfmcore.config.parallel import KINDS
 from tfmcore.config.placement import Held
 
 
@@ -21,6 +22,11 @@ def grid(qtbot) -> DeviceGrid:
     qtbot.addWidget(grid)
     grid.resize(552, 10)
     return grid
+
+
+def test_every_kind_has_a_colour_of_its_own():
+    assert set(COLOURS) == set(KINDS)
+    assert len(set(COLOURS.values())) == len(KINDS)
 
 
 @pytest.mark.parametrize("number", [2, 3, 8, 64, 4096])
