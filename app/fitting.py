@@ -7,6 +7,7 @@ from typing import Any
 from app.draft import Draft
 from tfmcore.config import SOURCES, TASKS, Config, SavedModel, find_preset
 from tfmcore.config.config import Raw
+from tfmcore.config.tasks import TEXT_TASKS
 from tfmcore.messages import DataPreviewed
 
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
@@ -46,7 +47,7 @@ def choose_task(draft: Draft, task: str) -> dict[str, Any]:
 
 def choose_files(draft: Draft, paths: Sequence[str]) -> dict[str, Any]:
     """The changes for one's own file, or two parallel ones. A table is taken for labelled texts until its columns are
-    known. For all but running text letters make poor tokens; a decoder's text wants its lines and capitals back."""
+    known. For all but running text letters make poor tokens; a text to be written wants its lines and capitals back."""
     first, second = paths[0], paths[1] if len(paths) > 1 else ""
     if second:
         task = "translation"
@@ -54,7 +55,7 @@ def choose_files(draft: Draft, paths: Sequence[str]) -> dict[str, Any]:
         task = "classification"
     elif not (task := TASK_OF_ENDING.get(_ending(first), "")):
         now = draft.value("data.task")
-        task = now if now in ("language_modeling", "masked_language_modeling") else "language_modeling"
+        task = now if now in TEXT_TASKS else "language_modeling"
     files = {
         "data.source": "file",
         "data.path": first,
@@ -64,10 +65,10 @@ def choose_files(draft: Draft, paths: Sequence[str]) -> dict[str, Any]:
     }
     changes = choose_task(draft, task) | files
     kind = draft.value("tokenizer.kind")
-    if task == "language_modeling":
-        if kind == "wordpiece" and draft.value("tokenizer.lowercase"):
+    if task in TEXT_TASKS:
+        if TASKS[task].verb in WRITING and kind == "wordpiece" and draft.value("tokenizer.lowercase"):
             changes |= {"tokenizer.kind": "char", "tokenizer.lowercase": False}
-    elif task != "masked_language_modeling":
+    else:
         if not second:
             changes["model.architecture"] = TASKS[task].architectures[0]
         if kind == "char":

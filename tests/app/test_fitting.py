@@ -5,6 +5,7 @@ import pytest
 from app import fitting
 from app.draft import Draft
 from tfmcore.config import SOURCES, TASKS, presets
+from tfmcore.config.tasks import TEXT_TASKS
 
 
 @pytest.fixture
@@ -53,6 +54,14 @@ def test_a_file_brings_its_task(draft, paths, task):
     assert (draft.config.data.source, draft.config.data.path) == ("file", paths[0])
     assert draft.config.data.task == task
     assert draft.config.data.target_path == "".join(paths[1:])
+
+
+@pytest.mark.parametrize("task", TEXT_TASKS)
+def test_a_running_text_of_ones_own_leaves_the_task_that_learns_from_one(draft, task):
+    draft.set_many(fitting.choose_task(draft, task))
+    architecture = draft.value("model.architecture")
+    draft.set_many(fitting.choose_files(draft, ["/a/book.txt"]))
+    assert (draft.value("data.task"), draft.value("model.architecture")) == (task, architecture)
 
 
 @pytest.mark.parametrize(
