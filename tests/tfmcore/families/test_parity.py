@@ -8,6 +8,7 @@ import torch
 
 from tests.tfmcore.families.cases import CASES, HEADS
 from tests.tfmcore.families.comparison import answers, attentions, batch, farthest
+from tfmcore.data.foreign_tokenizers import FRAMES
 from tfmcore.data.progress import silent
 from tfmcore.families.exporting import find_place, write_model
 from tfmcore.families.importing import read_model
@@ -21,6 +22,13 @@ every_case = pytest.mark.parametrize("name", CASES)
 def test_every_family_has_a_case() -> None:
     made = {case.settings(case.classes[0]).model_type for case in CASES.values()}
     assert made == {family.model_type for family in FAMILIES.values()}
+
+
+def test_it_is_known_what_stands_around_the_texts_of_a_family_with_an_encoder() -> None:
+    types = {family.model_type for family in FAMILIES.values()}
+    assert (
+        {family.model_type for family in FAMILIES.values() if family.architecture != "decoder"} <= set(FRAMES) <= types
+    )
 
 
 @every_head
