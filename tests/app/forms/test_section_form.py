@@ -10,7 +10,7 @@ from app.forms import layout
 from app.forms.derived import derived
 from app.forms.field import make_editor, tooltip
 from app.forms.section_form import SectionForm
-from tfmcore.config import Config, Option, options, presets
+from tfmcore.config import SOURCES, TASKS, Config, Option, options, presets
 
 SECTIONS = tuple(Config.model_fields)
 SHOWN = [option for option in options() if option.path not in layout.HIDDEN]
@@ -49,6 +49,16 @@ def test_a_form_holds_every_option_once(forms, section):
         assert (
             forms[section].findChild(QWidget, f"field_{path.replace('.', '_')}") is forms[section].fields[path].widget
         )
+
+
+def test_every_option_of_the_data_is_said_to_matter_to_something():
+    named = {name for facts in (*SOURCES.values(), *TASKS.values()) for name in facts.options}
+    assert {option.name for option in options("data")} == {*layout.OF_EVERY_SOURCE, *named}
+
+
+def test_what_an_option_depends_on_is_there():
+    assert set(layout.MATTERS) <= {option.path for option in options()}
+    assert {other for other, _ in layout.MATTERS.values()} <= {option.path for option in options()}
 
 
 @pytest.mark.parametrize("section", ["model", "training", "tokenizer"])
