@@ -106,7 +106,8 @@ def ended_run(arguments: argparse.Namespace) -> Run:
 def check(kinds: Sequence[str], num_processes: int, num_hosts: int) -> None:
     """Raise UserError where the processes of a run cannot be shared by so many machines."""
     if not kinds:
-        raise UserError("training.parallel is empty, so one machine is enough: use `tfm train`")
+        reason = "training.parallel is empty, so one machine is enough"
+        raise UserError(f"""{reason}: use `tfm train`, or share it by --set training.parallel='["data"]'""")
     if num_processes % num_hosts:
         nearest = -(-num_processes // num_hosts) * num_hosts
         reason = f"{num_processes} processes cannot be split evenly among {num_hosts} machines"
