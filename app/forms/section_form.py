@@ -49,7 +49,8 @@ class SectionForm(QWidget):
             heading = QLabel(title)
             heading.setProperty("role", "muted")
             heading.setContentsMargins(2 * GRID + GRID // 2, GRID, 0, 0)
-            heading.setVisible(bool(title))
+            if not title:
+                heading.hide()
             inner.addWidget(heading)
             self._headings.append((heading, members if title else []))
             for option in members:

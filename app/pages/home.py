@@ -44,7 +44,7 @@ class HomePage(QWidget):
         templates = [preset for preset in presets().values() if preset.card]
         self._templates = sorted(templates, key=lambda preset: preset.card.order if preset.card else 0)
         self._cards = {preset.name: TemplateCard(preset) for preset in self._templates}
-        self._recent = RecentRuns(session)
+        self._recent = RecentRuns(session, self)
         self._lay_out()
         self._wire()
 

@@ -52,14 +52,14 @@ class ModelPage(QWidget):
         super().__init__(objectName="page_model")
         self._session, self._preparation = session, Preparation.of(session)
         self._bar = PresetBar(session)
-        self._differences = Differences(session)
+        self._differences = Differences(session, self)
         self._forms = {name: SectionForm(name, session.draft, self._apply) for name in SECTIONS}
         self._tabs = {
             name: QPushButton(title, objectName=f"tab_{name}", checkable=True) for name, title in SECTIONS.items()
         }
         self._data = QLabel(objectName="data_summary", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._diagram = BlockDiagram(objectName="diagram", accessibleName="Block diagram of the model")
-        self._devices, self._costs, self._rates = Devices(session), Costs(session), RateRange(session)
+        self._devices, self._costs, self._rates = Devices(session, self), Costs(session), RateRange(session)
         self._lay_out()
         self._wire()
         PageKeys(

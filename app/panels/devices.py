@@ -16,8 +16,8 @@ FIELDS = ("training.parallel", "training.num_processes", "training.parallel_size
 class Devices(QWidget):
     """Follows the draft at every change; not there where one process does all."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(objectName="devices")
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent, objectName="devices")
         self._draft = session.draft
         self._title = QLabel(objectName="devices_title")
         self._problem = QLabel(objectName="devices_problem", wordWrap=True)

@@ -20,8 +20,8 @@ MOST, LONGEST = 8, 28
 class Differences(QWidget):
     """A click on a difference shows its field, one on its arrow returns to the preset's value."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(objectName="differences", accessibleName="Differences from the preset")
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent, objectName="differences", accessibleName="Differences from the preset")
         self._session = session
         self._all = False
         self.shown: dict[str, tuple[Any, Any]] = {}

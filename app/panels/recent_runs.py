@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
+    QWidget,
 )
 
 from app.background import in_background
@@ -49,8 +50,8 @@ class RecentRuns(QTableView):
 
     chosen = Signal(str)
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(objectName="recent_runs", accessibleName="Latest runs", showGrid=False, wordWrap=False)
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent, objectName="recent_runs", accessibleName="Latest runs", showGrid=False, wordWrap=False)
         self._session = session
         self._read: dict[str, int] = {}
         self._rows = RunRows(session, self)

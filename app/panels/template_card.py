@@ -45,10 +45,11 @@ class TemplateCard(QFrame):
         self._choice = ElidedCombo(objectName=f"choice_{preset.name}", accessibleName=f"Language for {card.title}")
         for code, name in sorted(LANGUAGES.items(), key=lambda item: item[1]):
             self._choice.addItem(name, code)
-        self._choice.setVisible(bool(card.choose))
         if card.choose:
             section, name = card.choose.split(".")
             self._choice.setCurrentIndex(self._choice.findData(getattr(getattr(self._config, section), name)))
+        else:
+            self._choice.hide()
         self._train = QPushButton("Train", objectName=f"action_train_{preset.name}", icon=icon("play", "on_accent"))
         self._train.setProperty("kind", "primary")
         self._look = QPushButton(

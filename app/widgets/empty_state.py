@@ -37,8 +37,10 @@ class EmptyState(QWidget):
         self.sentence.setProperty("role", "muted")
         self.sentence.setMinimumWidth(30 * GRID)
         self.sentence.setMaximumWidth(50 * GRID)
-        self.action = QPushButton(action, objectName=action_name or "action_next", visible=bool(action))
+        self.action = QPushButton(action, objectName=action_name or "action_next")
         self.action.setProperty("kind", "primary")
+        if not action:
+            self.action.hide()
         middle = QHBoxLayout()  # not an alignment, under which a wrapped label is given one line's height
         middle.addStretch(1)
         middle.addWidget(self.sentence, 8)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QPointF, QSize, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAction, QGuiApplication, QScreen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -91,6 +91,35 @@ def test_every_page_opens_explains_itself_and_fits(window: MainWindow, qtbot: Qt
     assert len(shown.help) > 80
     assert window.width() == 1280, "the page must not need more width"
     assert window.height() == 800, "nor more height"
+
+
+class Windows(QObject):
+    """The widgets that come up as windows of their own while it watches the application."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = list[str]()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.shown.append(watched.objectName() or type(watched).__name__)
+        return False
+
+
+def test_no_part_of_a_page_is_a_window_of_its_own_before_it_stands_in_the_page(
+    session: Session, qtbot: QtBot, qapp: QApplication, run: Run
+) -> None:
+    """It would be seen for a moment, and the window would no longer hear the keys."""
+    until(qtbot, session, lambda: session.runs.facts)
+    session.draft.load_preset("nano-decoder", ["model.num_layers=7", 'training.parallel=["data"]'])
+    windows = Windows()
+    qapp.installEventFilter(windows)
+    window = MainWindow(session)
+    qtbot.addWidget(window)
+    window.show()
+    for page in PAGES:
+        window.show_page(page.name)
+    assert windows.shown == ["window"]
 
 
 def test_pages_have_keys(window: MainWindow, qtbot: QtBot) -> None:
