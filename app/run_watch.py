@@ -219,6 +219,8 @@ class RunFollower(QObject):
         self._timer = QTimer(self, interval=FOLLOW_EVERY_MS)
         self._timer.timeout.connect(self._read_on)
         self._timer.start()
+        self._soon = QTimer(self, singleShot=True, interval=CATCH_UP_MS)  # `QTimer.singleShot` keeps a little of each
+        self._soon.timeout.connect(self._read_on)
         self._read_on()
 
     def stop(self) -> None:
@@ -246,7 +248,7 @@ class RunFollower(QObject):
         if items:
             self.history.extend(items)
             self.advanced.emit(items)
-            QTimer.singleShot(CATCH_UP_MS, self, self._read_on)
+            self._soon.start()
 
     def _on_failed(self, error: Exception) -> None:
         self._reading = False

@@ -1,12 +1,15 @@
 """Watching runs: the list and the history follow what trainers write, whoever they are."""
 
+import gc
 from pathlib import Path
+from weakref import ReferenceType
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.run_watch import RunFollower, RunList
+from app.run_watch import CATCH_UP_MS, RunFollower, RunList
 from tests.app.conftest import add_checkpoint, facts_of, stepped_event, write_events, write_status
+from tfmcore.messages import Sampled
 from tfmcore.runs import Exit, Manifest, Run, RunState, Status
 
 
@@ -87,6 +90,22 @@ def test_the_follower_reads_on_where_it_stopped(qtbot: QtBot, run: Run) -> None:
         pass
     assert follower.history.step == 21
     follower.stop()
+
+
+def test_following_a_run_for_days_leaves_nothing_behind(qtbot: QtBot, run: Run) -> None:
+    follower = RunFollower(run)
+    qtbot.waitUntil(lambda: follower.history.step == 20)
+    follower.attend(False)
+
+    def references() -> int:
+        gc.collect()
+        return sum(type(each) is ReferenceType for each in gc.get_objects())
+
+    before = references()
+    for _ in range(100):
+        follower._on_read([Sampled(step=20, prompt="The ", text="value")])
+    qtbot.wait(3 * CATCH_UP_MS)
+    assert references() < before + 50
 
 
 def test_what_was_asked_of_a_run_is_shown_until_it_is_done(qtbot: QtBot, run: Run) -> None:
