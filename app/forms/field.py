@@ -32,6 +32,7 @@ from app.forms.numbers import number_text
 from app.forms.roles import LABEL_WIDTH, RolesEditor
 from app.theme import GRID, body_font, icon, mix, theme
 from app.titles import NAME, titled
+from app.widgets.focus import show_instead
 from tfmcore.config import ENCODINGS, LANGUAGES, SOURCES, TASKS, Option, Problem
 
 UNIT_WIDTH, MARK_WIDTH = 9 * GRID, 2 * GRID
@@ -177,7 +178,7 @@ class Field(QWidget):
         assert self._error is not None
         self._error.setVisible(problem is not None)
         offered = problem is not None and problem.nearest is not None
-        self._mend.setVisible(offered)
+        show_instead(*([self._mend], []) if offered else ([self.widget], [self._mend]))
         if problem:
             self._error.setText(titled(_sentence(problem.reason), NAME))
             self._nearest = problem.nearest

@@ -9,6 +9,7 @@ from app.bidirectional import isolated
 from app.panels.examples import parted
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID, icon
+from app.widgets.focus import show_instead
 from app.widgets.marked_text import Mark, MarkedText
 from app.widgets.ranking import Ranking
 from tfmcore import units
@@ -87,7 +88,7 @@ class AnswerPanel(UsePanel):
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take_busy(self, busy: bool) -> None:
-        self._halt.setVisible(busy)
+        show_instead(*([self._halt], []) if busy else ([self._go], [self._halt]))
 
     def _show_nothing(self) -> None:
         self._best.setText("Ask, and the answer is highlighted in the text.")

@@ -8,6 +8,7 @@ from app.panels.share_bars import ShareBars
 from app.preparation import Preparation
 from app.session import Session
 from app.theme import GRID, icon, mono_font
+from app.widgets.focus import show_instead
 from tfmcore import units
 from tfmcore.config import Config
 from tfmcore.config.compute import step_flops
@@ -174,9 +175,8 @@ class Costs(QWidget):
         self._show_trial()
 
     def _show_trial(self) -> None:
-        self._try.setVisible(not self._request)
-        self._largest.setVisible(not self._request)
-        self._cancel.setVisible(bool(self._request))
+        asking, trying = [self._try, self._largest], [self._cancel]
+        show_instead(*(trying, asking) if self._request else (asking, trying))
         self._progress.setVisible(bool(self._request))
         if self._tried:
             config, tried = self._tried

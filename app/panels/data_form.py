@@ -22,6 +22,7 @@ from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.column_area import ColumnArea
 from app.widgets.file_dialogs import ask_which_ones
+from app.widgets.focus import show_instead
 from tfmcore.config import SOURCES, TASKS
 from tfmcore.messages import DataPreviewed
 
@@ -233,9 +234,8 @@ class DataForm(QWidget):
     def _show_preparation(self) -> None:
         preparation = self._preparation
         running, progress = preparation.running, preparation.progress
-        self._prepare.setVisible(not running)
-        self._cancel.setVisible(running)
-        self._progress.setVisible(running)
+        preparing = [self._cancel, self._progress]
+        show_instead(*(preparing, [self._prepare]) if running else ([self._prepare], preparing))
         self._progress.setMaximum(progress.total if progress else 0)
         self._progress.setValue(progress.done if progress else 0)
         if preparation.refused:

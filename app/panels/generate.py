@@ -8,6 +8,7 @@ from app.panels.use_panel import UsePanel, row
 from app.panels.writing_knobs import WritingKnobs
 from app.panels.written import NUM_ALTERNATIVES, Written
 from app.theme import icon
+from app.widgets.focus import show_instead
 from tfmcore.config import SavedModel
 from tfmcore.messages import AnyReply, Arrays, Candidate, Generate, Generated, Token
 
@@ -89,7 +90,7 @@ class GeneratePanel(UsePanel):
                 self.written.finish(reply)
 
     def take_busy(self, busy: bool) -> None:
-        self._halt.setVisible(busy)
-        self._on.setVisible(not busy and bool(self.written.tokens))
+        written = [self._on] if self.written.tokens else []
+        show_instead(*([self._halt], [self._on]) if busy else ([*written, self._go], [self._halt]))
         if not busy:
             self.written.end("" if self.refusal.text() else "stopped")

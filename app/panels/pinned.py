@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QProgressBar,
 from app.panels.examples import Examples, parted
 from app.session import Session
 from app.theme import GRID, body_font, icon
+from app.widgets.focus import show_instead
 from tfmcore.config import TASKS, SavedModel
 from tfmcore.messages import Progress
 
@@ -127,8 +128,7 @@ class Pinned(QWidget):
         self._notice.setVisible(bool(sentence))
 
     def show_busy(self, busy: bool) -> None:
-        self._go.setVisible(not busy)
-        self._halt.setVisible(busy)
+        show_instead(*([self._halt], [self._go]) if busy else ([self._go], [self._halt]))
         self._progress.setRange(0, 0)
         self._progress.setVisible(busy)
         self._phase.hide()

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.curve import CurveStyle
+from app.widgets.focus import show_instead
 from app.widgets.live_plot import LivePlot
 from tfmcore import units
 from tfmcore.config import Config
@@ -98,9 +99,8 @@ class RateRange(QWidget):
 
     def _redraw(self) -> None:
         found, config = self._found, self._session.draft.config
-        self._find.setVisible(not self._request)
-        for widget in (self._cancel, self._progress):
-            widget.setVisible(bool(self._request))
+        finding = [self._cancel, self._progress]
+        show_instead(*(finding, [self._find]) if self._request else ([self._find], finding))
         self._plot.setVisible(found is not None)
         taken = found is not None and config is not None and config.training.learning_rate == found.suggestion
         self._take.setVisible(found is not None and not taken)

@@ -26,6 +26,7 @@ from app.run_watch import RunFacts
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.elided_label import ElidedLabel
+from app.widgets.focus import show_instead
 from tfmcore import units
 from tfmcore.config.memory import memory_to_train
 from tfmcore.config.placement import num_processes
@@ -158,8 +159,10 @@ class RunBar(QWidget):
         sentence = sentence if failed else " · ".join(filter(None, (sentence, best_words(facts))))
         _set_tone(self._sentence, sentence, "bad" if failed else "muted")
         self._sentence.setVisible(bool(sentence))
-        for name, visible in _possible(facts).items():
-            self._buttons[name].setVisible(visible)
+        possible = _possible(facts)
+        shown = [self._buttons[name] for name, visible in possible.items() if visible]
+        show_instead([self._more, *shown], [button for button in self._buttons.values() if button not in shown])
+        for name, visible in possible.items():
             self.acts[name].setEnabled(visible)
         self._buttons["resume_run"].setText("Start" if state == RunState.WAITING else "Resume")
         if facts.exit and facts.exit.remedy:

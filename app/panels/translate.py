@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QVBoxLayout
 from app.panels.use_panel import UsePanel, row
 from app.panels.writing_knobs import WritingKnobs
 from app.theme import GRID, icon
+from app.widgets.focus import show_instead
 from app.widgets.heat_map import HeatMap
 from app.widgets.ranking import Ranking
 from app.widgets.token_strip import TokenStrip
@@ -120,7 +121,7 @@ class TranslatePanel(UsePanel):
     # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take_busy(self, busy: bool) -> None:
-        self._halt.setVisible(busy)
+        show_instead(*([self._halt], []) if busy else ([self._go], [self._halt]))
 
     def take_reply(self, reply: AnyReply, arrays: Arrays) -> None:
         if isinstance(reply, Translated):

@@ -162,6 +162,16 @@ def test_commands_go_to_the_run_and_are_shown_at_once(
     until(qtbot, session, lambda: not session.runs.facts[0].asked)
 
 
+def test_a_key_pressed_twice_pauses_and_does_not_stop(bar: RunBar, qtbot: QtBot, run: Run) -> None:
+    bar.show_run(facts_of(run, RunState.RUNNING))
+    with qtbot.waitActive(bar):
+        bar.activateWindow()
+    pause, more = bar.findChild(QPushButton, "action_pause_run"), bar.findChild(QToolButton, "action_more_run")
+    pause.setFocus()
+    bar.show_run(facts_of(run, RunState.RUNNING, asked="pausing"))
+    assert more.hasFocus(), "what stands beside it would be set off by the second press"
+
+
 def test_a_learning_rate_is_sent_by_enter_and_nonsense_is_said(
     bar: RunBar, session: Session, qtbot: QtBot, run: Run
 ) -> None:

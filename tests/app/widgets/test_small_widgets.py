@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from app.theme import DARK, LIGHT, apply_theme
 from app.widgets.bars import ROW, ProbabilityBars
@@ -12,6 +12,7 @@ from app.widgets.combo import ElidedCombo
 from app.widgets.elided_label import ElidedLabel
 from app.widgets.empty_state import EmptyState
 from app.widgets.error_bar import LEVELS, ErrorBar
+from app.widgets.focus import show_instead
 from app.widgets.histogram import Histogram
 from app.widgets.section import FoldedSection
 from app.widgets.spark_line import draw_spark_line
@@ -194,3 +195,24 @@ def test_a_choice_without_room_ends_in_an_ellipsis(qtbot) -> None:
     combo.resize(600, 28)
     assert combo.shown_text() == "a placeholder that is far too long"
     assert not combo.grab().isNull()
+
+
+def test_what_takes_the_place_of_a_button_hears_the_keys(qtbot) -> None:
+    window = QWidget()
+    row = QHBoxLayout(window)
+    go, beside, stop = (QPushButton(name) for name in ("Go", "Beside", "Stop"))
+    for button in (go, beside, stop):
+        row.addWidget(button)
+    stop.hide()
+    qtbot.addWidget(window)
+    window.show()
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    go.setFocus()
+    show_instead([stop], [go])
+    assert stop.hasFocus()
+    show_instead([go], [stop])
+    assert go.hasFocus()
+    beside.setFocus()
+    show_instead([stop], [go])
+    assert (beside.hasFocus(), go.isVisible(), stop.isVisible()) == (True, False, True)
