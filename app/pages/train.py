@@ -39,12 +39,13 @@ class TrainPage(QWidget):
         "dashed the planned learning rate; a ring marks the best checkpoint, and beside the loss are the validation "
         "metrics where the task has some. Below its name are its step, its epoch (passes over the training data) and "
         "the most memory that its process has taken, on a GPU what torch has. Pause, resume and stop act after the "
-        "current step; a stopped or interrupted run resumes from its last checkpoint. The right button, or the three "
-        "dots, renames a run, makes a new design from its config, branches another run from its last checkpoint, or "
-        "deletes it; in the loss plot it offers every saved checkpoint to branch from. Samples shows the model's "
-        "answer to each prompt, and to the chosen one at every step: the newest is followed unless an older one is "
-        "chosen; Ctrl+C copies the output. The scales above the list lead to Compare, where all runs lie side by side. "
-        "In a plot the wheel zooms, dragging pans, L switches to a logarithmic axis and R shows everything."
+        "current step; a stopped or interrupted run resumes from its last checkpoint. The right button, the menu key "
+        "or the three dots offer to rename a run, to make a new design from its config, to branch another run from its "
+        "last checkpoint, or to delete it; in the loss plot they offer every saved checkpoint to branch from. Samples "
+        "shows the model's answer to each prompt, and to the chosen one at every step: the newest is followed unless "
+        "an older one is chosen; Ctrl+C copies the output. The scales above the list lead to Compare, where all runs "
+        "lie side by side. In a plot the wheel, + and − zoom, dragging pans, ← and → go from point to point, L "
+        "switches to a logarithmic axis and R shows everything."
     )
 
     def __init__(self, session: Session) -> None:

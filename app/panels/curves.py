@@ -60,7 +60,8 @@ class Curves(QWidget):
         self._smoothing.sliderReleased.connect(self._remember_smoothing)
         for plot in self._all:
             plot.exporter.failed.connect(lambda sentence: session.notify("error", sentence))
-        self.plots["loss"].chart.asked.connect(self._on_loss_asked)
+        self.plots["loss"].setContextMenuPolicy(Qt.ContextMenuPolicy.DefaultContextMenu)
+        self.plots["loss"].asked.connect(self._on_loss_asked)
         self._session = session
         self._smoothing.setValue(session.settings.get("train.smoothing", self._smoothing.value()))
         first, *others = self._all
@@ -225,6 +226,8 @@ class Curves(QWidget):
             action.triggered.connect(partial(self._session.branch_from, facts, step))
         if not found:
             menu.addAction("No checkpoint to branch from yet").setEnabled(False)
+        menu.addSeparator()
+        menu.addActions(self.plots["loss"].exporter.actions)
         menu.popup(where)
 
     def _on_failed(self, error: Exception) -> None:

@@ -77,14 +77,12 @@ def plain(value: float) -> str:
 
 
 class Chart(pg.PlotWidget):
-    """Signals: `pointed(x or None)` as the mouse moves, `moved` by hand, `x_changed` by anyone, `reset_wanted`,
-    `asked(x, where on the screen)` by the right button."""
+    """Signals: `pointed(x or None)` as the mouse moves, `moved` by hand, `x_changed` by anyone, `reset_wanted`."""
 
     pointed = Signal(object)
     moved = Signal()
     x_changed = Signal()
     reset_wanted = Signal()
-    asked = Signal(float, QPoint)
 
     def __init__(self, parent: QWidget | None = None, *, x_name: str = "step") -> None:
         super().__init__(parent, background=None, axisItems={side: Ticks(side) for side in ("left", "bottom")})
@@ -102,6 +100,7 @@ class Chart(pg.PlotWidget):
             axis.enableAutoSIPrefix(False)
             axis.setTickDensity(0.7)
         self.markers: list[tuple[pg.InfiniteLine, str]] = []
+        self._framed = False
         self._late = QTimer(self, singleShot=True, interval=0)
         self._late.timeout.connect(self._thin_labels)
         where = {"position": 0.03, "anchors": [(0, 1), (1, 1)]}
@@ -138,6 +137,15 @@ class Chart(pg.PlotWidget):
     def columns(self) -> int:
         """The width of the area in pixels."""
         return max(int(self.box.width()), 16)
+
+    def x_at(self, point: QPoint) -> float:
+        """What stands at a point of this widget."""
+        return float(self.box.mapSceneToView(self.mapToScene(point)).x())
+
+    def frame_area(self, framed: bool) -> None:
+        """Show that the plot hears the keys."""
+        self._framed = framed
+        self.box.setBorder(theme().accent if framed else None)
 
     def name_x(self, name: str) -> None:
         """What the crosshair calls its place."""
@@ -202,6 +210,7 @@ class Chart(pg.PlotWidget):
             axis.setGrid(48)
         self.crosshair.setPen(pg.mkPen(t.muted, width=1))
         self.crosshair.label.setColor(t.muted)
+        self.frame_area(self._framed)
         for line, colour in self.markers:
             _colour_marker(line, colour)
 
@@ -212,8 +221,6 @@ class Chart(pg.PlotWidget):
     def _on_mouse_clicked(self, event: Any) -> None:
         if event.double():
             self.reset_wanted.emit()
-        elif event.button() == Qt.MouseButton.RightButton:
-            self.asked.emit(self.box.mapSceneToView(event.scenePos()).x(), event.screenPos().toPoint())
 
     def leaveEvent(self, event: Any) -> None:
         super().leaveEvent(event)

@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QShowEvent
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, QSizeF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QContextMenuEvent, QFocusEvent, QKeyEvent, QPainter, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app.theme import GRID, body_font, icon, theme, themes
@@ -26,6 +26,7 @@ APART_MS = 25
 AHEAD = 4
 """So many times as far as has been drawn is shown of what is planned."""
 LEGEND_LINE = 2 * GRID
+ZOOM = 1.25
 RESET_ICON = "fit-to-screen-outline"
 DEFAULT_STYLES: dict[str, CurveStyle] = {
     "training": CurveStyle(colour="training", smoothed=True),
@@ -37,13 +38,15 @@ DEFAULT_STYLES: dict[str, CurveStyle] = {
 
 
 class LivePlot(QWidget):
-    """Named series over a common x, usually steps; `crosshair_moved(x or None)` as the mouse moves.
+    """Named series over a common x, usually steps; `crosshair_moved(x or None)` as the mouse moves, and with a context
+    menu of one's own `asked(x, where on the screen)` by the right button or the menu key.
 
     "training" is blue and smoothed with its raw line kept faint, "validation" orange with points, "planned" faint and
     dashed; other series take the next colour, or the style given to `add_series`.
     """
 
     crosshair_moved = Signal(object)
+    asked = Signal(float, QPoint)
 
     def __init__(
         self,
@@ -117,6 +120,7 @@ class LivePlot(QWidget):
         curve.button.setObjectName(f"{self.objectName()}_legend_{name}")
         curve.button.toggled.connect(lambda: self._schedule())
         self.legend.addWidget(curve.button)
+        QWidget.setTabOrder([self.export, *(other.button for other in self.curves.values())][-1], curve.button)
         self.curves[name] = curve
         curve.recolour()
         return curve
@@ -252,6 +256,7 @@ class LivePlot(QWidget):
         if not self.chart.crosshair.isVisible():
             for curve in self.curves.values():
                 curve.show_value(None)
+            self._say("")
 
     def _fit_x(self) -> None:
         """All there is; but of what is planned no more than lets what has been drawn be seen."""
@@ -291,6 +296,12 @@ class LivePlot(QWidget):
         self.chart.point_at(min(steps, key=lambda step: abs(step - x)) if x is not None and steps else None)
         for curve, at in points:
             curve.show_value(at)
+        self._say("" if x is None else f"{self.x_name} {self.chart.crosshair.value():,.10g}: ")
+
+    def _say(self, where: str) -> None:
+        """The values in the legend, for those who hear them."""
+        told = [c.button.text() for c in self.curves.values() if c.shown and c.series.length and not c.style.planned]
+        self.setAccessibleDescription(where + ", ".join(told).replace("&&", "&"))
 
     def _on_frame(self) -> None:
         if self.isVisible():  # a plot that nobody sees costs nothing; it draws when it is shown
@@ -314,16 +325,47 @@ class LivePlot(QWidget):
         super().showEvent(event)
         self._schedule()
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self.chart.frame_area(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self.chart.frame_area(False)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        x = self._here if by_key else self.chart.x_at(self.chart.mapFrom(self, event.pos()))
+        self.asked.emit(x, event.globalPos())
+
+    @property
+    def _here(self) -> float:
+        """Where the crosshair stands, or else the middle of what is on show."""
+        return float(self.chart.crosshair.value()) if self.chart.crosshair.isVisible() else sum(self.chart.x_range) / 2
+
+    def _beside(self, direction: int) -> float:
+        """A hundredth of what is on show further, or as far as the next point where they stand wider apart."""
+        low, high = self.chart.x_range
+        drawn = [c.series.x for c in self.curves.values() if c.shown and not c.style.planned]
+        here, ahead = self._here * direction, [(x * direction)[::direction] for x in drawn]
+        further = [float(x[at]) for x in ahead if (at := np.searchsorted(x, here, side="right")) < len(x)]
+        return direction * max(here + (high - low) / 100, min(further, default=here))
+
+    def _zoom(self, factor: float) -> None:
+        """Show so many times as much on both sides of the crosshair."""
+        self._on_moved()
+        low, high = self.chart.x_range
+        self.chart.show_x(*(self._here + (end - self._here) * factor for end in (low, high)))
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        zooms = {Qt.Key.Key_Plus: 1 / ZOOM, Qt.Key.Key_Equal: 1 / ZOOM, Qt.Key.Key_Minus: ZOOM}
         if event.key() == Qt.Key.Key_L:
             self.log.toggle()
         elif event.key() == Qt.Key.Key_R:
             self.reset_view()
         elif event.key() in steps:
-            low, high = self.chart.x_range
-            x = self.chart.crosshair.value() if self.chart.crosshair.isVisible() else (low + high) / 2
-            self.point_at(x + steps[Qt.Key(event.key())] * (high - low) / 100)
+            self.point_at(self._beside(steps[Qt.Key(event.key())]))
+        elif event.key() in zooms and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._zoom(zooms[Qt.Key(event.key())])
         else:
             super().keyPressEvent(event)
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint
-from PySide6.QtWidgets import QMenu
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from app.history import History
@@ -44,10 +45,12 @@ def test_the_loss_curve_offers_the_checkpoints_that_are_kept(
 ) -> None:
     for step in (5, 10, 20):
         add_checkpoint(run, step)
-    curves.plots["loss"].chart.asked.emit(12.4, QPoint(10, 10))
+    curves.plots["loss"].asked.emit(12.4, QPoint(10, 10))
     qtbot.waitUntil(lambda: curves.findChild(QMenu, "branch_menu") is not None)
     menu = curves.findChild(QMenu, "branch_menu")
-    assert [action.text() for action in menu.actions()] == [f"Branch from step {step}…" for step in (10, 5, 20)]
+    offers = [action.text() for action in menu.actions() if not action.isSeparator()]
+    assert offers[:3] == [f"Branch from step {step}…" for step in (10, 5, 20)]
+    assert offers[3:] == [f"Export as {kind}…" for kind in ("PNG image", "SVG drawing", "CSV table")]
     with qtbot.waitSignal(session.page_wanted):
         menu.actions()[1].trigger()
     assert session.draft.beginning.step == 5
@@ -55,11 +58,24 @@ def test_the_loss_curve_offers_the_checkpoints_that_are_kept(
 
 
 def test_a_run_without_checkpoints_says_so(qtbot: QtBot, session: Session, run: Run, curves: Curves) -> None:
-    curves.plots["loss"].chart.asked.emit(3.0, QPoint(10, 10))
+    curves.plots["loss"].asked.emit(3.0, QPoint(10, 10))
     qtbot.waitUntil(lambda: curves.findChild(QMenu, "branch_menu") is not None)
-    (action,) = curves.findChild(QMenu, "branch_menu").actions()
+    action = curves.findChild(QMenu, "branch_menu").actions()[0]
     assert not action.isEnabled()
     action.parent().close()
+
+
+def test_the_menu_key_and_the_right_button_open_the_same_menu(curves: Curves) -> None:
+    plot, asked = curves.plots["loss"], list[float]()
+    plot.asked.connect(lambda x, _: asked.append(x))
+    plot.set_series("training", [0, 10, 20], [3, 2, 1])
+    plot.redraw()
+    plot.point_at(10)
+    middle, reasons = plot.chart.mapTo(plot, plot.chart.rect().center()), QContextMenuEvent.Reason
+    for reason in (reasons.Keyboard, reasons.Mouse):
+        QApplication.sendEvent(plot, QContextMenuEvent(reason, middle, plot.mapToGlobal(middle)))
+    assert asked == [10, plot.chart.x_at(plot.chart.rect().center())]
+    assert QApplication.activePopupWidget() is None, "the export menu would stand before it"
 
 
 def test_the_curve_goes_on_from_that_of_its_ancestors(run: Run, curves: Curves) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
 from app.bidirectional import isolated
-from app.theme import DARK, LIGHT, apply_theme
+from app.theme import DARK, LIGHT, apply_theme, theme
 from app.widgets.curve import CurveStyle
 from app.widgets.live_plot import LivePlot
 from app.widgets.series import Series, decimate, exponential_average
@@ -164,6 +164,43 @@ def test_the_crosshair_stops_at_steps_and_tells_their_values(plot: LivePlot, qtb
     assert plot.curves["training"].button.text() == "training 1"
     qtbot.keyClick(plot, Qt.Key.Key_Right)
     assert plot.chart.crosshair.isVisible()
+
+
+def test_the_keys_go_from_point_to_point_however_far_apart_and_zoom(plot: LivePlot, qtbot: QtBot) -> None:
+    plot.set_series("training", [0, 500, 600, 1000], [4, 3, 2, 1])
+    plot.redraw()
+    low, high = plot.chart.x_range
+    left, right = Qt.Key.Key_Left, Qt.Key.Key_Right
+    for key, step in ((right, 600), (right, 1000), (left, 600), (left, 500)):
+        qtbot.keyClick(plot, key)
+        assert plot.chart.crosshair.value() == step
+    assert plot.accessibleDescription() == "step 500: training 3"
+    qtbot.keyClick(plot, Qt.Key.Key_Plus)
+    assert np.allclose(plot.chart.x_range, (500 - (500 - low) / 1.25, 500 + (high - 500) / 1.25))
+    qtbot.keyClick(plot, Qt.Key.Key_Minus)
+    assert np.allclose(plot.chart.x_range, (low, high))
+    plot.point_at(None)
+    plot.redraw()
+    assert plot.accessibleDescription() == "training 1"
+
+
+def test_a_plot_that_hears_the_keys_is_framed(plot: LivePlot, qtbot: QtBot) -> None:
+    with qtbot.waitActive(plot):
+        plot.activateWindow()
+    for framed in (True, False):
+        (plot if framed else plot.log).setFocus()
+        assert (plot.chart.box.border.color().name() == theme().accent) == framed
+
+
+def test_the_tab_key_comes_to_the_legend_before_the_next_plot(plot: LivePlot, qtbot: QtBot) -> None:
+    other = LivePlot(plot)
+    for name in ("training", "validation"):
+        plot.add_series(name)
+    widgets = [plot.export]
+    while widgets[-1] is not other:
+        widgets.append(widgets[-1].nextInFocusChain())
+    buttons = [plot.curves[name].button for name in ("training", "validation")]
+    assert [widget for widget in widgets if widget in buttons] == buttons
 
 
 def test_a_legend_button_hides_its_curve(plot: LivePlot, qtbot) -> None:
