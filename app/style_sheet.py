@@ -33,6 +33,7 @@ QPushButton:hover, QToolButton:hover {{ background: {t.hover}; }}
 QPushButton:pressed, QToolButton:pressed {{ background: {t.border}; }}
 QPushButton:checked, QToolButton:checked {{ border-color: {t.accent}; }}
 QPushButton:focus, QToolButton:focus {{ border-color: {t.accent}; }}
+QPushButton:checked:focus, QToolButton:checked:focus {{ border-color: {t.text}; }}
 QPushButton:disabled, QToolButton:disabled {{
     color: {t.disabled}; background: {t.background}; border-color: {t.border};
 }}
@@ -95,19 +96,18 @@ QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url({chevron}); width
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{
     image: url({chevron.replace("down", "up")}); width: 10px; height: 10px;
 }}
-QCheckBox, QRadioButton {{ spacing: 8px; }}
+QCheckBox, QRadioButton {{ spacing: 8px; border: 1px solid transparent; border-radius: 3px; }}
+QCheckBox:focus, QRadioButton:focus {{ border-color: {t.accent}; }}
 QCheckBox:disabled, QRadioButton:disabled {{ color: {t.disabled}; }}
 QCheckBox::indicator, QRadioButton::indicator, QGroupBox::indicator {{
     width: 14px; height: 14px; border: 1px solid {t.disabled}; border-radius: 3px; background: {t.surface};
 }}
 QRadioButton::indicator {{ border-radius: 8px; }}
-QCheckBox::indicator:hover, QRadioButton::indicator:hover,
-QCheckBox::indicator:focus, QRadioButton::indicator:focus {{ border-color: {t.accent}; }}
+QCheckBox::indicator:hover, QRadioButton::indicator:hover {{ border-color: {t.accent}; }}
 QCheckBox::indicator:checked {{ background: {t.accent}; border-color: {t.accent}; image: url({check}); }}
 QCheckBox::indicator:disabled {{ background: {t.background}; border-color: {t.border}; }}
 QCheckBox::indicator:checked:disabled {{ background: {t.disabled}; }}
 QRadioButton::indicator:checked {{ border: 5px solid {t.accent}; width: 6px; height: 6px; background: {t.on_accent}; }}
-QCheckBox:focus, QRadioButton:focus {{ outline: none; text-decoration: underline; }}
 """
 
 
@@ -135,6 +135,7 @@ QToolTip {{
 def _containers(t: Theme) -> str:
     return f"""
 QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; }}
+QScrollArea:focus {{ border: 1px solid {t.accent}; }}
 QWidget[kind="card"] {{ background: {t.surface}; border: 1px solid {t.border}; border-radius: 6px; }}
 QWidget[kind="chip"] {{ background: {t.raised}; border-radius: 4px; }}
 QWidget[kind="chip"] QAbstractButton:hover {{ background: {t.hover}; }}
@@ -183,6 +184,7 @@ QWidget#rail QToolButton:checked {{
 QWidget#rail QToolButton:focus {{ border-left-color: {t.text}; }}
 QWidget#header {{ background: {t.surface}; border-bottom: 1px solid {t.border}; }}
 QTableView#recent_runs {{ border: 1px solid {t.border}; border-radius: 6px; }}
+QTableView#recent_runs:focus {{ border-color: {t.accent}; }}
 """
 
 
@@ -206,6 +208,7 @@ QSlider::sub-page:horizontal {{ background: {t.accent}; border-radius: 2px; }}
 QSlider::handle:horizontal {{
     background: {t.surface}; border: 1px solid {t.disabled}; width: 12px; margin: -5px 0; border-radius: 7px;
 }}
-QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus {{ border-color: {t.accent}; }}
+QSlider::handle:horizontal:hover {{ border-color: {t.accent}; }}
+QSlider::handle:horizontal:focus {{ border-color: {t.text}; background: {t.accent}; }}
 QSlider::sub-page:horizontal:disabled {{ background: {t.disabled}; }}
 """

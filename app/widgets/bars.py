@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QEvent, QRectF, QSize, QSizeF, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.theme import GRID, body_font, mono_font, theme
@@ -105,11 +105,24 @@ class ProbabilityBars(QWidget):
         if index is not None and event.button() == Qt.MouseButton.LeftButton:
             self.clicked.emit(index)
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        if self.bars and event.reason() != Qt.FocusReason.MouseFocusReason:
+            self._go_to(self.highlighted or 0)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._point_at(None)
+
+    def _go_to(self, index: int) -> None:
+        """By the keys: what stands there is said."""
+        label, share = self.bars[index]
+        self._point_at(index)
+        self.setAccessibleDescription(f"{label} {units.percent(share)}, {index + 1} of {len(self.bars)}")
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
         if self.bars and event.key() in steps:
             index = 0 if self._hovered is None else self._hovered + steps[Qt.Key(event.key())]
-            self._point_at(min(max(index, 0), len(self.bars) - 1))
+            self._go_to(min(max(index, 0), len(self.bars) - 1))
         elif self._hovered is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
             self.clicked.emit(self._hovered)
         else:

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFocusEvent,
     QFont,
     QKeyEvent,
     QMouseEvent,
@@ -186,14 +187,27 @@ class BlockDiagram(QAbstractScrollArea):
             self.set_current(key)
             self.block_clicked.emit(key)
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        if self.drawing.boxes and event.reason() != Qt.FocusReason.MouseFocusReason:
+            keys = [block.key for _, block in self.drawing.boxes]
+            self._go_to(self.current if self.current in keys else keys[0])
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._point_at("")
+
+    def _go_to(self, key: str) -> None:
+        """By the keys: the block is seen, and said."""
+        block = next(block for _, block in self.drawing.boxes if block.key == key)
+        self._point_at(key)
+        self._reveal(key)
+        self.setAccessibleDescription(", ".join(filter(None, (block.title, block.subtitle, *block.notes))))
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         keys = list(dict.fromkeys(block.key for _, block in self.drawing.boxes))
         steps = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}
         if keys and event.key() in steps:
             at = keys.index(self._hovered or self.current) if (self._hovered or self.current) in keys else -1
-            key = keys[min(max(at + steps[Qt.Key(event.key())], 0), len(keys) - 1)]
-            self._point_at(key)
-            self._reveal(key)
+            self._go_to(keys[min(max(at + steps[Qt.Key(event.key())], 0), len(keys) - 1)])
         elif self._hovered and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
             self.set_current(self._hovered)
             self.block_clicked.emit(self._hovered)

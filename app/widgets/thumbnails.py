@@ -176,8 +176,8 @@ class ThumbnailGrid(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         self.paint_figure(painter, QSizeF(self.size()))
-        if self.hasFocus() and self.selection is not None:
-            self._frame(painter, self.selection, theme().text, 1, self._side(QSizeF(self.size())))
+        if self.hasFocus() and self.maps.size:
+            self._frame(painter, self.selection or (0, 0), theme().text, 1, self._side(QSizeF(self.size())))
         painter.end()
 
     # Reacting

@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QIcon, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QCheckBox, QPushButton, QRadioButton, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
 
 from app import theme as themes_module
 from app.look import DARK, LIGHT, Theme
@@ -47,6 +49,22 @@ def test_what_stands_in_an_empty_field_is_readable(look: Theme, qapp: QApplicati
 def test_lines_and_disabled_text_can_be_seen(look: Theme) -> None:
     for token in ("training", "validation", "disabled", "accent"):
         assert contrast(getattr(look, token), look.surface) >= 3, token
+
+
+@pytest.mark.parametrize("kind", [QCheckBox, QRadioButton, QPushButton, QToolButton])
+def test_what_is_checked_shows_that_it_hears_the_keys(look: Theme, kind: type[QAbstractButton], qtbot: QtBot) -> None:
+    window = QWidget()
+    button, other = kind(window, text="It", checkable=True, checked=True), QPushButton(window)
+    other.move(0, 40)
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    qtbot.addWidget(window)
+    window.show()
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    other.setFocus()
+    before = button.grab().toImage()
+    button.setFocus()
+    assert button.grab().toImage() != before
 
 
 def test_contrast_is_that_of_the_standard() -> None:

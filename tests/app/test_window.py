@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,7 +34,9 @@ from app.engine_client import EngineClient
 from app.main import install_hook, raise_other, server_name
 from app.session import Session
 from app.theme import DARK, LIGHT, apply_theme, contrast
+from app.widgets.bars import ProbabilityBars
 from app.widgets.error_bar import ErrorBar
+from app.widgets.token_strip import TokenStrip
 from app.window import PAGES, SMALLEST, MainWindow, PageArea
 from tests.app.conftest import add_checkpoint, until
 from tests.app.fake_engine import FakeEngine, connect, open_task
@@ -199,6 +202,33 @@ def test_whatever_tab_reaches_can_be_read_aloud(whole: MainWindow) -> None:
         if not isinstance(widget, QAbstractButton):
             assert read.text(QAccessible.Text.Name), (widget.objectName(), widget.parent().objectName())
     assert whole.findChild(QTabWidget, "run_tabs").tabBar().accessibleName()
+
+
+def test_whatever_tab_reaches_shows_that_it_hears_the_keys(
+    window: MainWindow, session: Session, qtbot: QtBot, run: Run
+) -> None:
+    engine = connect(session, FakeEngine())
+    until(qtbot, session, lambda: session.runs.facts)
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    reached = 0
+    for facts in PAGES:
+        window.show_page(facts.name)
+        if facts.name in ("use", "inspect"):
+            open_task(session, "classification")
+            page: Any = window.findChild(QWidget, f"page_{facts.name}")
+            (page.panel if facts.name == "use" else page._pinned).act()
+            qtbot.waitUntil(lambda: not engine.busy)
+        page = window.findChild(QWidget, f"page_{facts.name}")
+        for widget in page.findChildren(QWidget):
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible() and not widget.focusProxy():
+                page.setFocus()
+                before = widget.grab().toImage()
+                widget.setFocus(Qt.FocusReason.TabFocusReason)
+                empty = isinstance(widget, TokenStrip | ProbabilityBars) and not widget.table()[1:]
+                assert widget.grab().toImage() != before or empty, (facts.name, widget.objectName())
+                reached += 1
+    assert reached > 80
 
 
 def name_of(button: QAbstractButton) -> str:

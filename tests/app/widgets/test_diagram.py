@@ -105,7 +105,8 @@ def test_the_keyboard_climbs_and_opens(qtbot) -> None:
     keys = [block.key for _, block in widget.drawing.boxes]
     seen: list[str] = []
     widget.block_clicked.connect(seen.append)
-    for _ in keys:
+    for _, block in widget.drawing.boxes:
         qtbot.keyClick(widget, Qt.Key.Key_Up)
         qtbot.keyClick(widget, Qt.Key.Key_Return)
+        assert widget.accessibleDescription().startswith(block.title)
     assert seen == keys
