@@ -1,12 +1,14 @@
 """F1 and "?": the page explained in a paragraph, and the shortcuts."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from app.theme import GRID, mono_font
+from app.widgets.column_area import ColumnArea
 
 TEXT_WIDTH = 68 * GRID
+TITLE_BAR = 4 * GRID
 
 
 class HelpDialog(QDialog):
@@ -17,8 +19,9 @@ class HelpDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         heading = QLabel(title)
         heading.setProperty("role", "heading")
-        column = QVBoxLayout(self, spacing=GRID)
-        column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
+        content = QWidget()
+        column = QVBoxLayout(content, spacing=GRID)
+        column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, GRID)
         column.addWidget(heading)
         words = QLabel(text, wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         words.setMinimumWidth(TEXT_WIDTH)
@@ -35,7 +38,18 @@ class HelpDialog(QDialog):
             grid.addWidget(QLabel(what), row, 2 * half + 1)
             grid.setColumnStretch(2 * half + 1, 1)
         column.addLayout(grid)
+        area = ColumnArea(content, "help_scroll", f"Help: {title}")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())  # the style's own ignores the theme
         buttons.rejected.connect(self.reject)
-        column.addWidget(buttons)
+        buttons.setFocus()
+        foot = QVBoxLayout()
+        foot.setContentsMargins(3 * GRID, GRID, 3 * GRID, 2 * GRID)
+        foot.addWidget(buttons)
+        whole = QVBoxLayout(self, spacing=0)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(area)
+        whole.addLayout(foot)
+        width = area.minimumSizeHint().width()
+        height = column.totalHeightForWidth(width) + foot.sizeHint().height() + 2
+        self.resize(QSize(width, height).boundedTo(self.screen().availableSize() - QSize(0, TITLE_BAR)))

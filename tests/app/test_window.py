@@ -165,6 +165,19 @@ def test_help_lists_every_shortcut(window: MainWindow, qtbot: QtBot) -> None:
     dialog.reject()
 
 
+def test_help_scrolls_where_the_screen_is_small(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QScreen, "availableSize", lambda screen: QSize(960, 560))
+    window.show_page("train")
+    window.show_help()
+    dialog = window.findChild(QDialog, "help")
+    assert dialog.height() < 560
+    for label in dialog.findChildren(QLabel):
+        assert label.height() >= label.heightForWidth(label.width()), label.text()
+    dialog.reject()
+
+
 @pytest.fixture
 def whole(window: MainWindow, session: Session) -> MainWindow:
     """Every page has been shown, and every panel of the Use page."""
