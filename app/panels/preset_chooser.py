@@ -1,8 +1,17 @@
 """Choosing a preset: a button that says which one it is, and a list by family that is searched while one types."""
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHeaderView, QLineEdit, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHeaderView,
+    QLineEdit,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+)
 
 from app import preset_list
 from app.background import in_background
@@ -41,6 +50,18 @@ class PresetChooser(QPushButton):
         self.list.open_at(self.mapToGlobal(QPoint(0, self.height() + 2)))
 
 
+class PresetTree(QTreeWidget):
+    """The keys pass over its headings."""
+
+    def moveCursor(self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier) -> QModelIndex:
+        moves = QAbstractItemView.CursorAction
+        found = super().moveCursor(action, modifiers)
+        beside = self.indexAbove if action in (moves.MoveUp, moves.MovePageUp) else self.indexBelow
+        while found.isValid() and not found.flags() & Qt.ItemFlag.ItemIsSelectable:
+            found = beside(found)
+        return found if found.isValid() else self.currentIndex()
+
+
 class PresetList(QFrame):
     """A heading for each family, and under it its presets with their parameters and the memory to train them."""
 
@@ -55,7 +76,7 @@ class PresetList(QFrame):
         self.headings: dict[str, QTreeWidgetItem] = {}
         self.search = QLineEdit(objectName="field_preset_search", placeholderText="Search: bert, decoder, rotary …")
         self.search.setAccessibleName("Search the presets")
-        self.tree = QTreeWidget(objectName="presets", accessibleName="Presets", rootIsDecorated=False, indentation=0)
+        self.tree = PresetTree(objectName="presets", accessibleName="Presets", rootIsDecorated=False, indentation=0)
         self._lay_out()
         self._fill()
         self.search.installEventFilter(self)

@@ -64,6 +64,16 @@ def test_the_arrow_keys_move_and_headings_cannot_be_chosen(chooser: PresetChoose
         qtbot.keyClick(chooser.list.search, Qt.Key.Key_Return)
 
 
+def test_the_arrow_keys_pass_over_the_headings(chooser: PresetChooser, qtbot: QtBot) -> None:
+    tree, passed = chooser.list.tree, list[str]()
+    tree.setCurrentItem(headings(chooser)[0].child(0))
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Up):
+        for _ in chooser.list.items:
+            passed.append(tree.currentItem().data(0, NAME))
+            qtbot.keyClick(chooser.list.search, key)
+    assert sorted(passed) == sorted([*presets(), *presets()])
+
+
 def test_what_each_costs_follows_and_what_does_not_fit_is_for_reading(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
