@@ -60,6 +60,8 @@ class HomePage(QWidget):
             "Train on your own text…", objectName="action_own_data", icon=icon("database-plus-outline")
         )
         self._grid = QGridLayout(horizontalSpacing=2 * GRID, verticalSpacing=2 * GRID)
+        for card in self._cards.values():  # each has its place when the width is known
+            self._grid.addWidget(card)
         middle = QWidget(maximumWidth=CONTENT_WIDTH)
         column = QVBoxLayout(middle, spacing=2 * GRID)
         column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)

@@ -88,11 +88,11 @@ class ModelPage(QWidget):
         self._splitter = QSplitter(Qt.Orientation.Horizontal, objectName="model_splitter", childrenCollapsible=False)
         column.addWidget(self._splitter, 1)
         forms, picture, costs = QWidget(), QWidget(), QWidget()
-        for side in (forms, picture, ColumnArea(costs, "scroll_costs", "Costs")):
-            self._splitter.addWidget(side)
         self._lay_out_forms(forms)
         self._lay_out_picture(picture)
         self._lay_out_costs(costs)
+        for side in (forms, picture, ColumnArea(costs, "scroll_costs", "Costs")):
+            self._splitter.addWidget(side)
         self._splitter.setSizes(self._session.settings.get("model.splitter", [328, 560, 308]))
         for index, share in enumerate((1, 2, 1)):
             self._splitter.setStretchFactor(index, share)

@@ -9,6 +9,7 @@ from app.background import in_background
 from app.session import Session
 from app.theme import GRID
 from app.widgets.flow import Flow
+from app.widgets.focus import put_in_order
 from tfmcore.config import SOURCES, SavedModel
 from tfmcore.messages import Sampled
 from tfmcore.runs import Run
@@ -98,6 +99,7 @@ class Examples(QWidget):
             label = QLabel("Try")
             label.setProperty("role", "muted")
             self._flow.addWidget(label)
+        last: QWidget = self
         for number, text in enumerate(self.texts):
             short = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
             button = QPushButton(
@@ -106,6 +108,8 @@ class Examples(QWidget):
             button.setProperty("kind", "quiet")
             button.clicked.connect(lambda _=False, text=text: self.chosen.emit(text))
             self._flow.addWidget(button)
+            put_in_order(last, button)
+            last = button
         self.setVisible(bool(self.texts))
 
 

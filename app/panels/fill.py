@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QScrollArea, QVB
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID, icon
 from app.widgets.bars import ProbabilityBars
+from app.widgets.focus import put_in_order
 from app.widgets.token_strip import TokenStrip
 from tfmcore.config import SavedModel
 from tfmcore.messages import AnyReply, Arrays, Fill, Filled, Mask
@@ -143,6 +144,7 @@ class FillPanel(UsePanel):
         self.say_exports(candidates.bars.exporter)
         self._grid.addWidget(candidates, number // 2, number % 2, Qt.AlignmentFlag.AlignTop)
         self.masks.append(candidates)
+        put_in_order(self.inspect, *(mask.bars for mask in self.masks))
 
     def _on_candidate_clicked(self, number: int, row: int) -> None:
         text = put_in(self._asked, number, self._filled_masks[number].candidates[row].text)

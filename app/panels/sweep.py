@@ -19,6 +19,7 @@ from app.session import Session
 from app.theme import GRID, icon
 from app.titles import problem_words, titled
 from app.widgets.combo import ElidedCombo
+from app.widgets.focus import put_in_order
 from tfmcore.config import ConfigError, UserError, options
 from tfmcore.config.sweeps import MOST_RUNS, Combination, combinations, parse_axis, swept
 
@@ -51,6 +52,7 @@ class AxisRow(QWidget):
         )
         remove.setAccessibleName("Not this option")
         remove.setProperty("kind", "quiet")
+        self.parts: tuple[QWidget, ...] = (self._option, self._values, remove)
         row = QHBoxLayout(self, spacing=GRID)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._option, 2)
@@ -95,6 +97,7 @@ class Sweep(QDialog):
         self._lay_out()
         for path in FIRST:
             self._add(path)
+        self.axes[0].parts[1].setFocus()
         self._random.textChanged.connect(self._redraw)
         self._start.clicked.connect(self._on_start_clicked)
         session.draft.changed.connect(self._redraw)
@@ -105,13 +108,13 @@ class Sweep(QDialog):
         heading.setWordWrap(True)
         heading.setProperty("role", "muted")
         self._rows = QVBoxLayout(spacing=GRID)
-        add = QPushButton("Another option", objectName="action_add_axis", icon=icon("plus"))
-        add.setProperty("kind", "quiet")
-        add.clicked.connect(lambda: self._add("model.num_layers"))
+        self._another = QPushButton("Another option", objectName="action_add_axis", icon=icon("plus"))
+        self._another.setProperty("kind", "quiet")
+        self._another.clicked.connect(lambda: self._add("model.num_layers"))
         draw = QLabel("Draw at random")
         draw.setBuddy(self._random)
         drawn = QHBoxLayout(spacing=GRID)
-        for widget in (add, draw):
+        for widget in (self._another, draw):
             drawn.addWidget(widget)
         drawn.addWidget(self._random, 1)
         last = QHBoxLayout(spacing=GRID)
@@ -129,6 +132,8 @@ class Sweep(QDialog):
         self._number += 1
         self.axes.append(row)
         self._rows.addWidget(row)
+        parts = [part for axis in self.axes for part in axis.parts]
+        put_in_order(*parts, self._another, self._random, self._start)
         row.edited.connect(self._redraw)
         row.unwanted.connect(lambda: self._remove(row))
         self._redraw()

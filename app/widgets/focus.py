@@ -1,7 +1,9 @@
-"""Where the keys are heard when what hears them goes."""
+"""Where the keys are heard: in which order Tab goes, and what hears them in the place of what goes."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 
@@ -15,3 +17,15 @@ def show_instead(shown: Sequence[QWidget], hidden: Sequence[QWidget]) -> None:
         shown[0].setFocus()
     for widget in hidden:
         widget.hide()
+
+
+def put_in_order(first: QWidget, *others: QWidget) -> None:
+    """Have Tab come to each after the one before, whenever they were made; the first stays where it is, which may be
+    what holds the others."""
+    before = first
+    while not before.focusPolicy() & Qt.FocusPolicy.TabFocus:  # Qt puts nothing behind what Tab does not come to
+        before = before.previousInFocusChain() or first
+        if before is first:
+            return
+    for one, other in pairwise((before, *others)):
+        QWidget.setTabOrder(one, other)

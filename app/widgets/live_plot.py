@@ -18,6 +18,7 @@ from app.widgets.curve import RING, Curve, CurveStyle
 from app.widgets.elided_label import ElidedLabel
 from app.widgets.export import Exporter
 from app.widgets.flow import Flow
+from app.widgets.focus import put_in_order
 
 VIEW_MS, DATA_MS = 16, 100
 """How long after a movement, and after a new point, a frame is drawn: together with whatever else came meanwhile."""
@@ -120,8 +121,8 @@ class LivePlot(QWidget):
         curve.button.setObjectName(f"{self.objectName()}_legend_{name}")
         curve.button.toggled.connect(lambda: self._schedule())
         self.legend.addWidget(curve.button)
-        QWidget.setTabOrder([self.export, *(other.button for other in self.curves.values())][-1], curve.button)
         self.curves[name] = curve
+        put_in_order(self.export, *(each.button for each in self.curves.values()))
         curve.recolour()
         return curve
 

@@ -8,6 +8,8 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
 
+from app.widgets.focus import put_in_order
+
 
 class Segments(QWidget):
     """Each choice is (value, text); `chosen(value)` when the user picks another one."""
@@ -32,6 +34,7 @@ class Segments(QWidget):
             self._group.removeButton(button)
             button.deleteLater()
         self.buttons = {name: self._button(name, text) for name, text in choices}
+        put_in_order(self, *self.buttons.values())
         self.choose(value if value in self.buttons else next(iter(self.buttons), ""))
 
     def choose(self, value: str) -> None:

@@ -32,6 +32,7 @@ from pytestqt.qtbot import QtBot
 
 from app.engine_client import EngineClient
 from app.main import install_hook, raise_other, server_name
+from app.panels.pinned import Pinned
 from app.session import Session
 from app.theme import DARK, LIGHT, apply_theme, contrast
 from app.widgets.bars import ProbabilityBars
@@ -242,6 +243,31 @@ def test_whatever_tab_reaches_shows_that_it_hears_the_keys(
                 assert widget.grab().toImage() != before or empty, (facts.name, widget.objectName())
                 reached += 1
     assert reached > 80
+
+
+@pytest.mark.parametrize(
+    ("page", "task", "names"),
+    [
+        ("home", "", ["action_own_data", "action_train_reverse", "recent_runs"]),
+        ("model", "", ["field_model_preset", "field_model_d_model", "diagram", "scroll_costs", "action_try_batch"]),
+        ("use", "translation", ["field_translate_text", "action_translate", "examples_translate_0", "hypotheses"]),
+        ("inspect", "translation", ["field_inspect_text", "examples_inspect_0", "kind_cross", "thumbnails"]),
+    ],
+)
+def test_tab_goes_through_a_page_as_one_reads_it(
+    window: MainWindow, session: Session, qtbot: QtBot, page: str, task: str, names: list[str]
+) -> None:
+    engine = connect(session, FakeEngine(("encoder", "decoder", "cross")))
+    window.show_page(page)
+    if task:
+        open_task(session, task)
+    if page == "inspect":
+        window.findChild(Pinned).act()
+        qtbot.waitUntil(lambda: not engine.busy)
+    order = [window.findChild(QWidget, f"page_{page}")]
+    while (after := order[-1].nextInFocusChain()) is not order[0]:
+        order.append(after)
+    assert [widget.objectName() for widget in order if widget.objectName() in names] == names
 
 
 def name_of(button: QAbstractButton) -> str:

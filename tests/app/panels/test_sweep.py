@@ -91,3 +91,14 @@ def test_it_is_open_once(session: Session, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: bar.findChild(Sweep) is None)
     qtbot.mouseClick(bar.findChild(QPushButton, "action_sweep"), Qt.MouseButton.LeftButton)
     assert bar.findChild(Sweep).isVisible()
+
+
+def test_tab_goes_through_the_options_first(sweep: Sweep) -> None:
+    assert sweep.focusWidget() is sweep.findChild(QLineEdit, "sweep_values_0")
+    sweep.findChild(QPushButton, "action_add_axis").click()
+    order = [sweep.findChild(QComboBox, "sweep_option_0")]
+    while (after := order[-1].nextInFocusChain()) is not order[0]:
+        order.append(after)
+    parts = [f"sweep_{part}_{number}" for number in range(3) for part in ("option", "values", "remove")]
+    expected = [*parts, "action_add_axis", "sweep_random", "action_start_sweep"]
+    assert [widget.objectName() for widget in order if widget.objectName() in expected] == expected
