@@ -84,8 +84,7 @@ class HeadGrid(QWidget):
     def show_head(self) -> None:
         """Frame the session's head; none where the mean over heads is on show."""
         layer, head = self._session.layer, self._session.head
-        self.grid.selection = None if head is None else (layer, head)
-        self.grid.update()
+        self.grid.mark(None if head is None else (layer, head))
 
     def clear(self) -> None:
         self._question.forget()

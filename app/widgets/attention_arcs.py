@@ -14,9 +14,11 @@ from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 from app.theme import GRID, mono_font, theme, translucent
 from app.widgets.export import Exporter
 from app.widgets.tokens import is_special, visible
+from tfmcore import units
 
 ROW, SQUARE, HEADER = 20, 14, 32
 MAX_TOKEN, MAX_LINES, SHADES = 140.0, 2000, 16
+MOST_SAID = 3
 Token = tuple[str, int]
 """("row" or "col", index)"""
 
@@ -61,6 +63,7 @@ class AttentionArcs(QAbstractScrollArea):
         if len(self.active) != len(weights):
             self.active = np.ones(len(weights), dtype=bool)
         self.locked = self._hovered = None
+        self._say()
         metrics = QFontMetricsF(mono_font())
         widest = max((metrics.horizontalAdvance(t) for t in set(self.tokens["row"] + self.tokens["col"])), default=0.0)
         self._column = min(widest, MAX_TOKEN) + 2 * GRID
@@ -69,6 +72,7 @@ class AttentionArcs(QAbstractScrollArea):
     def set_heads(self, heads: Sequence[int]) -> None:
         """Show only these heads' lines."""
         self.active = np.isin(np.arange(len(self.weights)), heads)
+        self._say()
         self.heads_changed.emit([int(head) for head in heads])
         self.viewport().update()
 
@@ -79,8 +83,22 @@ class AttentionArcs(QAbstractScrollArea):
     def lock(self, token: Token | None) -> None:
         """Keep one token's lines on show; None lets go."""
         self.locked = token
+        self._say()
         self.token_locked.emit(token)
         self.viewport().update()
+
+    def _say(self) -> None:
+        """The locked token and where most of its attention goes to or comes from, for those who hear it."""
+        side, at = self.locked or ("row", -1)
+        if not 0 <= at < len(self.tokens[side]):  # none, or one of another part of a long text
+            self.setAccessibleDescription(f"{len(self.weights)} heads, {len(self.tokens['row']):,} tokens")
+            return
+        shown = self.weights[self.active]
+        mean = (shown[:, at, :] if side == "row" else shown[:, :, at]).mean(axis=0) if len(shown) else np.zeros(0)
+        other, way = ("col", "to") if side == "row" else ("row", "from")
+        most = np.argsort(-mean)[:MOST_SAID].tolist()
+        found = ", ".join(f"{way} {self.tokens[other][place]} {units.percent(float(mean[place]))}" for place in most)
+        self.setAccessibleDescription(f"{at} {self.tokens[side][at]}: {found}")
 
     def table(self) -> Iterable[Sequence[object]]:
         heads, rows, columns = shown = np.nonzero(self.weights > self.threshold)
@@ -277,5 +295,8 @@ class AttentionArcs(QAbstractScrollArea):
             bar = self.verticalScrollBar()
             bar.setValue(min(max(bar.value(), (row + 1) * ROW - bar.pageStep()), row * ROW))
             self.lock((side, row))
+        elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right) and self.weights.size:
+            side, row = ("row" if event.key() == Qt.Key.Key_Left else "col"), (self.locked or ("row", 0))[1]
+            self.lock((side, min(row, len(self.tokens[side]) - 1)))
         else:
             super().keyPressEvent(event)

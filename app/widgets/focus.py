@@ -1,10 +1,10 @@
-"""Where the keys are heard: in which order Tab goes, and what hears them in the place of what goes."""
+"""Where the keys are heard: in which order, what hears them in the place of what goes, and what they lead to."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtWidgets import QScrollArea, QWidget
 
 
 def show_instead(shown: Sequence[QWidget], hidden: Sequence[QWidget]) -> None:
@@ -29,3 +29,13 @@ def put_in_order(first: QWidget, *others: QWidget) -> None:
             return
     for one, other in pairwise((before, *others)):
         QWidget.setTabOrder(one, other)
+
+
+def reveal(widget: QWidget, part: QRectF) -> None:
+    """Scroll the area that holds a widget, where one does, no further than it takes to show a part of it."""
+    area = widget.parentWidget()
+    while area and not isinstance(area, QScrollArea):
+        area = area.parentWidget()
+    if isinstance(area, QScrollArea) and (content := area.widget()):
+        at = widget.mapTo(content, part.center().toPoint())
+        area.ensureVisible(at.x(), at.y(), round(part.width() / 2) + 2, round(part.height() / 2) + 2)

@@ -90,6 +90,7 @@ class HeatMap(QWidget):
         self.values = values
         finite = values[np.isfinite(values)]
         self._signed = bool((finite < 0).any()) if signed is None else signed
+        self._say()
         self.set_limits(limits)
 
     def set_limits(self, limits: tuple[float, float] | None) -> None:
@@ -111,6 +112,14 @@ class HeatMap(QWidget):
         """One cell in words: "3 ␣cat → 1 ␣the  0.412"."""
         row, column = cell
         return f"{self._rows.name(row)} → {self._columns.name(column)}   {units.number(float(self.values[cell]), 3)}"
+
+    def _say(self) -> None:
+        if self.cursor_cell:
+            self.setAccessibleDescription(self.describe(self.cursor_cell))
+        else:
+            rows, columns = self.values.shape
+            largest = float(self.values[np.isfinite(self.values)].max(initial=0.0))
+            self.setAccessibleDescription(f"{rows:,} × {columns:,} cells, the largest {units.number(largest, 3)}")
 
     def table(self) -> Iterable[Sequence[object]]:
         rows = zip(self._rows.names(), self.values, strict=True)
@@ -244,7 +253,7 @@ class HeatMap(QWidget):
         if cell is None:
             self.left.emit()
         else:
-            self.setAccessibleDescription(self.describe(cell))
+            self._say()
             self.hovered.emit(*cell, float(self.values[cell]))
         self.update()
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from app.theme import GRID, body_font, theme
 from app.widgets.colour_maps import image, levels, magnitude_map
 from app.widgets.export import Exporter
+from app.widgets.focus import reveal
 
 GAP, LABELS_TOP = 4.0, 18.0
 SMALLEST, LARGEST = 24.0, 96.0
@@ -52,6 +53,7 @@ class ThumbnailGrid(QWidget):
         self._left = float(int(widest)) + GRID + 2
         if self.selection is not None and (self.selection[0] >= layers or self.selection[1] >= heads):
             self.selection = None
+        self.mark(self.selection)
         self.setMinimumSize(self._size_at(SMALLEST).toSize())
         self.updateGeometry()
         self.update()
@@ -67,10 +69,16 @@ class ThumbnailGrid(QWidget):
     def select(self, layer: int, head: int) -> None:
         """Frame one map and say so; the same one again says nothing."""
         if (layer, head) != self.selection:
-            self.selection = (layer, head)
-            self.setAccessibleDescription(self.name((layer, head)))
+            self.mark((layer, head))
             self.selected.emit(layer, head)
-            self.update()
+
+    def mark(self, place: Place | None) -> None:
+        """Frame one map, or none, without a signal."""
+        self.selection = place
+        layers, heads = self.maps.shape[:2]
+        words = f"{layers} × {heads} maps: a row per {self.row_name}, a column per {self.column_name}"
+        self.setAccessibleDescription(self.name(place) if place else words)
+        self.update()
 
     def name(self, place: Place) -> str:
         return f"{self.row_name} {place[0] + 1}, {self.column_name} {place[1] + 1}"
@@ -208,3 +216,4 @@ class ThumbnailGrid(QWidget):
             return
         layer, head = self.selection or (-step[0], -step[1])
         self.select(min(max(layer + step[0], 0), layers - 1), min(max(head + step[1], 0), heads - 1))
+        reveal(self, self._box(self.selection or (0, 0), self._side(QSizeF(self.size()))))

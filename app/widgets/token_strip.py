@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.theme import mix, mono_font, theme
 from app.widgets.export import Exporter
+from app.widgets.focus import reveal
 from app.widgets.tokens import is_newline, is_special, visible
 from tfmcore import units
 
@@ -86,6 +87,7 @@ class TokenStrip(QWidget):
             for i, token in enumerate(tokens)
         ]
         self.selection = self._hovered = None
+        self._say()
         self._flow_all()
 
     def append_token(
@@ -110,7 +112,12 @@ class TokenStrip(QWidget):
     def select(self, index: int | None) -> None:
         """Frame one token, as a click does, without the signal."""
         self.selection = index
+        self._say()
         self.update()
+
+    def _say(self) -> None:
+        at = self.selection
+        self.setAccessibleDescription(f"{len(self.pieces):,} tokens" if at is None else self.describe(at))
 
     def table(self) -> Iterable[Sequence[object]]:
         pieces = [(index, piece.token, piece.id, piece.value) for index, piece in enumerate(self.pieces)]
@@ -275,9 +282,10 @@ class TokenStrip(QWidget):
         steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
         if self.pieces and event.key() in steps:
             index = 0 if self.selection is None else self.selection + steps[Qt.Key(event.key())]
-            self.select(min(max(index, 0), len(self.pieces) - 1))
-            self.setAccessibleDescription(self.describe(self.selection or 0))
-            self.hovered.emit(self.selection)
+            index = min(max(index, 0), len(self.pieces) - 1)
+            self.select(index)
+            reveal(self, self._box(index))
+            self.hovered.emit(index)
         elif self.selection is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
             self.clicked.emit(self.selection)
         else:

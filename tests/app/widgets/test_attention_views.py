@@ -98,6 +98,19 @@ def test_hovering_a_token_hides_the_other_lines_and_a_click_locks(arcs: Attentio
     assert arcs.locked is None
 
 
+def test_the_keyboard_locks_tokens_of_both_sides_and_says_where_they_attend_to(arcs: AttentionArcs, qtbot) -> None:
+    rows, columns = arcs.tokens["row"], arcs.tokens["col"]
+    assert arcs.accessibleDescription() == f"{len(arcs.weights)} heads, {len(rows)} tokens"
+    qtbot.keyClick(arcs, Qt.Key.Key_Down)
+    qtbot.keyClick(arcs, Qt.Key.Key_Down)
+    assert arcs.locked == ("row", 1)
+    best = int(arcs.weights[:, 1].mean(axis=0).argmax())
+    assert arcs.accessibleDescription().startswith(f"1 {rows[1]}: to {columns[best]} ")
+    qtbot.keyClick(arcs, Qt.Key.Key_Right)
+    assert arcs.locked == ("col", 1)
+    assert arcs.accessibleDescription().startswith(f"1 {columns[1]}: from ")
+
+
 def test_shapes_must_agree(arcs: AttentionArcs) -> None:
     with pytest.raises(ValueError, match="need 2 and 4 tokens"):
         arcs.set_weights(np.zeros((1, 2, 4)), TOKENS, TOKENS)

@@ -73,6 +73,8 @@ def test_the_keyboard_reaches_everything(heat_map: HeatMap, qtbot) -> None:
     assert heat_map.cursor_cell == (1, 1)
     assert heat_map.pinned == 1
     assert heat_map.accessibleDescription() == heat_map.describe((1, 1))
+    heat_map.set_matrix(heat_map.values / 2, heat_map._rows.tokens, heat_map._columns.tokens)
+    assert heat_map.accessibleDescription() == heat_map.describe((1, 1)), "of another head, too"
     qtbot.keyClick(heat_map, Qt.Key.Key_Escape)
     assert heat_map.pinned is None
     qtbot.keyClick(heat_map, Qt.Key.Key_Plus)

@@ -1,10 +1,12 @@
 """Tokens as text: what is visible, where lines break, what is told, and how much is painted."""
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QScrollArea
 
+from app.widgets.thumbnails import ThumbnailGrid
 from app.widgets.token_strip import TokenStrip
 from app.widgets.tokens import is_newline, is_special, visible
 
@@ -93,12 +95,28 @@ def test_pointing_and_clicking_tell_the_index(strip: TokenStrip, qtbot, hover) -
 
 def test_the_keyboard_walks_and_chooses(strip: TokenStrip, qtbot) -> None:
     strip.set_tokens(["a", "b", "c"])
+    assert strip.accessibleDescription() == "3 tokens"
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Left, Qt.Key.Key_Right):
         qtbot.keyClick(strip, key)
     with qtbot.waitSignal(strip.clicked) as caught:
         qtbot.keyClick(strip, Qt.Key.Key_Return)
     assert caught.args[0] in (1, 2)
     assert strip.accessibleDescription().startswith(f"{caught.args[0]}:")
+
+
+def test_the_keyboard_takes_what_is_seen_with_it(qtbot) -> None:
+    strip, grid = TokenStrip(), ThumbnailGrid()
+    strip.set_tokens(["token"] * 300)
+    grid.set_maps(np.zeros((40, 2, 4, 4)))
+    for widget, key in ((strip, Qt.Key.Key_Right), (grid, Qt.Key.Key_Down)):
+        area = QScrollArea(widgetResizable=True)
+        qtbot.addWidget(area)
+        area.setWidget(widget)
+        area.resize(300, 120)
+        area.show()
+        for _ in range(40):
+            qtbot.keyClick(widget, key)
+        assert area.verticalScrollBar().value() > 0
 
 
 def test_values_categories_and_specials_look_different(strip: TokenStrip) -> None:
