@@ -202,6 +202,8 @@ class RunRows(QAbstractTableModel):
                 return facts
             case Qt.ItemDataRole.DisplayRole:
                 return (facts.label, facts.words, steps_words(facts), "", loss_of(facts).words)[index.column()]
+            case Qt.ItemDataRole.AccessibleDescriptionRole if column == "Run":  # a list paints it beside the label
+                return ", ".join((facts.words, steps_words(facts), loss_of(facts).words))
             case Qt.ItemDataRole.EditRole if column == "Run":
                 return facts.label
             case Qt.ItemDataRole.ToolTipRole:

@@ -187,6 +187,8 @@ class Field(QWidget):
             long = len(words) > LONG_MEND
             way = QBoxLayout.Direction.TopToBottom if long else QBoxLayout.Direction.LeftToRight
             self._problem_row.setDirection(way)
+        words = f"{self._error.text()} {self.option.help}" if problem else self.option.help
+        self.widget.setAccessibleDescription(words)
         if self.widget.property("invalid") != (problem is not None):
             self.widget.setProperty("invalid", problem is not None)
             self.widget.style().polish(self.widget)

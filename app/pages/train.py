@@ -28,6 +28,7 @@ from app.run_watch import RunFacts, RunFollower
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.empty_state import EmptyState
+from app.widgets.speech import announce
 
 
 class TrainPage(QWidget):
@@ -148,6 +149,7 @@ class TrainPage(QWidget):
         if (chosen and chosen.id) != (self._shown and self._shown.id):
             self._follow_chosen()
         elif chosen and self._shown and chosen.state != self._shown.state:
+            announce(self._bar, f"{chosen.label}: {chosen.words}. {chosen.ending}")
             self._log.look_again()
             self._config.show_run(chosen.run)  # it may go on with a smaller batch
         if chosen:

@@ -44,6 +44,7 @@ class PresetChooser(QPushButton):
     def show_preset(self, name: str) -> None:
         preset = presets().get(name)
         self.setText(preset.title if preset else "Start from a preset…")
+        self.setAccessibleName(f"Preset: {preset.title}" if preset else "Preset")
         self.list.current = name
 
     def _open(self) -> None:

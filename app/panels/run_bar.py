@@ -58,7 +58,9 @@ class RunBar(QWidget):
         self._words.setProperty("role", "muted")
         self._sentence = QLabel(objectName="run_sentence", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._progress = QProgressBar(objectName="run_progress", textVisible=False, maximum=1000)
+        self._progress = QProgressBar(
+            objectName="run_progress", textVisible=False, maximum=1000, accessibleName="Progress of the run"
+        )
         self._progress.setFixedHeight(6)
         self._rate = QLineEdit(objectName="field_set_learning_rate", placeholderText="by schedule")
         self._rate.setFixedWidth(14 * GRID)

@@ -56,6 +56,8 @@ class TemplateCard(QFrame):
             "Open", objectName=f"action_open_{preset.name}", toolTip="Show its design before training"
         )
         self._look.setProperty("kind", "quiet")
+        for button in (self._train, self._look):
+            button.setAccessibleName(f"{button.text()}: {card.title}")
         head = QHBoxLayout(spacing=GRID)
         head.addWidget(glyph)
         head.addWidget(title, 1)

@@ -14,6 +14,7 @@ class ElidedCombo(QComboBox):
 
     def __init__(self, **properties: Any) -> None:
         super().__init__(focusPolicy=Qt.FocusPolicy.StrongFocus, **properties)
+        self.setAccessibleDescription(self.accessibleName())  # on Linux the name is that of its label only
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave it to the page, which scrolls."""

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEv
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.theme import GRID, icon, mix, mono_font, theme, themes
+from app.widgets.speech import announce
 
 Level = Literal["info", "warning", "error"]
 LEVELS: tuple[str, ...] = get_args(Level)
@@ -132,6 +133,7 @@ class ErrorBar(QWidget):
         self.details.hide()
         self.setAccessibleDescription(sentence)
         self.show()
+        announce(self, sentence)
 
     def _recolour(self) -> None:
         self.icon.setPixmap(icon(*_LOOKS[self.level]).pixmap(20, 20))

@@ -71,6 +71,7 @@ class Slider(QWidget):
     def _show(self) -> None:
         self._slider.setAccessibleName(self.accessibleName())
         self._label.setText(self._zero if self._zero and not self.value() else f"{self.value():.2f}")
+        self._slider.setAccessibleDescription(self._label.text())  # its own value counts the steps
 
 
 class Number(QSpinBox):

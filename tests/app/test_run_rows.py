@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QPersistentModelIndex
+from PySide6.QtCore import QPersistentModelIndex, Qt
 
 from app.run_rows import RunRows, distinct, loss_of, matches, shorter
 from app.session import Session
@@ -35,6 +35,13 @@ def test_the_validation_loss_is_shown_where_it_is_known_and_else_the_training_lo
     assert loss_of(validated).words == "val 1.832"
     assert "Validation loss 1.832" in loss_of(validated).tip
     assert loss_of(replace(facts, status=None)).words == "–"
+
+
+def test_who_hears_the_list_hears_what_is_painted_beside_a_label(session: Session, run: Run) -> None:
+    rows = RunRows(session, session)
+    rows.show([facts_of(run, RunState.RUNNING)])
+    said = rows.index(0, 0).data(Qt.ItemDataRole.AccessibleDescriptionRole)
+    assert said == "running, 20 / 1,000, train 0.2"
 
 
 @pytest.mark.parametrize(

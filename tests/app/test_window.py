@@ -215,7 +215,17 @@ def test_whatever_tab_reaches_can_be_read_aloud(whole: MainWindow) -> None:
         read = QAccessible.queryAccessibleInterface(widget)
         if not isinstance(widget, QAbstractButton):
             assert read.text(QAccessible.Text.Name), (widget.objectName(), widget.parent().objectName())
+        if isinstance(widget, QComboBox):  # on Linux its name is what is chosen
+            labelled = any(relation & QAccessible.RelationFlag.Label for _, relation in read.relations())
+            assert labelled or read.text(QAccessible.Text.Description), widget.objectName()
     assert whole.findChild(QTabWidget, "run_tabs").tabBar().accessibleName()
+
+
+def test_buttons_that_look_alike_are_told_apart_by_those_who_hear_them(window: MainWindow) -> None:
+    page = window.findChild(QWidget, "page_home")
+    read = map(QAccessible.queryAccessibleInterface, page.findChildren(QPushButton))
+    names = [each.text(QAccessible.Text.Name) for each in read]
+    assert len(names) == len(set(names)) > 10
 
 
 def test_whatever_tab_reaches_shows_that_it_hears_the_keys(

@@ -101,12 +101,14 @@ def test_a_value_out_of_range_is_said_and_mended(qtbot, draft, forms, option: Op
             assert not form.more.folded
         sentence, mend = form.findChild(QLabel, f"problem_{name}"), form.findChild(QPushButton, f"mend_{name}")
         assert sentence.text().endswith(".")
+        assert line.accessibleDescription() == f"{sentence.text()} {option.help}"
         if mend.isHidden():  # an empty optional option has no nearest value but emptiness
             draft.set(option.path, option.default)
         else:
             qtbot.mouseClick(mend, Qt.MouseButton.LeftButton)
         assert option.path not in [problem.field for problem in draft.problems], draft.problems
         assert not field.has_problem
+        assert line.accessibleDescription() == option.help
 
 
 def test_typing_reaches_the_draft_when_it_pauses_and_keeps_the_text(qtbot, draft, forms):

@@ -79,14 +79,17 @@ def test_another_run_takes_the_place_of_the_first(page: TrainPage, session: Sess
 
 
 def test_a_failure_is_told_with_its_sentence_and_its_last_words(
-    page: TrainPage, session: Session, qtbot: QtBot, run: Run
+    page: TrainPage, session: Session, qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     until(qtbot, session, lambda: len(losses(page)) == 20)
     (run.folder / "log.txt").write_text("Segmentation fault\n")
+    said = list[str]()
+    monkeypatch.setattr("app.pages.train.announce", lambda widget, words: said.append(words))
     Exit(state=RunState.FAILED, step=20, sentence="The loss is not a number in step 21.").write(
         run.folder / "exit.json"
     )
     until(qtbot, session, lambda: session.runs.facts[0].state == RunState.FAILED)
+    assert said == ["A first run: failed. The loss is not a number in step 21."]
     sentence = page.findChild(QLabel, "run_sentence")
     assert sentence.isVisible()
     assert sentence.text() == "The loss is not a number in step 21."

@@ -37,6 +37,7 @@ def test_every_preset_stands_under_its_family(chooser: PresetChooser) -> None:
             assert preset_list.family_of(preset) == heading.text(0)
     assert chooser.list.tree.currentItem().data(0, NAME) == "bert-mini"
     assert chooser.text() == presets()["bert-mini"].title
+    assert chooser.accessibleName() == f"Preset: {chooser.text()}"
 
 
 def test_typing_searches_and_return_chooses(chooser: PresetChooser, qtbot: QtBot) -> None:

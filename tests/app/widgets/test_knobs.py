@@ -22,6 +22,7 @@ def test_knobs_give_their_values_and_say_when_they_change(qtbot: QtBot) -> None:
     knobs.add("seed", "Seed", "Which", Word(pattern=r"\d{0,3}"))
     with qtbot.waitSignal(knobs.changed):
         knobs.knobs["heat"].setValue(1.35)
+    assert knobs.knobs["heat"].focusProxy().accessibleDescription() == "1.35", "its own value counts the steps"
     knobs.knobs["most"].setValue(99)
     qtbot.keyClicks(knobs.knobs["seed"], "1x2 34")
     assert knobs.values() == {"heat": 1.35, "most": 10, "seed": "123"}

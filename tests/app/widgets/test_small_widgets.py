@@ -37,6 +37,17 @@ def test_a_message_unfolds_copies_and_goes(qtbot, level: str) -> None:
     assert bar.more.isHidden()
 
 
+def test_a_message_is_said_as_it_comes_up(qtbot, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = list[str]()
+    monkeypatch.setattr("app.widgets.error_bar.announce", lambda widget, words: said.append(words))
+    bar = ErrorBar()
+    qtbot.addWidget(bar)
+    bar.show_message("error", "The disk is full.")
+    bar.offer("It was deleted.", "Undo", lambda: None)
+    bar.dismiss()
+    assert said == ["The disk is full.", "It was deleted.", "The disk is full."]
+
+
 def test_markup_in_a_message_is_shown_as_it_is(qtbot) -> None:
     bar = ErrorBar()
     qtbot.addWidget(bar)
