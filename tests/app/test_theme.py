@@ -17,7 +17,7 @@ from app.widgets.colour_maps import levels, magnitude_map, rgb_to_oklab, signed_
 from app.widgets.token_strip import SHADE
 
 LOOKS = [LIGHT, DARK]
-TEXT_TOKENS = ("text", "muted", "accent", "good", "warning", "bad")
+TEXT_TOKENS = ("text", "muted", "accent", "good", "warning", "bad", "training")
 GROUNDS = ("background", "surface", "raised")
 
 
@@ -35,7 +35,8 @@ def test_text_is_readable(look: Theme, token: str, ground: str) -> None:
 
 def test_text_on_colours_is_readable(look: Theme) -> None:
     assert contrast(look.on_accent, look.accent) >= 4.5
-    assert contrast(look.text, look.hover) >= 4.5
+    for token in TEXT_TOKENS:
+        assert contrast(getattr(look, token), look.hover) >= 4.5, token
     assert contrast(look.text, mix(look.surface, look.accent, SHADE).name()) >= 4.5
     for kind, fill in look.blocks.items():
         assert contrast(look.text, fill) >= 4.5, kind
