@@ -107,7 +107,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self._errors)
         column.addWidget(self._offers)
         column.addWidget(self._stack, 1)
-        content.setMinimumSize(SMALLEST - QSize(10 * GRID, 3 * GRID))  # beside the rail and above the status
+        content.setMinimumSize(SMALLEST - QSize(10 * GRID + 1, 3 * GRID))  # beside the rail and above the status
         area = PageArea(objectName="scroll_pages", focusPolicy=Qt.FocusPolicy.NoFocus)
         area.setWidget(content)
         centre = QWidget()
