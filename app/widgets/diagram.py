@@ -155,9 +155,12 @@ class BlockDiagram(QAbstractScrollArea):
             (self.horizontalScrollBar(), width, self.viewport().width()),
             (self.verticalScrollBar(), height, self.viewport().height()),
         ):
+            at_its_end = bar.value() == bar.maximum()  # at the foot, where the text goes in, until one scrolls
             bar.setPageStep(page)
             bar.setSingleStep(24)
             bar.setRange(0, max(0, whole - page))
+            if at_its_end and bar is self.verticalScrollBar():
+                bar.setValue(bar.maximum())
         self.viewport().update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -98,6 +98,20 @@ def test_a_click_names_the_block_at_any_scale(qtbot, size) -> None:
     assert (widget.verticalScrollBar().maximum() > 0) is (size[1] < 500)
 
 
+def test_a_diagram_that_is_too_high_shows_its_foot_until_one_scrolls(qtbot) -> None:
+    widget = BlockDiagram()
+    qtbot.addWidget(widget)
+    widget.set_columns([ENCODER, DECODER])
+    bar = widget.verticalScrollBar()
+    for height in (200, 150):
+        widget.resize(300, height)
+        widget.show()
+        assert bar.value() == bar.maximum() > 0
+    bar.setValue(10)
+    widget.resize(300, 180)
+    assert bar.value() == 10
+
+
 def test_the_keyboard_climbs_and_opens(qtbot) -> None:
     widget = BlockDiagram()
     qtbot.addWidget(widget)
