@@ -227,7 +227,7 @@ class Curves(QWidget):
         if not found:
             menu.addAction("No checkpoint to branch from yet").setEnabled(False)
         menu.addSeparator()
-        menu.addActions(self.plots["loss"].exporter.actions)
+        menu.addActions(self.plots["loss"].actions())
         menu.popup(where)
 
     def _on_failed(self, error: Exception) -> None:

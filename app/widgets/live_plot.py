@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, QSizeF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QFocusEvent, QKeyEvent, QPainter, QShowEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QFocusEvent, QKeyEvent, QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from app.actions import make_action
 from app.theme import GRID, body_font, icon, theme, themes
 from app.widgets.chart import Chart
 from app.widgets.curve import RING, Curve, CurveStyle
@@ -28,6 +29,7 @@ AHEAD = 4
 """So many times as far as has been drawn is shown of what is planned."""
 LEGEND_LINE = 2 * GRID
 ZOOM = 1.25
+NARROW = 28 * GRID
 RESET_ICON = "fit-to-screen-outline"
 DEFAULT_STYLES: dict[str, CurveStyle] = {
     "training": CurveStyle(colour="training", smoothed=True),
@@ -89,6 +91,8 @@ class LivePlot(QWidget):
         layout.addLayout(header)
         layout.addLayout(self.legend)
         layout.addWidget(self.chart)
+        self.addAction(make_action(self, "log_axis", "Logarithmic axis, or not  (L)", self.log.toggle))
+        self.addAction(make_action(self, "show_everything", "Show everything  (R)", self.reset_view))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.frame = QTimer(self, singleShot=True)
@@ -321,6 +325,11 @@ class LivePlot(QWidget):
         for plot in self._linked:
             plot.chart.show_x(*self.chart.x_range)
         self._schedule()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A small plot has room for its title: what else it can do stands in its menu."""
+        for button in (self.log, self.reset):
+            button.setVisible(self.width() >= NARROW)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

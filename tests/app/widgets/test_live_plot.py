@@ -203,6 +203,18 @@ def test_the_tab_key_comes_to_the_legend_before_the_next_plot(plot: LivePlot, qt
     assert [widget for widget in widgets if widget in buttons] == buttons
 
 
+def test_a_small_plot_has_room_for_its_title(qtbot: QtBot) -> None:
+    plot = LivePlot(title="Gradient norm")
+    qtbot.addWidget(plot)
+    plot.resize(190, 140)
+    plot.show()
+    qtbot.waitUntil(lambda: plot.heading.width() >= plot.heading.sizeHint().width())
+    next(action for action in plot.actions() if "Logarithmic" in action.text()).trigger()
+    assert plot.log.isChecked()
+    plot.resize(400, 140)
+    assert plot.log.isVisible()
+
+
 def test_a_legend_button_hides_its_curve(plot: LivePlot, qtbot) -> None:
     plot.set_series("training", [0, 1], [3, 2])
     button = plot.curves["training"].button
