@@ -163,6 +163,9 @@ class Preview(QWidget):
 
     def _ask(self) -> None:
         data = self._session.draft.raw["data"]
+        if any(data.get(name) != self._asked_for.get(name) for name in ("source", "path")):
+            self._model.show(None)
+            self._notices.hide()
         self._asked_for = data
         self._count.setText("reading …")
         architecture = TASKS[data.get("task", "language_modeling")].architectures[0]

@@ -71,6 +71,13 @@ def test_the_first_look_asks_once_and_shows_the_rows(qtbot, page, session, told)
     session.draft.set("model.d_model", 64)
     qtbot.wait(400)
     assert len(told.requests(PreviewData)) == 1
+    session.draft.set("data.validation_fraction", 0.2)
+    asked(qtbot, told, 2)
+    assert model.rowCount() == 3, "they are those of the same source"
+    session.draft.set_many({"data.source": "reverse", "data.task": "translation"})
+    asked(qtbot, told, 3)
+    assert (words(page, "preview_count"), model.rowCount()) == ("reading …", 0)
+    assert not page.findChild(QLabel, "preview_notices").isVisible()
 
 
 def test_an_old_answer_is_ignored_even_while_the_new_question_waits(qtbot, page, session, told):
