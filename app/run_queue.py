@@ -68,8 +68,9 @@ class RunQueue(QObject):
 
         def work() -> int:
             configs, folder = swept(raw, combinations), self._session.runs.folder
-            pairs = zip(configs, combinations, strict=True)
-            self._let_wait([Run.create(folder, config, label(name, combination)) for config, combination in pairs])
+            labels = [label(name, combination) for combination in combinations]
+            runs = zip(configs, labels, range(1, len(labels) + 1), strict=True)
+            self._let_wait([Run.create(folder, *run) for run in runs])
             return len(configs)
 
         self._do(work, done)

@@ -68,12 +68,14 @@ class Run:
         self.folder = folder
 
     @classmethod
-    def create(cls, runs: Path, config: Config, label: str) -> "Run":
-        """A new folder in `runs`, named after the time and the label; raises UserError where it cannot be written,
-        and ConfigError where it cannot go on from the checkpoint that it names."""
+    def create(cls, runs: Path, config: Config, label: str, place: int | None = None) -> "Run":
+        """A new folder in `runs`, named after the time, its `place` in a sweep, of which many are made in the same
+        second, and the label; raises UserError where it cannot be written, and ConfigError where it cannot go on from
+        the checkpoint that it names."""
         check_branch(config)
         slug = re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", label).lower()).strip("-")[:40].strip("-")
-        stem = time.strftime("%Y%m%d-%H%M%S") + (f"-{slug}" if slug else "")
+        ordered = "" if place is None else f"-{place:04d}"
+        stem = time.strftime("%Y%m%d-%H%M%S") + ordered + (f"-{slug}" if slug else "")
         try:
             runs.mkdir(parents=True, exist_ok=True)
             return cls(_new_folder(runs, stem))._begin(config, label)

@@ -82,9 +82,10 @@ def test_a_queue_that_was_left_goes_on_with_the_next_window(
 
 def test_a_sweep_makes_runs_that_wait_or_none(session: Session, qtbot: QtBot, begun: list[object]) -> None:
     made: list[int] = []
-    session.queue.sweep(session.draft.raw, [("training.seed=1",), ("training.seed=2",)], "mine", made.append)
+    session.queue.sweep(session.draft.raw, [("training.seed=9",), ("training.seed=10",)], "mine", made.append)
     qtbot.waitUntil(lambda: made == [2])
-    until(qtbot, session, lambda: places(session) == {"mine seed=1": 1, "mine seed=2": 2})
+    until(qtbot, session, lambda: places(session) == {"mine seed=9": 1, "mine seed=10": 2})
+    assert [facts.label for facts in session.runs.facts] == ["mine seed=10", "mine seed=9"], "newest first"
     assert begun == [session.runs.folder]
     with qtbot.waitSignal(session.notified) as said:
         session.queue.sweep(session.draft.raw, [("model.num_heads=4",), ("model.num_heads=5",)], "no", made.append)

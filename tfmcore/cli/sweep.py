@@ -78,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def let_wait(folder: Path, configs: Sequence[Config], labels: Sequence[str], as_json: bool) -> int:
     """Make the runs of a sweep, and have them wait in the queue."""
-    runs = [Run.create(folder, config, label) for config, label in zip(configs, labels, strict=True)]
+    places = range(1, len(configs) + 1)
+    runs = [Run.create(folder, *run) for run in zip(configs, labels, places, strict=True)]
     Queue(folder).add([run.id for run in runs])
     for run in runs if as_json else ():
         print_json({"run": run.id, "label": run.label, "state": str(run.state()), "folder": run.folder})
