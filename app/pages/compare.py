@@ -34,7 +34,7 @@ class ComparePage(QWidget):
         self._session = session
         self._sheet, self._curves, self._by_option = RunSheet(session), RunCurves(session), LossByOption(session)
         self._late = QTimer(self, singleShot=True, interval=0)
-        self.addActions(self._sheet.acts)
+        self.addActions([*self._sheet.acts, *self._sheet.sorting])
         self._lay_out()
         self._late.timeout.connect(self._draw)
         self._sheet.looked_over.connect(self._late.start)

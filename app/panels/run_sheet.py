@@ -1,6 +1,7 @@
 """Runs side by side: what came of each, and the options in which they differ; a click on a heading sorts by it."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import accumulate, islice
 from operator import attrgetter
 from pathlib import Path
@@ -78,8 +79,16 @@ class RunSheet(QWidget):
         self._join.setChecked(session.settings.get("compare.join_seeds", False))
         self._join.setToolTip("Draw the mean of the runs that differ only in the seed")
         self._filter.addAction(finding, QLineEdit.ActionPosition.LeadingPosition)
+        self.sorting = [
+            make_action(self.view, name, text, partial(self._sort, step), keys)
+            for name, text, step, keys in (
+                ("sort_by_next", "Sort by the next column", 1, "Alt+Right"),
+                ("sort_by_previous", "Sort by the column before", -1, "Alt+Left"),
+                ("sort_other_way", "Sort the other way round", 0, "Alt+Down"),
+            )
+        ]
         self.acts = [finding, *self._acts, self._join, self._save]
-        for action in self.acts:
+        for action in (*self.acts, *self.sorting):
             action.setShortcutContext(WIDGET if action.shortcut() == QKeySequence("Delete") else PAGE)
         self._save.setIconText(self._save.text())  # Qt's own has no dots
         self._lay_out()
@@ -100,6 +109,13 @@ class RunSheet(QWidget):
         action = make_action(self.view, name, text, do, keys, glyph=glyph, tone="muted")
         return action
 
+    def _sort(self, step: int) -> None:
+        """By a column so many further, or with 0 by the same one the other way round."""
+        header = self.view.horizontalHeader()
+        column, order = (header.sortIndicatorSection() + step) % header.count(), header.sortIndicatorOrder()
+        header.setSortIndicator(column, order if step else Qt.SortOrder(1 - order.value))
+        self.view.scrollTo(self.rows.index(0, column))
+
     def _find(self) -> None:
         self._filter.setFocus()
         self._filter.selectAll()
@@ -112,7 +128,7 @@ class RunSheet(QWidget):
         view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         view.setTabKeyNavigation(False)
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        view.addActions([*self._acts])
+        view.addActions([*self._acts, *self.sorting])
         view.verticalHeader().hide()
         view.verticalHeader().setDefaultSectionSize(ROW)
         header = view.horizontalHeader()

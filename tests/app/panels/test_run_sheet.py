@@ -117,6 +117,17 @@ def test_language_models_with_different_tokenizers_are_compared_by_bits_per_byte
     assert measure_of(sheet.rows.rows, [Column("tokenizer.lowercase", "", str)]) is None
 
 
+def test_the_keys_sort_as_clicks_on_the_headings_do(sheet: RunSheet) -> None:
+    header = sheet.view.horizontalHeader()
+    for name in ("sort_by_next", "sort_by_next"):
+        sheet.findChild(QAction, f"action_{name}").trigger()
+    assert sheet.rows.columns[header.sortIndicatorSection()].title == "Training loss"
+    sheet.findChild(QAction, "action_sort_by_previous").trigger()
+    assert column(sheet, "Learning rate") == RATES
+    sheet.findChild(QAction, "action_sort_other_way").trigger()
+    assert column(sheet, "Learning rate") == RATES[::-1]
+
+
 def test_what_is_sorted_by_stays_though_other_columns_come(sheet: RunSheet, qtbot: QtBot) -> None:
     click_heading(sheet, "Training loss", qtbot)
     line, header = sheet.findChild(QLineEdit, "field_filter_sheet"), sheet.view.horizontalHeader()
