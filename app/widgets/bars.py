@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.theme import GRID, body_font, mono_font, theme
 from app.widgets.export import Exporter
+from app.widgets.focus import reveal
 from app.widgets.tokens import visible
 from tfmcore import units
 
@@ -116,6 +117,7 @@ class ProbabilityBars(QWidget):
         """By the keys: what stands there is said."""
         label, share = self.bars[index]
         self._point_at(index)
+        reveal(self, QRectF(0, index * ROW, self.width(), ROW))
         self.setAccessibleDescription(f"{label} {units.percent(share)}, {index + 1} of {len(self.bars)}")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

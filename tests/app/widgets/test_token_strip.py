@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QScrollArea
 
+from app.widgets.bars import ProbabilityBars
 from app.widgets.thumbnails import ThumbnailGrid
 from app.widgets.token_strip import TokenStrip
 from app.widgets.tokens import is_newline, is_special, visible
@@ -105,10 +106,11 @@ def test_the_keyboard_walks_and_chooses(strip: TokenStrip, qtbot) -> None:
 
 
 def test_the_keyboard_takes_what_is_seen_with_it(qtbot) -> None:
-    strip, grid = TokenStrip(), ThumbnailGrid()
+    strip, grid, bars = TokenStrip(), ThumbnailGrid(), ProbabilityBars()
     strip.set_tokens(["token"] * 300)
     grid.set_maps(np.zeros((40, 2, 4, 4)))
-    for widget, key in ((strip, Qt.Key.Key_Right), (grid, Qt.Key.Key_Down)):
+    bars.set_bars([("label", 0.1)] * 30)
+    for widget, key in ((strip, Qt.Key.Key_Right), (grid, Qt.Key.Key_Down), (bars, Qt.Key.Key_Down)):
         area = QScrollArea(widgetResizable=True)
         qtbot.addWidget(area)
         area.setWidget(widget)
