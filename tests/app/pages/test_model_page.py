@@ -189,8 +189,8 @@ def test_a_design_that_does_not_fit_the_machine_is_said_and_starts_only_when_ins
     session.draft.undo()
     assert holds()
     insist()
-    qtbot.waitUntil(lambda: len(started) == 1)
-    assert not holds()
+    qtbot.waitUntil(lambda: not holds())
+    assert len(started) == 1
     session.draft.load_preset("nano-decoder")
     assert page.findChild(QLabel, "memory_shortage").isHidden()
 
