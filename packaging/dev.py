@@ -270,4 +270,6 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer is needed; this is {sys.version.split()[0]}.")
+    for stream in (sys.stdout, sys.stderr):  # on Windows a pipe or a file speaks no more than the system's code page
+        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     sys.exit(main())

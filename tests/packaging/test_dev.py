@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -66,6 +67,13 @@ def test_no_arguments_print_the_help(dev, capsys):
     assert dev.main([]) == 0
     assert "run" in (text := capsys.readouterr().out)
     assert "test" in text
+
+
+def test_what_a_code_page_lacks_is_printed_all_the_same():
+    command = [sys.executable, ROOT / "packaging" / "dev.py", "test", "--help"]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp437"}
+    printed = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    assert "-- …" in printed.decode()
 
 
 @pytest.mark.parametrize(
