@@ -39,6 +39,16 @@ def test_caches(tmp_path, monkeypatch):
     assert cache_folder().is_dir()
 
 
+def test_a_user_without_a_home_is_told_what_to_choose(tmp_path, monkeypatch):
+    for name in ("TFM_WORKSPACE", "TFM_CACHE", "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as it is where nobody knows the user
+    for find, advice in ((find_workspace, "TFM_WORKSPACE"), (cache_folder, "TFM_CACHE")):
+        with pytest.raises(UserError, match=advice):
+            find()
+    assert find_workspace(tmp_path) == tmp_path
+
+
 def test_file_in_the_way_is_said(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TFM_CACHE", str(tmp_path / "file" / "cache"))
