@@ -14,7 +14,7 @@ from types import TracebackType
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.session import Session
 from app.settings import Settings
@@ -40,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         workspace = workspace_folder(args.workspace)
+        cache_folder()
     except UserError as error:
-        print(error, file=sys.stderr)
+        say_why_not(str(error))
         return 2
     settings = Settings(workspace / "settings.toml")
     size = zoom(settings)
@@ -69,6 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
     if code == REOPEN:
         reopen(size)
     return code
+
+
+def say_why_not(sentence: str) -> None:
+    """Say why no window opens where it is seen: a program that a menu has started has no terminal."""
+    print(sentence, file=sys.stderr)
+    if sys.stderr is None or not sys.stderr.isatty():
+        app = QApplication.instance() or QApplication(sys.argv[:1])
+        app.setApplicationName("Transformer Playground")
+        QMessageBox.critical(None, "", sentence)
 
 
 def collect_here(window: MainWindow) -> None:
@@ -112,7 +122,7 @@ def listen(name: str, window: MainWindow) -> QLocalServer:
 
 def install_hook(session: Session) -> None:
     """An exception in a slot is logged and said; the event loop lives on."""
-    logging.basicConfig(filename=cache_folder() / "window.log", level=logging.WARNING)
+    logging.basicConfig(filename=cache_folder() / "window.log", encoding="utf-8", level=logging.WARNING)
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         details = "".join(traceback.format_exception(kind, error, trace))

@@ -1,5 +1,8 @@
 """The window: every page by click and by key, both themes, one place for errors, and a second window on a workspace."""
 
+import io
+import logging
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +23,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QListView,
     QMenu,
+    QMessageBox,
     QPlainTextEdit,
     QPushButton,
     QSlider,
@@ -31,7 +35,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from app.engine_client import EngineClient
-from app.main import install_hook, raise_other, server_name
+from app.main import install_hook, main, raise_other, server_name
 from app.panels.pinned import Pinned
 from app.session import Session
 from app.theme import DARK, LIGHT, apply_theme, contrast
@@ -338,7 +342,9 @@ def test_an_exception_in_a_slot_is_said_and_logged_and_the_window_lives(
     window: MainWindow, session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(logging.root, "handlers", [])
     install_hook(session)
+    log = logging.root.handlers[0]
     QTimer.singleShot(0, lambda: 1 // 0)
     qtbot.waitUntil(lambda: window.findChild(QWidget, "notice").isVisible())
     sentence = window.findChild(QLabel, "notice_sentence").text()
@@ -347,6 +353,8 @@ def test_an_exception_in_a_slot_is_said_and_logged_and_the_window_lives(
     assert "Traceback" in window.findChild(QPlainTextEdit, "notice_text").toPlainText()
     qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
     assert window.findChild(QWidget, "page_data").isVisible()
+    log.close()
+    assert log.encoding == "utf-8"  # whatever the system's is: names are in any language
 
 
 def test_a_problem_leads_to_its_field(window: MainWindow, session: Session, qtbot: QtBot) -> None:
@@ -512,6 +520,20 @@ def test_a_closed_window_leaves_no_engine_behind(
     window.close()
     assert not psutil.pid_exists(process_id)
     assert "Destroyed" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("stderr", [None, io.StringIO()])  # of a program of windows, and of a menu
+def test_why_no_window_opens_is_said_where_no_terminal_is(
+    tmp_path: Path, qapp: QApplication, monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO | None
+) -> None:
+    said = list[str]()
+    monkeypatch.setattr(QMessageBox, "critical", lambda _parent, _title, sentence: said.append(sentence))
+    monkeypatch.setattr(sys, "stderr", stderr)
+    (tmp_path / "file").write_text("")
+    assert main(["--workspace", str(tmp_path / "file")]) == 2
+    monkeypatch.setenv("TFM_CACHE", str(tmp_path / "file"))
+    assert main(["--workspace", str(tmp_path)]) == 2
+    assert [re.search("TFM_[A-Z]+", sentence)[0] for sentence in said] == ["TFM_WORKSPACE", "TFM_CACHE"]
 
 
 @pytest.mark.fault(25)
