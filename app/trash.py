@@ -5,6 +5,8 @@ import shutil
 import time
 from pathlib import Path
 
+from tfmcore.patience import patiently
+
 KEPT_SECONDS = 7 * 24 * 3600
 
 
@@ -18,13 +20,13 @@ class Trash:
         """Move a folder here and give its new path; raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         kept = self._folder / thing.name
-        thing.rename(kept)
+        patiently(lambda: thing.rename(kept))
         os.utime(kept)
         return kept
 
     def give_back(self, kept: Path, path: Path) -> None:
         """Move a folder back to where it was; raises OSError."""
-        kept.rename(path)
+        patiently(lambda: kept.rename(path))
 
     def sweep(self) -> None:
         """Delete for good what has been here longer than KEPT_SECONDS."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tfmcore.config import UserError
 from tfmcore.locks import held
+from tfmcore.patience import patiently
 from tfmcore.runs import Exit, Run, RunState, list_runs, start_detached, start_trainer
 
 FILE, EDITING, RUNNING, LOG = "queue.json", ".queue-editing", ".queue-running", "queue.log"
@@ -88,7 +89,7 @@ class Queue:
 
     def _read(self) -> list[str]:
         try:
-            found = json.loads((self.runs / FILE).read_text(encoding="utf-8"))
+            found = json.loads(patiently((self.runs / FILE).read_bytes))
         except (OSError, ValueError):  # none yet, or not ours
             return []
         return [id for id in found if isinstance(id, str) and Path(id).name == id] if isinstance(found, list) else []
@@ -105,7 +106,7 @@ class Queue:
                 yield waiting
                 staged = self.runs / f".{FILE}"
                 staged.write_text(json.dumps(waiting), encoding="utf-8")
-                staged.replace(self.runs / FILE)
+                patiently(lambda: staged.replace(self.runs / FILE))
         except OSError as error:
             raise UserError(f"the queue in {self.runs} cannot be written: {error.strerror}") from None
 

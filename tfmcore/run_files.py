@@ -16,6 +16,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tfmcore.messages import EVENTS, AnyEvent
+from tfmcore.patience import patiently
 
 HEARTBEAT_SECONDS = 2.0
 SILENT_AFTER_SECONDS = 20.0
@@ -63,7 +64,7 @@ class Document(BaseModel):
     def write(self, path: Path) -> None:
         temporary = path.with_name(f".{path.name}-{os.getpid()}")
         temporary.write_text(self.model_dump_json(), encoding="utf-8")
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path))
 
 
 class About(Document):
@@ -176,7 +177,7 @@ class Checkpoint:
 def read(document: type[D], path: Path) -> D | None:
     """The document at `path`, or None where it is missing or half a document."""
     try:
-        return document.model_validate_json(path.read_bytes())
+        return document.model_validate_json(patiently(path.read_bytes))
     except (OSError, ValidationError, json.JSONDecodeError):
         return None
 

@@ -10,6 +10,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from tfmcore.config import Config, SavedModel, UserError, load_config, to_toml
 from tfmcore.config.branching import Beginning, check_branch
 from tfmcore.config.resuming import changed
 from tfmcore.messages import AnyEvent, Command
+from tfmcore.patience import patiently
 from tfmcore.run_files import (
     HEARTBEAT_SECONDS,
     SILENT_AFTER_SECONDS,
@@ -109,7 +111,7 @@ class Run:
     def _write_config(self, config: Config) -> None:
         whole = self.folder / ".run.toml"
         whole.write_text(to_toml(config), encoding="utf-8")
-        whole.replace(self.folder / "run.toml")
+        patiently(lambda: whole.replace(self.folder / "run.toml"))
 
     def _adopt(self, config: Config) -> None:
         """Begin with a checkpoint of another run, which may delete it soon. It has a score here only where those of
@@ -122,7 +124,7 @@ class Run:
             manifest.model_copy(update={"score": None, "validation_loss": None, "metrics": {}}).write(
                 staged / "manifest.json"
             )
-        staged.rename(staged.with_name(checkpoint.name))
+        patiently(lambda: staged.rename(staged.with_name(checkpoint.name)))
 
     @property
     def id(self) -> str:
@@ -222,8 +224,8 @@ class Run:
 
     def forget_last_life(self) -> None:
         """Before a trainer starts: what the one before it said of itself, and what it was asked, is void."""
-        for name in ("exit.json", "status.json", "control.jsonl"):
-            (self.folder / name).unlink(missing_ok=True)
+        for file in (self.folder / name for name in ("exit.json", "status.json", "control.jsonl")):
+            patiently(partial(file.unlink, missing_ok=True))
 
 
 def list_runs(runs: Path) -> list[Run]:

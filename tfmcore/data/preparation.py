@@ -29,6 +29,7 @@ from tfmcore.data.sources.opening import sha256_of
 from tfmcore.data.tasks import TASKS
 from tfmcore.data.tokenizer_training import train_tokenizer
 from tfmcore.data.tokenizers import ROLES, Tokenizer, read_roles
+from tfmcore.patience import patiently
 
 VERSION = 6
 """Goes into every fingerprint: another one makes all datasets anew."""
@@ -113,7 +114,7 @@ class Preparation:
             if folder.exists() and not is_whole(folder):
                 shutil.rmtree(folder)
             try:
-                staging.rename(folder)
+                patiently(lambda: staging.rename(folder))
             except OSError:
                 if not is_whole(folder):  # else somebody else has made the same one meanwhile
                     raise

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfmcore.config import UserError
+from tfmcore.patience import patiently
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def staged(target: Path) -> Iterator[Path]:
         for path in folder.iterdir():
             with open(path, "rb+") as file:
                 os.fsync(file.fileno())
-        folder.rename(target)
+        patiently(lambda: folder.rename(target))
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}") from None
     finally:

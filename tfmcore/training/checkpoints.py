@@ -4,6 +4,7 @@ It is staged in `.tmp-<step>-<pid>`, every file pushed to the disk, the manifest
 only then renamed to its place.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from tfmcore.config import UserError
+from tfmcore.patience import patiently
 from tfmcore.run_files import read
 from tfmcore.runs import Checkpoint, Manifest, ManifestFile, Run
 from tfmcore.training.faults import Failure
@@ -95,7 +97,7 @@ class Checkpoints:
             push(staged / "manifest.json")
             push(staged)
             replaced = self._clear(target)
-            staged.rename(target)
+            patiently(lambda: staged.rename(target))
             push(self.folder)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(staged, ignore_errors=True)
@@ -107,10 +109,7 @@ class Checkpoints:
         """Move away what has the new checkpoint's name: the rest of an earlier life that was cut short there."""
         if not target.exists():
             return ""
-        aside = target.with_name(f".tmp-replaced-{target.name}")
-        shutil.rmtree(aside, ignore_errors=True)
-        target.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        patiently(lambda: _delete(target))
         return f"{target.name} was left by an earlier start of this run and has been replaced"
 
     def _delete_old(self, newest: Path) -> None:
@@ -121,13 +120,22 @@ class Checkpoints:
         for checkpoint in checkpoints[:-KEPT]:
             stays = self.keep_every and checkpoint.step % self.keep_every == 0
             if not stays and (best is None or checkpoint.folder != best.folder):
-                shutil.rmtree(checkpoint.folder, ignore_errors=True)
+                with contextlib.suppress(OSError):  # on Windows, while somebody reads it: the next time
+                    _delete(checkpoint.folder)
 
     def _refusal(self, step: int, error: Exception) -> str:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         sentence = f"the checkpoint of step {step} could not be written to {self.folder}: {reason}"
         steps = [checkpoint.step for checkpoint in self.run.checkpoints()]
         return sentence + (f"; that of step {steps[-1]} is intact, so the run can resume from there" if steps else "")
+
+
+def _delete(folder: Path) -> None:
+    """Delete a checkpoint, all of it or, where it cannot be moved, nothing; raises OSError."""
+    aside = folder.with_name(f".tmp-deleted-{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def push(path: Path) -> None:

@@ -13,6 +13,7 @@ from tfmcore.data import Dataset, Progress, prepare
 from tfmcore.data.tokenizers import ROLES
 from tfmcore.models import Model, build
 from tfmcore.models.weights import FILE, load_weights
+from tfmcore.patience import patiently
 from tfmcore.runs import Checkpoint, Run
 from tfmcore.training.finetuning import begin_from, choose_trained
 from tfmcore.training.state import Counters, load_counters
@@ -54,7 +55,7 @@ def _keep(given: Path, kept: Path) -> None:
         if given.with_name(ROLES).is_file():
             shutil.copyfile(given.with_name(ROLES), kept.with_name(ROLES))
         shutil.copyfile(given, staged)
-        staged.replace(kept)
+        patiently(lambda: staged.replace(kept))
     except OSError as error:
         raise UserError(f"the tokenizer {given} cannot be read: {error.strerror}") from None
 

@@ -47,6 +47,24 @@ def test_the_last_two_and_the_best_stay(run):
     assert not any(checkpoint.fault() for checkpoint in run.checkpoints())
 
 
+def test_one_that_is_being_read_on_windows_is_deleted_whole_or_not_yet(run, monkeypatch):
+    checkpoints, rename = Checkpoints(run), Path.rename
+    save(checkpoints, 1, 9.0), save(checkpoints, 2, 2.0)
+
+    def refuse(path, target):
+        if path.name == "step-00000001":
+            raise PermissionError(13, "Access is denied")
+        return rename(path, target)
+
+    with monkeypatch.context() as reading:
+        reading.setattr(Path, "rename", refuse)
+        save(checkpoints, 3, 3.0)
+    assert steps(run) == [1, 2, 3]
+    assert not any(checkpoint.fault() for checkpoint in run.checkpoints())
+    save(checkpoints, 4, 4.0)
+    assert steps(run) == [2, 3, 4]
+
+
 def test_those_of_every_so_many_steps_stay(run):
     checkpoints = Checkpoints(run, keep_every=4)
     for step in range(2, 17, 2):
@@ -59,7 +77,7 @@ def test_those_of_every_so_many_steps_stay(run):
 
 @pytest.mark.fault(1)
 def test_litter_is_swept_at_the_start(run):
-    for name in (".tmp-5-123", ".tmp-replaced-step-00000001"):
+    for name in (".tmp-5-123", ".tmp-deleted-step-00000001"):
         fill_into = run.folder / "checkpoints" / name
         fill_into.mkdir()
         fill(fill_into)
