@@ -25,6 +25,7 @@ class KeptDraft(QObject):
         self._timer.timeout.connect(self.write)
         if raw := read(path):
             draft.restore(raw)
+        self._written = draft.raw
         draft.changed.connect(self._timer.start)
 
     def write(self) -> None:
@@ -32,17 +33,18 @@ class KeptDraft(QObject):
         self._timer.stop()
         with suppress(UserError):
             write_atomically(self._path, tomli_w.dumps(self._draft.raw).encode())
+            self._written = self._draft.raw
 
     def close(self) -> None:
-        """Write what has not been written yet."""
-        if self._timer.isActive():
+        """Write what has not been written yet, or could not be."""
+        if self._written is not self._draft.raw:
             self.write()
 
 
 def read(path: Path) -> Raw:
     """What a file holds of the options that there are; nothing where it cannot be read."""
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return {}
     fields = {name: field.annotation.model_fields for name, field in Config.model_fields.items()}  # type: ignore[union-attr]

@@ -1,5 +1,6 @@
 """The design survives a restart, whatever state it is in; a damaged file costs the design, never the start."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,24 @@ def test_the_design_is_there_again(session: Session, layers: int) -> None:
 def test_it_is_written_a_moment_after_a_change(session: Session, qtbot: QtBot) -> None:
     session.draft.set("model.num_layers", 7)
     qtbot.waitUntil(lambda: read(session.workspace / "draft.toml").get("model", {}).get("num_layers") == 7)
+
+
+def test_what_could_not_be_written_is_written_when_the_window_closes(
+    session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = list[str]()
+
+    def refuse(_: Path, to: Path) -> None:
+        refusals.append(to.name)
+        raise PermissionError(13, "Access is denied")  # as Windows says while a virus scanner looks
+
+    with monkeypatch.context() as scanned:
+        scanned.setattr(os, "replace", refuse)
+        session.draft.set("model.num_layers", 7)
+        qtbot.waitUntil(lambda: "draft.toml" in refusals)
+    again = restarted(session)
+    assert again.draft.value("model.num_layers") == 7
+    again.close()
 
 
 def test_what_it_begins_from_is_known_again(session: Session, qtbot: QtBot, run: Run) -> None:
