@@ -19,7 +19,7 @@ class Settings:
         self._values: dict[str, Any] = {}
         self.notice = ""
         try:
-            self._values = tomllib.loads(path.read_text(encoding="utf-8"))
+            self._values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             pass
         except (OSError, ValueError, RecursionError):

@@ -35,6 +35,12 @@ def test_a_choice_that_there_is_not_gives_the_first(tmp_path: Path) -> None:
         assert settings.choice("window.theme", ("system", "light", "dark")) == choice
 
 
+def test_what_an_editor_of_windows_saves_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b'\xef\xbb\xbf"window.theme" = "dark"\r\n')
+    assert Settings(path).get("window.theme", "system") == "dark"
+
+
 @pytest.mark.fault(32)
 @pytest.mark.parametrize("damage", [b"\xff\xfe\x00garbage", b"a = ", b"[" * 5000, b"x = 1\nx = 2"])
 def test_damaged_settings_are_kept_aside_and_said(tmp_path: Path, damage: bytes) -> None:
