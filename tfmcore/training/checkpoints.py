@@ -5,6 +5,7 @@ only then renamed to its place.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -145,6 +146,9 @@ def push(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL or not path.is_dir():  # a share of Windows, mounted on Linux, pushes no folders
+            raise
     finally:
         os.close(descriptor)
 

@@ -1,7 +1,9 @@
 """No kill, full disk or flipped bit costs more than the newest checkpoint."""
 
+import errno
 import os
 import random
+import stat
 import subprocess
 import sys
 import time
@@ -73,6 +75,19 @@ def test_those_of_every_so_many_steps_stay(run):
     save(checkpoints, 100_000_000)
     assert steps(run)[-2:] == [16, 100_000_000], "in order of steps, not of names"
     assert checkpoints.newest_whole()[0].step == 100_000_000
+
+
+def test_a_file_system_that_pushes_no_folders_keeps_checkpoints(run, monkeypatch):
+    fsync = os.fsync
+
+    def refuse(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")  # as Linux says of a folder on a share of Windows
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    save(Checkpoints(run), 1)
+    assert steps(run) == [1]
 
 
 @pytest.mark.fault(1)
