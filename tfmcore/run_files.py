@@ -104,6 +104,11 @@ class Status(Document):
         return self.host == socket.gethostname()
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is this process's, or of the one that started it: as Python's own launcher does on Windows."""
+        return self.is_local and self.pid in (os.getpid(), os.getppid())
+
+    @property
     def age(self) -> float:
         """Seconds since the last heartbeat."""
         return time.monotonic() - self.ticks if self.is_local else time.time() - self.heartbeat

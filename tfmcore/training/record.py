@@ -46,7 +46,7 @@ class Record:
     def __enter__(self) -> Self:
         folder = self.run.folder
         status = self.run.status()
-        ours = status and status.pid in (os.getpid(), os.getppid())  # a launcher may stand between
+        ours = status and status.is_ours
         if self.launcher is None and not ours and self.run.state().alive:  # a launcher has looked, perhaps elsewhere
             raise UserError(f"the run {self.run.label!r} has a trainer already")
         try:

@@ -33,7 +33,15 @@ from tfmcore.runs import (
 )
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import exit_code, first_line
-from tfmcore.training.parallel.rendezvous import RENDEZVOUS, WAITING, check_versions, last_word, rendezvous, takes_part
+from tfmcore.training.parallel.rendezvous import (
+    LAUNCHER,
+    RENDEZVOUS,
+    WAITING,
+    check_versions,
+    last_word,
+    rendezvous,
+    takes_part,
+)
 from tfmcore.training.record import append_event, ending
 from tfmcore.training.signals import stop_signals
 from tfmcore.training.waiting import choose_waiting
@@ -131,7 +139,7 @@ def _folder(run: Run, num_hosts: int) -> Iterator[Path]:
 def begin(run: Run) -> None:
     """Take the run, unless another has it. `start_trainer` may have done so for this process."""
     status = run.status()
-    if not (status and status.pid == os.getpid() and status.phase == STARTING):
+    if not (status and status.is_ours and status.phase == STARTING):
         if run.state().alive:
             raise UserError(f"the run {run.label!r} has a trainer already")
         run.forget_last_life()
@@ -140,8 +148,7 @@ def begin(run: Run) -> None:
 
 def _beat(run: Run, status: Status, phase: str) -> None:
     """Keep the heart of a run beating while its launcher, if that is this process, loads torch or waits for others."""
-    ours = status.is_local and status.pid == os.getpid()
-    if ours and status.age > 2 * HEARTBEAT_SECONDS and not run.workers():
+    if status.is_ours and status.age > 2 * HEARTBEAT_SECONDS and not run.workers():
         with suppress(OSError):  # a full disk: the next time
             own_status(RunState.PREPARING, os.getpid(), phase=phase).write(run.folder / "status.json")
 
@@ -223,7 +230,8 @@ class Agent(threading.Thread):
 
 def environment(folder: Path, num_hosts: int) -> dict[str, str]:
     """What the processes are told, beside what torchrun tells them."""
-    told = {RENDEZVOUS: str(folder / "processes"), "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    told = {RENDEZVOUS: str(folder / "processes"), LAUNCHER: str(os.getpid())}
+    told["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     if num_hosts == 1 and "GLOO_SOCKET_IFNAME" not in os.environ:
         loopback = [name for name, all in psutil.net_if_addrs().items() if any(a.address == "127.0.0.1" for a in all)]
         told |= {"GLOO_SOCKET_IFNAME": loopback[0]} if loopback else {}

@@ -17,6 +17,8 @@ from tfmcore.runs import Run, RunState, Status, own_status
 
 RENDEZVOUS = "TFM_RENDEZVOUS"
 """Names, in a worker's environment, the file by which the ranks join their process group."""
+LAUNCHER = "TFM_LAUNCHER"
+"""Has the process id of a worker's launcher there, which is not its parent where another program stands between."""
 FOLDER = ".rendezvous"
 WAITING = "waiting for the other machines"
 ALONE_SECONDS = 30.0

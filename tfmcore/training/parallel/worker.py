@@ -19,7 +19,7 @@ from tfmcore.run_files import BOOT, is_process, start_time
 from tfmcore.runs import Exit, Run
 from tfmcore.training.controls import Controls
 from tfmcore.training.faults import Failure, exit_code, failed, first_line
-from tfmcore.training.parallel.rendezvous import RENDEZVOUS
+from tfmcore.training.parallel.rendezvous import LAUNCHER, RENDEZVOUS
 from tfmcore.training.process import Peers, live, training
 from tfmcore.training.record import Record, ending
 
@@ -113,7 +113,7 @@ def run_worker(run: Run) -> int:
     """Do this process's share of a run; the exit code is not 0 where all are to be started again."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is for the launcher
     signal.signal(signal.SIGTERM, lambda *_: _end_unless_stopped(run))
-    launcher = os.getppid()
+    launcher = int(os.environ[LAUNCHER])
     threading.Thread(target=_follow, args=(launcher, start_time(launcher)), daemon=True).start()
     with open(run.folder / "log.txt", "ab") as log:
         for descriptor in (1, 2):
@@ -126,7 +126,7 @@ def _main(run: Run, controls: Controls, ranks: Ranks) -> int:
     """The process that writes the run's folder."""
     if run.exit():  # it died when all had been told
         return 0
-    record = Record(run, controls, launcher=os.getppid())
+    record = Record(run, controls, launcher=int(os.environ[LAUNCHER]))
     for _ in live(record, peers=ranks):
         pass
     if record.exit is None:  # it goes on in the next processes, or has ended elsewhere

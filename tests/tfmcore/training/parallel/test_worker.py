@@ -9,11 +9,12 @@ from typing import NoReturn
 import pytest
 
 from tfmcore.config import UserError
-from tfmcore.runs import Exit, Run, RunState, start_time
+from tfmcore.runs import STARTING, Exit, Run, RunState, own_status, start_time
 from tfmcore.training import heap, process
 from tfmcore.training.controls import Controls
 from tfmcore.training.parallel import worker, world
-from tfmcore.training.parallel.rendezvous import RENDEZVOUS
+from tfmcore.training.parallel.launch import begin
+from tfmcore.training.parallel.rendezvous import LAUNCHER, RENDEZVOUS
 
 
 def test_it_ends_with_its_launcher_though_the_system_still_names_that_as_its_parent(monkeypatch):
@@ -44,7 +45,7 @@ def worker_of(monkeypatch, tmp_path):
 
     def begin(run: Run, rank: int) -> worker.Ranks:
         told = {RENDEZVOUS: str(tmp_path / "store"), "MASTER_PORT": "7", "RANK": str(rank), "LOCAL_RANK": "0"}
-        for name, value in {**told, "LOCAL_WORLD_SIZE": "1"}.items():
+        for name, value in {**told, "LOCAL_WORLD_SIZE": "1", LAUNCHER: str(os.getpid())}.items():
             monkeypatch.setenv(name, value)
         return worker.Ranks(run)
 
@@ -62,6 +63,17 @@ def test_a_machine_without_the_device_is_not_waited_for(make_run, monkeypatch, w
         assert worker._not_main(run, Controls(run.folder), worker_of(run, 1)) == 0
     assert worker._main(run, Controls(run.folder), worker_of(run, 0)) == 0
     assert (run.exit().sentence, run.exit().code) == ("there is no cuda here", 2), "as where it is not there itself"
+
+
+def test_a_run_is_its_launcher_s_though_another_program_stands_between(make_run, monkeypatch, worker_of):
+    """As on Windows, where the Python of a virtual environment is a program that starts the real one."""
+    run = make_run("reverse", 'training.parallel=["data"]')
+    own_status(RunState.PREPARING, os.getppid(), phase=STARTING).write(run.folder / "status.json")
+    begin(run)
+    monkeypatch.setattr(world, "choose_device", no_device)
+    monkeypatch.setattr(os, "getppid", lambda: 0)
+    assert worker._main(run, Controls(run.folder), worker_of(run, 0)) == 0
+    assert run.status().pid == os.getpid()
 
 
 def test_the_others_do_not_wait_for_a_main_process_without_the_device(make_run, monkeypatch, worker_of):
