@@ -132,7 +132,8 @@ def _folder(run: Run, num_hosts: int) -> Iterator[Path]:
         begin(run)
         for litter in run.folder.glob(f"{LIFE}*"):  # of a launcher that was killed
             shutil.rmtree(litter, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=LIFE, dir=run.folder) as temporary:
+        # On Windows, where what an agent has left open cannot be deleted yet, the next launcher does it.
+        with tempfile.TemporaryDirectory(prefix=LIFE, dir=run.folder, ignore_cleanup_errors=True) as temporary:
             yield Path(temporary)
 
 

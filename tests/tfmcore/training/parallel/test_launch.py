@@ -175,6 +175,21 @@ def test_a_signal_to_all_processes_of_a_job_saves_and_stops(start):
     assert run.checkpoints()[-1].step == run.exit().step > 0
 
 
+def test_what_cannot_be_deleted_yet_fails_no_run(tmp_path, monkeypatch):
+    run = Run.create(tmp_path, config("nano-decoder", "data"), "shared")
+
+    def refuse(path, **_):
+        raise PermissionError(13, "The process cannot access the file", path)  # as on Windows while it is open
+
+    with launch._folder(run, 1) as folder:
+        (folder / "processes").touch()
+        monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.undo()
+    assert folder.is_dir()
+    with launch._folder(run, 1):
+        assert not folder.exists()
+
+
 def test_what_fails_in_all_of_them_is_told_once(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     text = tmp_path / "text.txt"
