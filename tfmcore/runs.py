@@ -292,7 +292,8 @@ def start_detached(
     """A process of its own that outlives the caller, whose output goes to the end of `log`."""
     flags: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        flags = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+        # With a console that is not shown: programs that it starts would open one each if it had none.
+        flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     with open(log, "ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, **flags

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -183,6 +184,18 @@ def test_a_run_of_another_host_goes_by_its_heartbeat(run):
     assert not run.kill()
     says(run, 1, host="elsewhere", started=0.0, heartbeat=time.time() - 3600)
     assert run.state() is RunState.INTERRUPTED
+
+
+def test_on_windows_it_has_a_hidden_console_and_so_has_what_it_starts(tmp_path, monkeypatch):
+    given = {}
+    flags = {"DETACHED_PROCESS": 0x8, "CREATE_NEW_PROCESS_GROUP": 0x200, "CREATE_NO_WINDOW": 0x8000000}
+    for name, value in flags.items():
+        monkeypatch.setattr(subprocess, name, value, raising=False)
+    monkeypatch.setattr(runs, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **how: given.update(how) or SimpleNamespace(wait=lambda: 0))
+    runs.start_detached(["python"], tmp_path / "log.txt")
+    assert given["creationflags"] == 0x8000200
+    assert "start_new_session" not in given
 
 
 def test_exit_says_how_it_ended(run, child):
