@@ -12,7 +12,8 @@ import psutil
 
 from tfmcore.data.progress import Cancelled
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""The last one is Windows' Ctrl-Break."""
 LISTENING_SECONDS = 0.2
 
 

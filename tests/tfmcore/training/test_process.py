@@ -17,7 +17,7 @@ from tfmcore.config import UserError
 from tfmcore.messages import Command, Failed, Saved, Started, Stepped, Warned
 from tfmcore.runs import Run, RunState, start_trainer
 from tfmcore.training.process import run_trainer
-from tfmcore.training.signals import LISTENING_SECONDS
+from tfmcore.training.signals import LISTENING_SECONDS, stop_signals
 
 ROOT = Path(__file__).parents[3]
 LONG = ["training.steps=100000", "training.eval_every=100000", "training.save_every=20"]
@@ -139,6 +139,17 @@ def test_what_nohup_started_lives_on_without_its_terminal(make_run):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_ctrl_break_of_windows_asks_too(monkeypatch):
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    asked, before = [], signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        with stop_signals(lambda: asked.append(True)):
+            os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert asked
 
 
 @pytest.mark.fault(23)
