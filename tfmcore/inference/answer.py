@@ -57,7 +57,7 @@ def answering(opened: OpenedModel, question: str, context: str, num_answers: int
     windows = task.windows(question, context, opened.tokenizer, opened.context)
     nothing, parts = np.inf, list[Spans]()
     for window in windows:
-        logits = opened.model(**opened.tensors(window.inputs)).logits[0].double().cpu().numpy()  # (T, 2)
+        logits = opened.model(**opened.tensors(window.inputs)).logits[0].cpu().double().numpy()  # (T, 2)
         check_number(float(logits.sum()))
         nothing = min(nothing, float(logits[0].sum()))
         parts.append(_spans(logits, window))

@@ -252,6 +252,23 @@ def test_answers_are_the_likeliest_spans_of_the_context(model_folder):
     assert (found.num_windows, found.notice) == (1, "")
 
 
+class OnMPS(torch.Tensor):
+    """As a tensor of Apple's GPUs, which know no float64."""
+
+    def double(self):
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64.")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_a_device_without_float64_answers_too(model_folder):
+    opened = open_model(model_folder("reader"))
+    expected = answer(opened, "fox?", "The dog jumps")
+    opened.model.register_forward_hook(lambda *call: replace(call[-1], logits=call[-1].logits.as_subclass(OnMPS)))
+    assert answer(opened, "fox?", "The dog jumps") == expected
+
+
 def test_long_contexts_are_read_in_windows_and_every_answer_told_once(model_folder):
     opened, context = open_model(model_folder("reader")), "The quick brown fox jumps over the lazy dog. " * 5
     found = answer(opened, "dog?", context, num_answers=10_000)
