@@ -1,5 +1,6 @@
 """The one way to make a QAction: what menus show, keys do and "?" lists, each under a name that stays."""
 
+import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Qt
@@ -10,6 +11,7 @@ from app.theme import icon
 WINDOW = Qt.ShortcutContext.WindowShortcut
 PAGE = Qt.ShortcutContext.WidgetWithChildrenShortcut
 WIDGET = Qt.ShortcutContext.WidgetShortcut
+KEYS = re.compile(r"(?:(?:Ctrl|Alt|Shift)\+)+(?:\w+|\S)")
 
 
 def make_action(
@@ -37,4 +39,14 @@ def make_action(
 
 def keys_words(action: QAction) -> str:
     """ "F1 or ?"; empty where no key does it."""
-    return " or ".join(keys.toString(QKeySequence.SequenceFormat.NativeText) for keys in action.shortcuts())
+    return " or ".join(map(keys_name, action.shortcuts()))
+
+
+def keys_name(keys: QKeySequence) -> str:
+    """As the system writes it: "Ctrl+Z", on macOS "⌘Z"."""
+    return keys.toString(QKeySequence.SequenceFormat.NativeText)
+
+
+def named_keys(words: str) -> str:
+    """A sentence whose keys are written as the system does."""
+    return KEYS.sub(lambda found: keys_name(QKeySequence(found[0])), words)

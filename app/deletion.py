@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.actions import named_keys
 from app.background import in_background
 from app.bidirectional import isolated
 from app.run_watch import RunFacts
@@ -60,7 +61,8 @@ class Deletion:
         def done(_: None, why_not_all: str = "") -> None:
             self._undoable.append((moved, self._session.draft.raw))
             self._session.runs.refresh()
-            self._offer_back(moved, f"{why_not_all} Ctrl+Z brings {'it' if len(moved) == 1 else 'them'} back.")
+            them = "it" if len(moved) == 1 else "them"
+            self._offer_back(moved, f"{why_not_all} {named_keys('Ctrl+Z')} brings {them} back.")
 
         def failed(error: Exception) -> None:
             self._deleted.difference_update(facts.id for facts in ended[len(moved) :])

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import keys_words, make_action
+from app.actions import keys_words, make_action, named_keys
 from app.header import Header
 from app.help import HelpDialog
 from app.model_actions import ModelActions
@@ -137,7 +137,7 @@ class MainWindow(QMainWindow):
                 text=page.title,
                 icon=icon(page.icon),
                 checkable=True,
-                toolTip=f"{page.title}  (Ctrl+{number})",
+                toolTip=named_keys(f"{page.title}  (Ctrl+{number})"),
                 toolButtonStyle=Qt.ToolButtonStyle.ToolButtonTextUnderIcon,
                 focusPolicy=Qt.FocusPolicy.TabFocus,  # a click leaves the keys to the page
             )
@@ -268,7 +268,7 @@ class MainWindow(QMainWindow):
         shortcuts = [
             (keys_words(action), action.text()) for action in [*self.actions(), *page.actions()] if action.shortcuts()
         ]
-        HelpDialog(facts.title, page.help, shortcuts, self).open()
+        HelpDialog(facts.title, named_keys(page.help), shortcuts, self).open()
 
     def _show_status(self) -> None:
         working = [

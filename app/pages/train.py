@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.actions import named_keys
 from app.background import in_background
 from app.lineage import Lineage, lineage
 from app.panels.curves import Curves
@@ -93,7 +94,7 @@ class TrainPage(QWidget):
 
     def _runs_side(self) -> QWidget:
         start = QPushButton(
-            "Train the design", objectName="action_start_run_here", icon=icon("play"), toolTip="Ctrl+Return"
+            "Train the design", objectName="action_start_run_here", icon=icon("play"), toolTip=named_keys("Ctrl+Return")
         )
         start.clicked.connect(lambda: self._session.start_run())
         heading = QLabel("Runs")

@@ -5,6 +5,7 @@ from typing import ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout
 
+from app.actions import named_keys
 from app.bidirectional import isolated
 from app.panels.examples import parted
 from app.panels.use_panel import UsePanel, row
@@ -32,8 +33,9 @@ class AnswerPanel(UsePanel):
         self.context.setAccessibleName("Text to find the answer in")
         self._go = QPushButton("Answer", objectName="action_answer", icon=icon("play", "on_accent"))
         self._go.setProperty("kind", "primary")
-        self._go.setToolTip("Return in the question, or Ctrl+Return")
-        self._halt = QPushButton("Stop", objectName="action_stop_answer", icon=icon("stop"), toolTip="Ctrl+.")
+        self._go.setToolTip(named_keys("Return in the question, or Ctrl+Return"))
+        self._halt = QPushButton("Stop", objectName="action_stop_answer", icon=icon("stop"))
+        self._halt.setToolTip(named_keys("Ctrl+."))
         self._best = QLabel(objectName="best_answer", textFormat=Qt.TextFormat.PlainText, wordWrap=True)
         self.marked = MarkedText(name="answer", objectName="answered_context", accessibleName="Text with the answer")
         self.table = Ranking(

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app import machine
+from app.actions import named_keys
 from app.panels.share_bars import ShareBars
 from app.preparation import Preparation
 from app.session import Session
@@ -43,9 +44,11 @@ class Costs(QWidget):
         self._shortage.setProperty("role", "warning")
         self._facts: dict[str, QLabel] = {}
         self._try = QPushButton("Try one batch", objectName="action_try_batch", icon=icon("timer-outline"))
-        self._try.setToolTip("Build the model and train a few steps on random tokens, to measure  (Ctrl+T)")
+        self._try.setToolTip(named_keys("Build the model and train a few steps on random tokens, to measure  (Ctrl+T)"))
         self._largest = QPushButton("Largest batch", objectName="action_largest_batch", icon=icon("arrow-expand-all"))
-        self._largest.setToolTip("Find the largest batch that fits into this machine's memory, and try it  (Ctrl+B)")
+        self._largest.setToolTip(
+            named_keys("Find the largest batch that fits into this machine's memory, and try it  (Ctrl+B)")
+        )
         self._take = QPushButton(objectName="action_take_batch")
         self._cancel = QPushButton("Cancel", objectName="action_cancel_try")
         self._progress = QProgressBar(objectName="try_progress", textVisible=False, maximum=0)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import fitting
+from app.actions import named_keys
 from app.forms.editors import ChoiceEditor
 from app.forms.roles import RolesEditor
 from app.forms.section_form import SectionForm
@@ -43,13 +44,15 @@ class DataForm(QWidget):
         self._data = SectionForm("data", session.draft, self._apply)
         self._tokenizer = SectionForm("tokenizer", session.draft)
         self._open = QPushButton("Open file…", objectName="action_open_file", icon=icon("file-plus-outline"))
-        self._open.setToolTip("Learn from a file of your own; or drop it anywhere on this page  (Ctrl+Shift+O)")
+        self._open.setToolTip(
+            named_keys("Learn from a file of your own; or drop it anywhere on this page  (Ctrl+Shift+O)")
+        )
         self._help, self._info = QLabel(objectName="source_help"), QLabel(objectName="data_info")
         self._better = QPushButton(objectName="action_use_architecture", icon=icon("swap-horizontal"))
         self._prepare = QPushButton("Prepare", objectName="action_prepare_data", icon=icon("cog-play-outline"))
-        self._prepare.setToolTip("Train the tokenizer and turn the data into tokens  (Ctrl+P)")
+        self._prepare.setToolTip(named_keys("Train the tokenizer and turn the data into tokens  (Ctrl+P)"))
         self._train = QPushButton("Train", objectName="action_train_data", icon=icon("play"))
-        self._train.setToolTip("Train the designed model on these data  (Ctrl+Return)")
+        self._train.setToolTip(named_keys("Train the designed model on these data  (Ctrl+Return)"))
         self._cancel = QPushButton("Cancel", objectName="action_cancel_prepare")
         self._progress = QProgressBar(objectName="prepare_progress", textVisible=False, maximum=0)
         self._outcome = QLabel(objectName="prepare_outcome")

@@ -7,6 +7,7 @@ from typing import ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
+from app.actions import named_keys
 from app.panels.use_panel import UsePanel, row
 from app.theme import GRID, icon
 from app.widgets.bars import ProbabilityBars
@@ -56,7 +57,7 @@ class FillPanel(UsePanel):
         self.act_on_return(self.text)
         self._go = QPushButton("Fill", objectName="action_fill", icon=icon("play", "on_accent"))
         self._go.setProperty("kind", "primary")
-        self._go.setToolTip("Return or Ctrl+Return")
+        self._go.setToolTip(named_keys("Return or Ctrl+Return"))
         self._insert = QPushButton(f"Insert {MASK}", objectName="action_insert_mask", toolTip="A gap at the cursor")
         self._filled = QLabel(objectName="filled_text", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._filled.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

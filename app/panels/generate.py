@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from PySide6.QtWidgets import QPushButton, QVBoxLayout
 
+from app.actions import named_keys
 from app.panels.use_panel import UsePanel, row
 from app.panels.writing_knobs import WritingKnobs
 from app.panels.written import NUM_ALTERNATIVES, Written
@@ -24,8 +25,9 @@ class GeneratePanel(UsePanel):
         self.knobs = WritingKnobs(self._session, self.verb, Generate)
         self._go = QPushButton("Generate", objectName="action_generate", icon=icon("play", "on_accent"))
         self._go.setProperty("kind", "primary")
-        self._go.setToolTip("Ctrl+Return")
-        self._halt = QPushButton("Stop", objectName="action_stop_generate", icon=icon("stop"), toolTip="Ctrl+.")
+        self._go.setToolTip(named_keys("Ctrl+Return"))
+        self._halt = QPushButton("Stop", objectName="action_stop_generate", icon=icon("stop"))
+        self._halt.setToolTip(named_keys("Ctrl+."))
         self._on = QPushButton("Write on", objectName="action_write_on", toolTip="Continue where the text ends")
         self.written, self._separator = Written(), ""
         left.addWidget(self.heading("Prompt"))

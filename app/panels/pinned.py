@@ -4,6 +4,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from app.actions import named_keys
 from app.panels.examples import Examples, parted
 from app.session import Session
 from app.theme import GRID, body_font, icon
@@ -36,8 +37,9 @@ class Pinned(QWidget):
         self.examples = Examples(session, "inspect")
         self._go = QPushButton("Inspect", objectName="action_inspect", icon=icon("magnify", "on_accent"))
         self._go.setProperty("kind", "primary")
-        self._go.setToolTip("Return or Ctrl+Return")
-        self._halt = QPushButton("Stop", objectName="action_stop_inspect", icon=icon("stop"), toolTip="Ctrl+.")
+        self._go.setToolTip(named_keys("Return or Ctrl+Return"))
+        self._halt = QPushButton("Stop", objectName="action_stop_inspect", icon=icon("stop"))
+        self._halt.setToolTip(named_keys("Ctrl+."))
         self._phase = self._words("inspect_phase", "muted")
         self._refusal = self._words("refusal_inspect", "error")
         self._notice = self._words("notice_inspect", "muted")

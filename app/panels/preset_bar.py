@@ -5,6 +5,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app import fitting
+from app.actions import named_keys
 from app.bidirectional import isolated
 from app.panels.config_files import ConfigFiles
 from app.panels.preset_chooser import PresetChooser
@@ -26,17 +27,17 @@ class PresetBar(QWidget):
         self._why = QLabel(objectName="preset_why", wordWrap=True)
         self._why.setProperty("role", "muted")
         self._open = QPushButton("Open…", objectName="action_open_config", icon=icon("folder-open-outline"))
-        self._open.setToolTip("Open a config (.toml)  (Ctrl+Shift+O)")
+        self._open.setToolTip(named_keys("Open a config (.toml)  (Ctrl+Shift+O)"))
         self._save = QPushButton("Save…", objectName="action_save_config", icon=icon("content-save-outline"))
-        self._save.setToolTip("Save the config as .toml  (Ctrl+S)")
+        self._save.setToolTip(named_keys("Save the config as .toml  (Ctrl+S)"))
         self._sweep = QPushButton("Sweep…", objectName="action_sweep", icon=icon("tune-variant"))
-        self._sweep.setToolTip("Train many runs that differ in a few options  (Ctrl+Shift+Return)")
+        self._sweep.setToolTip(named_keys("Train many runs that differ in a few options  (Ctrl+Shift+Return)"))
         self._label = QLineEdit(objectName="field_run_label", placeholderText="Name of the run", maxLength=200)
         self._label.setAccessibleName("Name of the run")
         self._label.setFixedWidth(22 * GRID)
         self._start = QPushButton("Train", objectName="action_start_run", icon=icon("play", "on_accent"))
         self._start.setProperty("kind", "primary")
-        self._start.setToolTip("Train this model as a new run  (Ctrl+Return)")
+        self._start.setToolTip(named_keys("Train this model as a new run  (Ctrl+Return)"))
         self._lay_out()
         self._wire()
         self._show_draft()

@@ -3,6 +3,7 @@
 import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from app.actions import named_keys
 from app.session import Session
 from app.theme import GRID, icon
 from app.widgets.curve import CurveStyle
@@ -24,7 +25,7 @@ class RateRange(QWidget):
         self._found: RateFound | None = None
         self._find = QPushButton("Find a learning rate", objectName="action_find_rate", icon=icon("chart-bell-curve"))
         self._find.setToolTip(
-            "Range test: train from scratch at a rising learning rate to see where the loss falls  (Ctrl+L)"
+            named_keys("Range test: train from scratch at a rising learning rate to see where the loss falls  (Ctrl+L)")
         )
         self._cancel = QPushButton("Cancel", objectName="action_cancel_rate")
         self._progress = QProgressBar(objectName="rate_progress", textVisible=False, maximum=0)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QVBoxLayout
 
+from app.actions import named_keys
 from app.panels.use_panel import UsePanel, row
 from app.panels.writing_knobs import WritingKnobs
 from app.theme import GRID, icon
@@ -52,8 +53,9 @@ class TranslatePanel(UsePanel):
         self.prefix.setToolTip("Put before the text: it tells a model trained on several tasks which one to do")
         self._go = QPushButton("Translate", objectName="action_translate", icon=icon("play", "on_accent"))
         self._go.setProperty("kind", "primary")
-        self._go.setToolTip("Return or Ctrl+Return")
-        self._halt = QPushButton("Stop", objectName="action_stop_translate", icon=icon("stop"), toolTip="Ctrl+.")
+        self._go.setToolTip(named_keys("Return or Ctrl+Return"))
+        self._halt = QPushButton("Stop", objectName="action_stop_translate", icon=icon("stop"))
+        self._halt.setToolTip(named_keys("Ctrl+."))
         self.knobs = WritingKnobs(self._session, self.verb, Translate, beams=BEAMS)
         self._seconds = QLabel(objectName="translate_seconds")
         self._seconds.setProperty("role", "muted")

@@ -184,6 +184,11 @@ def test_help_scrolls_where_the_screen_is_small(
 
 
 @pytest.fixture
+def as_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.actions.keys_name", lambda keys: keys.toString().replace("Ctrl+", "⌘"))
+
+
+@pytest.fixture
 def whole(window: MainWindow, session: Session) -> MainWindow:
     """Every page has been shown, and every panel of the Use page."""
     connect(session, FakeEngine(session))
@@ -325,6 +330,19 @@ def test_every_act_of_a_page_has_its_own_key_and_stands_in_the_help(whole: MainW
         assert {action.text() for action in (*whole.actions(), *acts)} <= texts
         dialog.reject()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def test_keys_have_the_names_that_the_system_gives_them(as_on_macos: None, whole: MainWindow) -> None:
+    said = [widget.toolTip() for widget in whole.findChildren(QWidget)]
+    for facts in PAGES:
+        whole.show_page(facts.name)
+        whole.show_help()
+        dialog = whole.findChild(QDialog, "help")
+        said += [label.text() for label in dialog.findChildren(QLabel)]
+        dialog.reject()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert sum("⌘" in words for words in said) > 60
+    assert not [words for words in said if "Ctrl+" in words]
 
 
 def test_the_keys_of_a_page_are_heard_as_soon_as_it_is_shown(whole: MainWindow, qtbot: QtBot) -> None:
