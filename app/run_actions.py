@@ -26,8 +26,8 @@ class RunActions(QObject):
         self._waiting = {
             name: self._action(f"{name}_run", text, glyph, keys, act)
             for name, text, glyph, keys, act in (
-                ("queue", "Add to queue", "tray-plus", "Ctrl+Shift+Q", queue.add),
-                ("unqueue", "Remove from queue", "tray-minus", "Ctrl+Alt+Q", queue.remove),
+                ("queue", "Add to queue", "tray-plus", "Ctrl+Shift+A", queue.add),
+                ("unqueue", "Remove from queue", "tray-minus", "Ctrl+Shift+X", queue.remove),
                 ("raise", "Earlier in the queue", "arrow-up", "Ctrl+Shift+Up", lambda facts: queue.move(facts, -1)),
                 ("lower", "Later in the queue", "arrow-down", "Ctrl+Shift+Down", lambda facts: queue.move(facts, 1)),
             )

@@ -63,8 +63,15 @@ class RunSheet(QWidget):
         self._acts = {
             self._action(name, text, glyph, keys, act): is_for
             for name, text, glyph, keys, act, is_for in (
-                ("queue_chosen", "Add to queue", "tray-plus", "Ctrl+Shift+Q", queue.add, attrgetter("may_wait")),
-                ("unqueue_chosen", "Remove from queue", "tray-minus", "Ctrl+Alt+Q", queue.remove, attrgetter("place")),
+                ("queue_chosen", "Add to queue", "tray-plus", "Ctrl+Shift+A", queue.add, attrgetter("may_wait")),
+                (
+                    "unqueue_chosen",
+                    "Remove from queue",
+                    "tray-minus",
+                    "Ctrl+Shift+X",
+                    queue.remove,
+                    attrgetter("place"),
+                ),
                 ("delete_chosen", "Delete", "trash-can-outline", "Delete", self._delete, _has_ended),
             )
         }

@@ -324,6 +324,7 @@ def test_every_act_of_a_page_has_its_own_key_and_stands_in_the_help(whole: MainW
         keys = [sequence.toString() for action in acts for sequence in action.shortcuts()]
         assert len(keys) >= len(acts), [action.text() for action in acts if not action.shortcuts()]
         assert len(set(keys)) == len(keys), keys
+        assert not {"Ctrl+Shift+Q", "Ctrl+Alt+Q"}.intersection(keys), "by which one logs out of macOS, or quits"
         whole.show_help()
         dialog = whole.findChild(QDialog, "help")
         texts = {label.text() for label in dialog.findChildren(QLabel)}
