@@ -28,7 +28,8 @@ def missing_compiler(device: str) -> str:
     torch = sys.modules.get("torch")
     if device == "cuda" and torch and torch.cuda.is_available() and torch.cuda.get_device_capability() < OLDEST_GPU:
         return f"the GPU is older than compute capability {OLDEST_GPU[0]}.{OLDEST_GPU[1]}"
-    if shutil.which(shlex.split(cpp_compiler())[0]) is None:
+    words = [cpp_compiler()] if sys.platform == "win32" else shlex.split(cpp_compiler())  # there it is a path alone
+    if shutil.which(words[0]) is None:
         return f"no C++ compiler was found ({cpp_compiler()})"
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
         return "Python's headers are missing (Python.h, from the system package python3-dev)"

@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -55,6 +56,13 @@ def losses_of(config, dataset, way: Way) -> list[tuple[float, float]]:
 
 
 @needs_compiler
+def test_a_compiler_of_windows_is_named_by_its_path(monkeypatch):
+    monkeypatch.setattr(compilers, "sys", SimpleNamespace(platform="win32", modules=sys.modules))
+    monkeypatch.setenv("CXX", place := r"C:\Program Files\LLVM\bin\clang-cl.exe")
+    monkeypatch.setattr(compilers.shutil, "which", lambda name: name if name == place else None)
+    assert not missing_compiler("cpu").startswith("no C++ compiler")
+
+
 @of_torch_itself
 @pytest.mark.parametrize(
     ("way", "preset", "more"),
