@@ -14,6 +14,6 @@ ASKED: dict[str, tuple[str, Callable[[RunFacts], object]]] = {
     "pause": ("pausing", life),
     "resume": ("resuming", life),
     "stop": ("stopping", life),
-    "save_now": ("saving", lambda facts: (*facts.stamp[1:], facts.state.alive)),
+    "save_now": ("saving", lambda facts: (*facts.stamp[-2:], facts.state.alive)),
 }
 """The commands that take effect after the current step: how the list shows them, and what differs when they have."""

@@ -22,7 +22,9 @@ CATCH_UP_MS = 20
 """Between two chunks of a long history, so that the curves are drawn while no thread takes the interpreter."""
 
 Stamp = tuple[int, ...]
-"""When a run folder, its checkpoints and its config have last been changed: documents are replaced, never rewritten."""
+"""When what tells of a run has last been changed, its checkpoints and its config last of all. Not only the folder: a
+stick's file system, as Windows has it, does not note what changes there."""
+TELLING = (".", "run.json", "status.json", "exit.json", "checkpoints", "run.toml")
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class RunList(QObject):
 
 
 def _stamp(run: Run) -> Stamp:
-    return tuple(map(_changed, (run.folder, run.folder / "checkpoints", run.folder / "run.toml")))
+    return tuple(_changed(run.folder / name) for name in TELLING)
 
 
 def _changed(path: Path) -> int:

@@ -7,6 +7,7 @@ from weakref import ReferenceType
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app import run_watch
 from app.run_watch import CATCH_UP_MS, RunFollower, RunList
 from tests.app.conftest import add_checkpoint, facts_of, stepped_event, write_events, write_status
 from tfmcore.messages import Sampled
@@ -146,6 +147,20 @@ def test_a_run_that_has_ended_is_read_again_only_when_its_folder_changes(
     assert len(read) == 2
     add_checkpoint(run, 40, 1.7)
     assert runs._look()[0].best_loss == 1.5, "of the checkpoint that is used, whichever came last"
+
+
+def test_what_a_folder_does_not_note_is_seen(qtbot: QtBot, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Exit(state=RunState.FAILED, step=20).write(run.folder / "exit.json")
+    noted = run.folder.stat().st_mtime_ns
+    changed = run_watch._changed
+    monkeypatch.setattr(run_watch, "_changed", lambda path: noted if path.is_dir() else changed(path))
+    runs = RunList(run.folder.parent)
+    qtbot.waitUntil(lambda: bool(runs.facts))
+    run.rename("Another name")
+    (run.folder / "exit.json").unlink()
+    runs.refresh()
+    qtbot.waitUntil(lambda: runs.facts[0].label == "Another name")
+    assert runs.facts[0].state == RunState.RUNNING
 
 
 def test_a_run_that_goes_while_it_is_read_is_not_listed(
