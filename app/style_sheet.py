@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QDir
+
 from app.colours import mix
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ def style_sheet(theme: Theme) -> str:
     error, warning or drop, and `tone`: a colour's name; a card (WA_StyledBackground) `kind`: card; fields `invalid`:
     true.
     """
+    QDir.setSearchPaths("icons", [str(ICONS)])  # whose own path no sheet could name: it may have any characters
     return "\n".join((_buttons(theme), _fields(theme), _labels(theme), _containers(theme), _bars(theme)))
 
 
@@ -66,7 +69,6 @@ QToolButton::menu-indicator {{ image: none; }}
 
 
 def _fields(t: Theme) -> str:
-    chevron, check = (ICONS / "chevron-down.svg").as_posix(), (ICONS / f"check-{t.name}.svg").as_posix()
     return f"""
 QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {{
     background: {t.surface}; color: {t.text}; border: 1px solid {t.border}; border-radius: 4px; padding: 3px 6px;
@@ -85,16 +87,16 @@ QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabl
 QLineEdit:read-only {{ background: {t.background}; }}
 QComboBox {{ padding-right: 20px; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
-QComboBox::down-arrow {{ image: url({chevron}); width: 14px; height: 14px; }}
+QComboBox::down-arrow {{ image: url(icons:chevron-down.svg); width: 14px; height: 14px; }}
 QComboBox QAbstractItemView {{ background: {t.surface}; border: 1px solid {t.border}; padding: 2px; outline: none; }}
 QSpinBox::up-button, QDoubleSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::down-button {{
     border: none; width: 16px; background: transparent;
 }}
 QSpinBox::up-button:hover, QDoubleSpinBox::up-button:hover,
 QSpinBox::down-button:hover, QDoubleSpinBox::down-button:hover {{ background: {t.hover}; }}
-QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url({chevron}); width: 10px; height: 10px; }}
+QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url(icons:chevron-down.svg); width: 10px; height: 10px; }}
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{
-    image: url({chevron.replace("down", "up")}); width: 10px; height: 10px;
+    image: url(icons:chevron-up.svg); width: 10px; height: 10px;
 }}
 QCheckBox, QRadioButton {{ spacing: 8px; border: 1px solid transparent; border-radius: 3px; }}
 QCheckBox:focus, QRadioButton:focus {{ border-color: {t.accent}; }}
@@ -104,7 +106,9 @@ QCheckBox::indicator, QRadioButton::indicator, QGroupBox::indicator {{
 }}
 QRadioButton::indicator {{ border-radius: 8px; }}
 QCheckBox::indicator:hover, QRadioButton::indicator:hover {{ border-color: {t.accent}; }}
-QCheckBox::indicator:checked {{ background: {t.accent}; border-color: {t.accent}; image: url({check}); }}
+QCheckBox::indicator:checked {{
+    background: {t.accent}; border-color: {t.accent}; image: url(icons:check-{t.name}.svg);
+}}
 QCheckBox::indicator:disabled {{ background: {t.background}; border-color: {t.border}; }}
 QCheckBox::indicator:checked:disabled {{ background: {t.disabled}; }}
 QRadioButton::indicator:checked {{ border: 5px solid {t.accent}; width: 6px; height: 6px; background: {t.on_accent}; }}

@@ -1,15 +1,29 @@
 """The two looks: readable everywhere, live, and without the heavy imports."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QIcon, QPalette
-from PySide6.QtWidgets import QAbstractButton, QApplication, QCheckBox, QPushButton, QRadioButton, QToolButton, QWidget
+from PySide6.QtGui import QColor, QIcon, QImage, QPalette
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QPushButton,
+    QRadioButton,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
+from app import style_sheet
 from app import theme as themes_module
 from app.look import DARK, LIGHT, Theme
 from app.theme import THEME_CHOICES, apply_theme, contrast, icon, mix, theme, themes
@@ -45,6 +59,26 @@ def test_text_on_colours_is_readable(look: Theme) -> None:
 def test_what_stands_in_an_empty_field_is_readable(look: Theme, qapp: QApplication) -> None:
     colour = qapp.palette().color(QPalette.ColorRole.PlaceholderText)
     assert contrast(colour.name(), look.surface) >= 4.5
+
+
+@pytest.mark.parametrize("place", ["downloads", "it's", "Jörg 🙂", "a (b) #1 %20"])
+def test_the_program_may_lie_anywhere(
+    place: str, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn() -> QImage:
+        apply_theme(qapp, "light")
+        box = QWidget()
+        column = QVBoxLayout(box)
+        for field in (QComboBox(), QSpinBox(), QCheckBox(checked=True)):
+            column.addWidget(field)
+        return box.grab().toImage()
+
+    there = shutil.copytree(style_sheet.ICONS, tmp_path / place)
+    expected = drawn()
+    with monkeypatch.context() as moved:
+        moved.setattr(style_sheet, "ICONS", there)
+        assert drawn() == expected
+    apply_theme(qapp, "light")
 
 
 def test_lines_and_disabled_text_can_be_seen(look: Theme) -> None:
