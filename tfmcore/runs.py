@@ -238,7 +238,7 @@ def list_runs(runs: Path) -> list[Run]:
 def find_run(name: str, runs: Path) -> Run:
     """The run that `name` means: a path, an id in `runs`, or a label; raises UserError."""
     for folder in (Path(name), runs / Path(name).name):
-        if (folder / "run.toml").is_file():
+        if os.path.isfile(folder / "run.toml"):  # unlike Path.is_file, also of what no file can be called
             return Run(folder)
     if labelled := [run for run in list_runs(runs) if run.label == name]:
         return labelled[0]
@@ -248,11 +248,11 @@ def find_run(name: str, runs: Path) -> Run:
 def find_model(name: str, runs: Path | None = None) -> Path:
     """The model folder that `name` means: itself, or the best checkpoint of a run; raises UserError."""
     folder = Path(name)
-    if (folder / "config.json").is_file():
+    if os.path.isfile(folder / "config.json"):
         return folder
     if runs is None or folder.is_absolute():
         runs = folder.parent
-    if not (folder / "run.toml").is_file() and not (runs / folder.name / "run.toml").is_file() and folder.is_dir():
+    if os.path.isdir(folder) and not any(os.path.isfile(f / "run.toml") for f in (folder, runs / folder.name)):
         SavedModel.read(folder)
     run = find_run(name, runs)
     if not (best := run.best()):

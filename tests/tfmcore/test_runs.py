@@ -109,6 +109,14 @@ def test_rename_changes_the_label_only(run):
     assert run.label == run.id
 
 
+@pytest.mark.parametrize("label", ["训" * 100, "a\x00b", 'a/b\\c:d*?"', "NUL"])
+def test_find_by_a_label_that_no_file_can_have(folder, label):
+    made = Run.create(folder, Config(), label)
+    assert find_run(label, folder).id == made.id
+    with pytest.raises(UserError, match="no checkpoint yet"):
+        find_model(label, folder)
+
+
 def test_find_by_path_id_and_label(run, folder):
     assert {find_run(name, folder).id for name in (str(run.folder), run.id, "first")} == {run.id}
     assert [found.id for found in list_runs(folder)] == [run.id]

@@ -1,6 +1,7 @@
 """The arguments that several verbs share, and what they mean: a model, a run, a config, a text."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def chosen_model(arguments: argparse.Namespace) -> Path:
 def model_folder(name: str, arguments: argparse.Namespace) -> Path:
     """A folder, one of the workspace's models, or the best checkpoint of a run; raises UserError."""
     kept = find_workspace(arguments.workspace) / "models" / name
-    return kept if (kept / "config.json").is_file() else find_model(name, runs_folder(arguments))
+    return kept if os.path.isfile(kept / "config.json") else find_model(name, runs_folder(arguments))
 
 
 def chosen_config(arguments: argparse.Namespace) -> tuple[Config, str]:
