@@ -1,5 +1,6 @@
 """A file that one process has for itself until it ends, however it ends."""
 
+import errno
 import os
 import sys
 import time
@@ -25,6 +26,11 @@ def take(descriptor: int) -> bool:
     except (BlockingIOError, PermissionError):  # the latter is how Windows says it
         return False
     return True
+
+
+def is_unknown(error: OSError) -> bool:
+    """Whether the file system knows no such locks: some of clusters, and some shares on macOS."""
+    return error.errno in (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextmanager

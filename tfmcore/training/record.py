@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from tfmcore.config import UserError
-from tfmcore.locks import take
+from tfmcore.locks import is_unknown, take
 from tfmcore.messages import AnyEvent, Changed, Evaluated, Failed, Finished, Noticed, Saved, Started, Stepped, Warned
 from tfmcore.runs import HEARTBEAT_SECONDS, STARTING, Exit, Run, RunState, own_status
 from tfmcore.training.controls import Controls
@@ -53,7 +53,7 @@ class Record:
             with contextlib.ExitStack() as until_it_is_had:
                 self._events = os.open(folder / "events.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
                 until_it_is_had.callback(os.close, self._events)
-                if not take(self._events):
+                if not self._is_had():
                     raise UserError(f"the run {self.run.label!r} has a trainer already")
                 for litter in folder.glob(".*.json-*"):
                     litter.unlink()
@@ -80,6 +80,15 @@ class Record:
             with contextlib.suppress(OSError):  # a full disk: without exit.json the run shows as interrupted
                 self.exit.write(self.run.folder / "exit.json")
         os.close(self._events)
+
+    def _is_had(self) -> bool:
+        """Lock the folder, unless its file system knows no locks: there the status alone tells of another trainer."""
+        try:
+            return take(self._events)
+        except OSError as error:
+            if not is_unknown(error):
+                raise
+            return True
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """How far the preparation is; `total` is 0 while it is unknown."""

@@ -1,5 +1,6 @@
 """A run folder says the truth while its trainer lives, and afterwards."""
 
+import errno
 import os
 import time
 
@@ -111,6 +112,20 @@ def test_two_trainers_cannot_have_one_folder(run):
             pass
         record.take(Finished(step=1))
         assert before.pid == os.getpid()
+    with record_of(run):
+        assert run.state() is RunState.PREPARING
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.EIO])
+def test_a_folder_without_locks_can_be_had(run, monkeypatch, number):
+    def refuse(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(record_module, "take", refuse)
+    if number == errno.EIO:
+        with pytest.raises(UserError, match="cannot be written"), record_of(run):
+            pass
+        return
     with record_of(run):
         assert run.state() is RunState.PREPARING
 
