@@ -77,7 +77,8 @@ def chosen_config(arguments: argparse.Namespace) -> tuple[Config, str]:
 def text(value: str) -> str:
     """A text from the command line; `-` reads it from stdin."""
     if value == "-":
-        value = sys.stdin.buffer.read().decode(errors="surrogateescape").removesuffix("\n")
+        value = sys.stdin.buffer.read().decode("utf-8-sig", errors="surrogateescape")
+        value = value.replace("\r\n", "\n").removesuffix("\n")
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -4,11 +4,14 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import tfmcore.cli
+from tfmcore.cli.arguments import text
 from tfmcore.cli.main import VERBS, main
 from tfmcore.config import ConfigError, Problem
 
@@ -42,6 +45,14 @@ def test_verb_helps(tfm, verb):
     assert result.out.startswith(f"usage: tfm {verb} ")
     assert f"Examples:\n  tfm {verb}" in result.out
     assert "--debug" in result.out
+
+
+@pytest.mark.parametrize(
+    "given", [b"One\ntwo \xc3\xa9\n", b"\xef\xbb\xbfOne\r\ntwo \xc3\xa9\r\n"]
+)  # as Windows pipes it
+def test_a_text_of_a_pipe_is_what_was_written(monkeypatch, given):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(given)))
+    assert text("-") == "One\ntwo é"
 
 
 @pytest.mark.parametrize("verb", VERBS)
