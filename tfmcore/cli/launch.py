@@ -126,8 +126,8 @@ def start(commands: list[list[str]], run: Run) -> None:
     try:
         for command in commands:
             ended = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                check=False,
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                encoding="utf-8", errors="replace", check=False,
             )  # fmt: skip
             if ended.returncode:
                 reason = last_words(ended.stderr, ended.returncode)

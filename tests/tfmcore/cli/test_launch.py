@@ -86,6 +86,12 @@ def test_a_machine_that_cannot_be_reached_is_named(tfm, folder):
     assert not [*folder.rglob("control.jsonl")], "nothing was started that could be stopped"
 
 
+def test_a_machine_may_say_why_in_any_encoding(tfm, folder):
+    (folder / "bin" / "ssh").write_text("#!/bin/sh\nprintf 'Ung\\374ltiger Name' >&2; exit 255\n")
+    result = tfm("launch", "nano-decoder", *SHARED, "--hosts", "anna")
+    assert (result.code, result.err) == (2, "tfm: anna could not be started: Ung\ufffdltiger Name\n")
+
+
 def test_where_one_machine_cannot_be_started_the_others_are_stopped(tfm, folder):
     result = tfm("launch", "nano-decoder", *SHARED, "--hosts", "anna,nobody", "--python", shutil.which("true"))
     assert (result.code, result.err) == (2, "tfm: nobody could not be started: no such host\n")
