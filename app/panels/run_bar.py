@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.actions import PAGE, keys_words, make_action
 from app.bidirectional import isolated
-from app.forms.numbers import number_text
+from app.forms.numbers import number_text, parse_number
 from app.run_actions import RunActions
 from app.run_rows import best_words, progress_words, tone
 from app.run_watch import RunFacts
@@ -188,7 +188,7 @@ class RunBar(QWidget):
     def _on_rate_entered(self) -> None:
         text = self._rate.text().strip()
         try:
-            command = Command(kind="set_learning_rate", value=float(text) if text else None)
+            command = Command.model_validate({"kind": "set_learning_rate", "value": parse_number(text, "float")})
         except ValueError:
             self._session.notify(
                 "warning",

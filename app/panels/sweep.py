@@ -1,6 +1,6 @@
 """Many runs that differ in a few options: which, with which values, and how many that makes; they wait in the queue."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtGui import QIntValidator
 from PySide6.QtWidgets import (
     QComboBox,
@@ -28,6 +28,8 @@ SHOWN_CHARACTERS = 20
 FIRST = ("training.learning_rate", "training.seed")
 SHOWN_FIRST = 24
 """So many of the combinations are checked while one types; all of them when the runs are made."""
+DIGITS_ALONE = QLocale.c()
+DIGITS_ALONE.setNumberOptions(QLocale.NumberOption.RejectGroupSeparator)
 
 
 class AxisRow(QWidget):
@@ -89,7 +91,7 @@ class Sweep(QDialog):
         self._session, self._number = session, 0
         self.axes: list[AxisRow] = []
         self._random = QLineEdit(objectName="sweep_random", placeholderText="every combination")
-        self._random.setValidator(QIntValidator(1, MOST_RUNS, self))
+        self._random.setValidator(QIntValidator(1, MOST_RUNS, self, locale=DIGITS_ALONE))
         self._random.setAccessibleName("Number of combinations to draw at random")
         self._words = QLabel(objectName="sweep_words", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._start = QPushButton(objectName="action_start_sweep", icon=icon("play", "on_accent"))

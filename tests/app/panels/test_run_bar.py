@@ -182,7 +182,7 @@ def test_a_learning_rate_is_sent_by_enter_and_nonsense_is_said(
         with qtbot.waitSignal(session.notified) as said:
             qtbot.keyClick(field, Qt.Key.Key_Return)
         assert "is not a learning rate" in said.args[1]
-    field.setText("3e-4")
+    field.setText("0,0003")  # as in the forms
     qtbot.keyClick(field, Qt.Key.Key_Return)
     qtbot.waitUntil((run.folder / "control.jsonl").exists)
     assert '"value":0.0003' in (run.folder / "control.jsonl").read_text()
