@@ -170,14 +170,24 @@ def take_stdout() -> BinaryIO:
     return replies
 
 
+def take_stdin() -> BinaryIO:
+    """The real stdin for the protocol alone: whatever else reads, a child process too, finds nothing there. On Windows
+    libraries that ask about their stdin as they load would wait for the next request, as the thread that reads does
+    (https://github.com/numpy/numpy/issues/24290)."""
+    requests, nothing = os.fdopen(os.dup(0), "rb"), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return requests
+
+
 def main() -> None:
     """Serve until stdin ends, then end at once, even in the middle of an answer: no window waits for it."""
-    server = Server(take_stdout())
+    server, requests = Server(take_stdout()), take_stdin()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the window's terminal is the window's affair
     give_way()
 
     def read() -> None:
-        for line in _lines(sys.stdin.buffer):
+        for line in _lines(requests):
             server.accept(line)
         os._exit(0)
 

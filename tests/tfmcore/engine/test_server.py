@@ -167,6 +167,22 @@ replies.flush()
     assert b"from C" in child.stderr
 
 
+def test_what_else_reads_while_a_thread_waits_for_a_request_neither_waits_nor_takes_it():
+    code = """
+import os, sys, threading
+from tfmcore.engine import server
+server.Server.accept = lambda self, line: print(line, file=sys.stderr, flush=True)
+server.Server.work = lambda self: (print(os.read(0, 99), file=sys.stderr, flush=True), threading.Event().wait(60))
+server.main()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stderr.readline() == b"b''\n"
+        child.stdin.write(b"a request\n")
+        child.stdin.close()
+        assert child.stderr.readline() == b"b'a request\\n'\n"
+        assert child.wait(timeout=60) == 0
+
+
 class Panic(BaseException):
     """As the one of a native library, which is no Exception."""
 
