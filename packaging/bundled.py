@@ -13,7 +13,7 @@ PACKAGES = {"tfm-playground": "app", "tfm": "tfmcore"}
 
 def chosen(arguments: list[str], program: str) -> tuple[str, list[str]]:
     """The module to run, and the arguments that are its own."""
-    return (arguments[1], arguments[2:]) if arguments[:1] == ["-m"] else (PACKAGES[program], arguments)
+    return (arguments[1], arguments[2:]) if arguments[:1] == ["-m"] else (PACKAGES[program.lower()], arguments)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ def test_bundled_programs_start_one_another_as_python_does():
     chosen = loaded("bundled").chosen
     assert chosen(["--workspace", "w"], "tfm-playground") == ("app", ["--workspace", "w"])
     assert chosen(["train", "run.toml"], "tfm") == ("tfmcore", ["train", "run.toml"])
+    assert chosen(["status"], "TFM") == ("tfmcore", ["status"])  # as one may type it on Windows
     assert chosen(["-m", "tfmcore", "engine"], "tfm-playground") == ("tfmcore", ["engine"])
 
 
