@@ -25,12 +25,20 @@ def step_from(now: int, direction: int) -> int:
 
 def apply_zoom(percent: int) -> None:
     """Have the application that is made next draw so large; a factor that the desktop has set stays part of it."""
-    os.environ[FACTOR] = str(float(os.environ.get(FACTOR, "1")) * percent / 100)
+    os.environ[FACTOR] = str(_factor() * percent / 100)
+
+
+def _factor() -> float:
+    """What is set, but for what is no number, such as "1,5": Qt passes it over, too."""
+    try:
+        return float(os.environ.get(FACTOR, "1"))
+    except ValueError:
+        return 1.0
 
 
 def reopen(percent: int) -> None:
     """Put a new window in the place of this process, which had that zoom."""
-    os.environ[FACTOR] = str(float(os.environ[FACTOR]) * 100 / percent)
+    os.environ[FACTOR] = str(_factor() * 100 / percent)
     command = [sys.executable, *sys.orig_argv[1:]]
     if sys.platform == "win32":  # where exec neither quotes spaces nor keeps the process
         subprocess.Popen(command)

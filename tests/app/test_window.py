@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -43,6 +44,7 @@ from app.widgets.bars import ProbabilityBars
 from app.widgets.error_bar import ErrorBar
 from app.widgets.token_strip import TokenStrip
 from app.window import PAGES, SMALLEST, MainWindow, PageArea
+from app.zoom import FACTOR, apply_zoom
 from tests.app.conftest import add_checkpoint, until
 from tests.app.fake_engine import FakeEngine, connect, open_task
 from tfmcore.config import TASKS
@@ -602,6 +604,13 @@ def test_a_window_with_larger_text_takes_the_place_of_the_first(tmp_path: Path) 
     command = [sys.executable, "-c", REOPENED, str(tmp_path / "été 训练 🙂")]
     windows = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert windows.stdout.splitlines() == ["1.0 True", "1.25 True"]
+
+
+@pytest.mark.parametrize(("given", "factor"), [("1.5", "1.875"), ("1,5", "1.25"), ("", "1.25")])
+def test_the_desktop_s_factor_is_part_of_the_zoom(monkeypatch: pytest.MonkeyPatch, given: str, factor: str) -> None:
+    monkeypatch.setenv(FACTOR, given)
+    apply_zoom(125)
+    assert os.environ[FACTOR] == factor
 
 
 def test_the_zoom_is_offered_once_and_taken_back(window: MainWindow, session: Session) -> None:
