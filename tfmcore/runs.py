@@ -80,7 +80,12 @@ class Run:
         stem = time.strftime("%Y%m%d-%H%M%S") + ordered + (f"-{slug}" if slug else "")
         try:
             runs.mkdir(parents=True, exist_ok=True)
-            return cls(_new_folder(runs, stem))._begin(config, label)
+            folder = _new_folder(runs, stem)
+            try:
+                return cls(folder)._begin(config, label)
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         except OSError as error:
             raise UserError(f"a run cannot be made in {runs}: {error.strerror}") from None
 

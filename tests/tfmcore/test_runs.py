@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -100,6 +101,17 @@ def test_a_folder_that_cannot_be_is_refused_in_a_sentence(tmp_path, make):
     for place in (tmp_path / "file" / "below", Path("/proc/nowhere")):
         with pytest.raises(UserError, match="cannot be made"):
             make(place)
+
+
+def test_nothing_is_left_of_a_run_that_could_not_be_written(folder):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(UserError, match="cannot be made"):
+            Run.create(folder, Config(), "first")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(folder.iterdir()) == []
 
 
 def test_rename_changes_the_label_only(run):

@@ -155,7 +155,7 @@ def test_a_job_runs_the_command_until_the_cluster_ends_it(tmp_path, monkeypatch)
     run, seen = Run(tmp_path / "été 训练"), tmp_path / "seen"
     job = job_options(TrainingConfig(), 1, run)
     submit([sys.executable, "-c", f"open({str(seen)!r}, 'w').close()"], job, run)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 100
     while not seen.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
