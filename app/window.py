@@ -265,10 +265,9 @@ class MainWindow(QMainWindow):
         """The current page explained, and every shortcut that works now."""
         facts = next(facts for facts in PAGES if self._pages.get(facts.name) is self._stack.currentWidget())
         page: Any = self._pages[facts.name]
-        shortcuts = [
-            (keys_words(action), action.text()) for action in [*self.actions(), *page.actions()] if action.shortcuts()
-        ]
-        HelpDialog(facts.title, named_keys(page.help), shortcuts, self).open()
+        acts = [action for action in (*self.actions(), *page.actions()) if action.shortcuts()]
+        shortcuts = {keys_words(action): action.text() for action in acts}  # a page's come before the window's
+        HelpDialog(facts.title, named_keys(page.help), list(shortcuts.items()), self).open()
 
     def _show_status(self) -> None:
         working = [

@@ -330,7 +330,11 @@ def test_every_act_of_a_page_has_its_own_key_and_stands_in_the_help(whole: MainW
         whole.show_help()
         dialog = whole.findChild(QDialog, "help")
         texts = {label.text() for label in dialog.findChildren(QLabel)}
-        assert {action.text() for action in (*whole.actions(), *acts)} <= texts
+        others = [action for action in whole.actions() if not {k.toString() for k in action.shortcuts()} & {*keys}]
+        assert {action.text() for action in (*others, *acts)} <= texts
+        assert len(whole.actions()) - len(others) <= 1, "a page takes Ctrl+Return for what it does, and no other key"
+        said = [label.text() for label in dialog.findChildren(QLabel)]
+        assert said.count("Ctrl+Return") <= 1
         dialog.reject()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
