@@ -197,7 +197,6 @@ def set_up(missing: dict[str, str], extra: str = "") -> None:
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
     say("Installing what it needs: a few minutes, the first time")
     pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS]
-    pip.append("--no-compile")  # torch and others have thousands of files that nothing here imports
     if sys.platform == "linux" and not shutil.which("nvidia-smi"):  # 200 MB instead of gigabytes of CUDA
         subprocess.run([*pip, "--no-deps", "--retries", "0", "--extra-index-url", CPU_WHEELS, "torch"], check=True)
     subprocess.run([*pip, "-e", f"{ROOT}[{extra}]" if extra else ROOT], check=True)
