@@ -21,6 +21,8 @@ from tfmcore.training.signals import LISTENING_SECONDS, stop_signals
 
 ROOT = Path(__file__).parents[3]
 LONG = ["training.steps=100000", "training.eval_every=100000", "training.save_every=20"]
+NUM_KILLS = 2
+"""Thirty have been survived, too."""
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -81,7 +83,7 @@ def test_killed_shown_as_interrupted_and_resumed_to_the_end(make_run, start):
 @pytest.mark.fault(1)
 def test_killed_in_mid_checkpoint_again_and_again(make_run, start):
     run, chance = make_run("reverse", *LONG, "training.save_every=1"), random.Random(1)
-    for _ in range(2):
+    for _ in range(NUM_KILLS):
         process = start(run)
         saved = max((event.step for event in run.events() if isinstance(event, Saved)), default=0)
         wait_for(lambda saved=saved: reached(run, saved + 3))
@@ -93,8 +95,8 @@ def test_killed_in_mid_checkpoint_again_and_again(make_run, start):
         assert run.checkpoints()[-1].fault() == ""
     events = list(run.events())
     assert not [event for event in events if isinstance(event, Warned | Failed)]
-    first, second = (event.step for event in events if isinstance(event, Started))
-    assert 0 == first < second
+    starts = [event.step for event in events if isinstance(event, Started)]
+    assert starts == sorted({0, *starts})
 
 
 @pytest.mark.fault(37)
