@@ -1,5 +1,5 @@
-"""What another program has open, if only a virus scanner, Windows neither replaces nor moves nor deletes; nor does it
-open what is being replaced. A moment later it does."""
+"""Acts on files that Windows refuses for a moment: it neither replaces, moves nor deletes what another program has
+open, if only a virus scanner, nor opens what is being replaced."""
 
 import sys
 import time

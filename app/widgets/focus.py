@@ -1,4 +1,4 @@
-"""Where the keys are heard: in which order, what hears them in the place of what goes, and what they lead to."""
+"""Keyboard focus: the order of Tab, which widget takes the focus of one that is hidden, and what is scrolled to."""
 
 from collections.abc import Sequence
 from itertools import pairwise

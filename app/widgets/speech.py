@@ -1,4 +1,4 @@
-"""What is said at once to those who hear the screen instead of seeing it."""
+"""Announcements to screen readers: what is said at once, wherever the focus is."""
 
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QWidget
