@@ -1,5 +1,6 @@
 """Watching run folders without waiting for a disk: the list of all runs, and the events of one."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -188,12 +189,13 @@ class RunList(QObject):
 
 
 def _stamp(run: Run) -> Stamp:
-    return tuple(_changed(run.folder / name) for name in TELLING)
+    folder = str(run.folder)  # of paths as texts: of hundreds of runs, at every look
+    return tuple(_changed(os.path.join(folder, name)) for name in TELLING)
 
 
-def _changed(path: Path) -> int:
+def _changed(path: Path | str) -> int:
     try:
-        return path.stat().st_mtime_ns
+        return os.stat(path).st_mtime_ns
     except OSError:
         return 0
 

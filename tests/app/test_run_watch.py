@@ -153,7 +153,7 @@ def test_what_a_folder_does_not_note_is_seen(qtbot: QtBot, run: Run, monkeypatch
     Exit(state=RunState.FAILED, step=20).write(run.folder / "exit.json")
     noted = run.folder.stat().st_mtime_ns
     changed = run_watch._changed
-    monkeypatch.setattr(run_watch, "_changed", lambda path: noted if path.is_dir() else changed(path))
+    monkeypatch.setattr(run_watch, "_changed", lambda path: noted if Path(path).is_dir() else changed(path))
     runs = RunList(run.folder.parent)
     qtbot.waitUntil(lambda: bool(runs.facts))
     run.rename("Another name")
